@@ -1,0 +1,112 @@
+//! What the world can do to Azure. A fault changes state; the product finds out by itself.
+
+use super::Azure;
+use super::model::{Armed, AzureOperation, Model, Power, key};
+use failback_wire::event::{Actor, What};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A change of the world that nobody asked Azure for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum AzureFault {
+    /// The machine loses its power, at once.
+    StopVm {
+        /// The machine's name in Azure.
+        vm: String,
+    },
+    /// The machine is started, at once.
+    StartVm {
+        /// The machine's name in Azure.
+        vm: String,
+    },
+    /// The machine is deleted, at once; its disks stay.
+    DeleteVm {
+        /// The machine's name in Azure.
+        vm: String,
+    },
+    /// The guest stops answering; Azure still shows the machine as running.
+    HangVm {
+        /// The machine's name in Azure.
+        vm: String,
+    },
+    /// The next operations of this kind end as `Failed`, without effect.
+    FailNext {
+        /// The kind of operation.
+        operation: AzureOperation,
+        /// The error code they end with.
+        #[serde(default = "internal")]
+        code: String,
+        /// The message.
+        #[serde(default)]
+        message: String,
+        /// How many.
+        #[serde(default = "once")]
+        times: u32,
+    },
+    /// New virtual machines are refused for lack of quota, or accepted again.
+    QuotaExceeded {
+        /// From now on.
+        on: bool,
+    },
+}
+
+fn internal() -> String {
+    "InternalExecutionError".to_owned()
+}
+fn once() -> u32 {
+    1
+}
+
+impl Azure {
+    /// Applies a fault, now.
+    ///
+    /// # Errors
+    /// What makes it impossible: there is no such machine, or it is not in the state the fault ends.
+    pub fn apply_fault(&self, fault: &AzureFault, by: Actor) -> Result<(), String> {
+        self.with(|m| {
+            let power = |m: &Model, name: &str| m.vm(name).map(|vm| vm.power).map_err(|r| r.to_string());
+            match fault {
+                AzureFault::StopVm { vm: name } => {
+                    if power(m, name)? != Power::Running {
+                        return Err(format!("{name} is not running"));
+                    }
+                    m.power_down(&key(name), Power::Stopped, by);
+                }
+                AzureFault::StartVm { vm: name } => {
+                    if power(m, name)? == Power::Running {
+                        return Err(format!("{name} runs already"));
+                    }
+                    m.power_up(&key(name), by);
+                }
+                AzureFault::DeleteVm { vm: name } => {
+                    power(m, name)?;
+                    let own = key(name);
+                    if let Some(vm) = m.vms.get_mut(&own) {
+                        vm.os.delete = false;
+                        vm.data.values_mut().for_each(|slot| slot.delete = false);
+                    }
+                    m.remove_vm(&own, by);
+                }
+                AzureFault::HangVm { vm: name } => {
+                    if power(m, name)? != Power::Running {
+                        return Err(format!("{name} is not running"));
+                    }
+                    let Some(vm) = m.vms.get_mut(&key(name)) else { return Ok(()) };
+                    vm.hung = true;
+                    let reference = vm.reference();
+                    m.out.push(super::model::Effect::PowerOff(reference.clone()));
+                    m.emit(What::VmChanged { vm: reference, change: "guest hangs".to_owned(), by });
+                }
+                AzureFault::FailNext { operation, code, message, times } => m.armed.push(Armed {
+                    operation: *operation,
+                    code: code.clone(),
+                    message: message.clone(),
+                    times: *times,
+                }),
+                AzureFault::QuotaExceeded { on } => m.quota_exceeded = *on,
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,3 @@
+//! What Azure needs from the guests it runs.
+
+pub use crate::guest::GuestPower;

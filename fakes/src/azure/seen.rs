@@ -1,0 +1,24 @@
+//! What can be seen of the subscription without a hash of anything: for the oracle's plain observations.
+
+use super::Azure;
+use super::model::Power;
+use failback_replication::disk::Disk;
+
+impl Azure {
+    /// All virtual machines, and whether each has power.
+    pub fn vms(&self) -> Vec<(String, bool)> {
+        self.with(|m| m.vms.values().map(|vm| (vm.name.clone(), vm.power == Power::Running)).collect())
+    }
+    /// All managed disks with their content.
+    pub fn disks(&self) -> Vec<(String, Disk)> {
+        self.with(|m| m.disks.values().map(|v| (v.name.clone(), v.content.clone())).collect())
+    }
+    /// Operations that nobody finished and access that nobody took back.
+    pub fn leftovers(&self) -> Vec<String> {
+        self.with(|m| {
+            let busy = m.busy.keys().map(|target| format!("Azure operation on {target:?}"));
+            let granted = m.disks.values().filter(|v| v.access.is_some());
+            busy.chain(granted.map(|v| format!("access granted to disk {}", v.name))).collect()
+        })
+    }
+}

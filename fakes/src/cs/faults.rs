@@ -1,0 +1,76 @@
+//! What can happen to a configuration server, and what a person at its console can do.
+
+use super::ConfigurationServer;
+use failback_wire::event::Actor;
+use failback_wire::ids::MachineName;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Which backup to restore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackupChoice {
+    /// The most recent one.
+    Latest,
+    /// The oldest one that is kept: taken when the server first booted.
+    Oldest,
+    /// This one, counted from 1, oldest first.
+    Nth(usize),
+}
+
+/// A change of the configuration server's state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ConfigurationServerFault {
+    /// The service is down: nothing listens at its address (P2).
+    Stop,
+    /// The service runs again.
+    Start,
+    /// The database is gone; the service answers everything with `database-lost` (P3).
+    LoseDatabase,
+    /// The server is set up again from a backup (P4).
+    Restore {
+        /// Which backup.
+        backup: BackupChoice,
+        /// At which address; the registered one when left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<String>,
+    },
+    /// The server is set up again with an empty database.
+    Initialise,
+    /// A backup is taken, scheduled ones aside.
+    BackupNow,
+    /// A protected machine's row is deleted from the database (P3).
+    DeleteMachine {
+        /// Machine.
+        machine: String,
+    },
+}
+
+impl ConfigurationServer {
+    /// Changes the world as `fault` says. Who did it makes no difference to the server.
+    ///
+    /// # Errors
+    /// When the change is impossible: no such backup, no such row, no database.
+    pub fn apply_fault(&self, fault: &ConfigurationServerFault, _by: Actor) -> Result<(), String> {
+        match fault {
+            ConfigurationServerFault::Stop => {
+                self.stop();
+                Ok(())
+            }
+            ConfigurationServerFault::Start => self.start(),
+            ConfigurationServerFault::LoseDatabase => {
+                self.lose_database();
+                Ok(())
+            }
+            ConfigurationServerFault::Restore { backup, address } => {
+                self.restore(*backup, address.as_deref())
+            }
+            ConfigurationServerFault::Initialise => self.initialise(),
+            ConfigurationServerFault::BackupNow => self.backup_now(),
+            ConfigurationServerFault::DeleteMachine { machine } => {
+                self.delete_machine(&MachineName::from(machine.as_str()))
+            }
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What can go wrong inside a guest, and what a person at its console can do.
+
+use super::{GuestPower, Guests, Machine};
+use failback_wire::event::Actor;
+use failback_wire::ids::{MachineCopy, MachineName, Site};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::sync::atomic::Ordering;
+use tokio::time::Duration;
+
+/// Which copy of a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GuestSite {
+    /// vCenter's side.
+    OnPremises,
+    /// Azure's side.
+    Azure,
+}
+
+impl From<GuestSite> for Site {
+    fn from(site: GuestSite) -> Self {
+        match site {
+            GuestSite::OnPremises => Self::OnPremises,
+            GuestSite::Azure => Self::Azure,
+        }
+    }
+}
+
+/// A change of a guest's state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum GuestFault {
+    /// The agent's services are stopped and disabled: it neither answers nor sends, across boots, until
+    /// they are started (95226). The guest itself goes on.
+    StopAgent {
+        /// Machine.
+        machine: String,
+        /// Which copy of it.
+        site: GuestSite,
+    },
+    /// The agent's services are enabled and started.
+    StartAgent {
+        /// Machine.
+        machine: String,
+        /// Which copy of it.
+        site: GuestSite,
+    },
+    /// The shadow copy writers of the machine fail (true) or work (false): no application-consistent marks.
+    VssBroken {
+        /// Machine.
+        machine: String,
+        /// Broken or repaired.
+        broken: bool,
+    },
+    /// The agent registers this late after the machine's next boot, on whichever site that is (P32).
+    DelayRegistration {
+        /// Machine.
+        machine: String,
+        /// Minutes from boot to registration.
+        minutes: u64,
+    },
+    /// The copies that are up write this many extra blocks of 4 KiB on each disk, at once.
+    Burst {
+        /// Machine.
+        machine: String,
+        /// Blocks on each disk.
+        blocks: u32,
+    },
+}
+
+impl Guests {
+    /// Changes the world as `fault` says. Who did it makes no difference to a guest.
+    ///
+    /// # Errors
+    /// When there is no such machine or copy, or a burst finds no copy that is up.
+    pub fn apply_fault(&self, fault: &GuestFault, _by: Actor) -> Result<(), String> {
+        match fault {
+            GuestFault::StopAgent { machine, site } => self.set_agent(machine, (*site).into(), false),
+            GuestFault::StartAgent { machine, site } => self.set_agent(machine, (*site).into(), true),
+            GuestFault::VssBroken { machine, broken } => {
+                self.machine(machine, |machine| machine.vss_broken = *broken)
+            }
+            GuestFault::DelayRegistration { machine, minutes } => {
+                let delay = Duration::from_secs(minutes.saturating_mul(60));
+                self.machine(machine, |machine| machine.next_registration = Some(delay))
+            }
+            GuestFault::Burst { machine, blocks } => {
+                let name = MachineName::from(machine.as_str());
+                let sites = [Site::OnPremises, Site::Azure];
+                let tried = sites.map(|site| self.write_now(&name, site, *blocks));
+                match tried {
+                    [Err(first), Err(second)] => Err(format!("{first}; {second}")),
+                    [Ok(_), _] | [_, Ok(_)] => Ok(()),
+                }
+            }
+        }
+    }
+
+    fn machine(&self, name: &str, change: impl FnOnce(&mut Machine)) -> Result<(), String> {
+        let mut state = self.lock();
+        let machine = state.machines.get_mut(&MachineName::from(name));
+        change(machine.ok_or_else(|| format!("there is no machine {name}"))?);
+        Ok(())
+    }
+
+    /// Stops or starts the agent's services in one copy. Idempotent.
+    fn set_agent(&self, machine: &str, site: Site, runs: bool) -> Result<(), String> {
+        let copy = MachineCopy::new(machine, site);
+        let vm = self.vm_of(&copy).ok_or_else(|| format!("there is no guest {copy}"))?;
+        let mut state = self.lock();
+        if runs {
+            state.stopped_agents.remove(&copy);
+        } else {
+            state.stopped_agents.insert(copy);
+        }
+        let Some(guest) = state.running.get(&vm) else { return Ok(()) };
+        guest.agent_runs.store(runs, Ordering::Relaxed);
+        let router = guest.booted.as_ref().map(|up| up.router.clone());
+        let (address, fence) = (guest.config.address.clone(), guest.ctx.fence.clone());
+        drop(state);
+        match router {
+            Some(router) if runs => self.net.bind(&address, fence, router),
+            Some(_) => self.net.unbind(&address),
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Both copies of a machine that run right now, for reports.
+    pub fn running_copies(&self, machine: &MachineName) -> Vec<MachineCopy> {
+        let copies = [Site::OnPremises, Site::Azure].map(|site| MachineCopy::new(machine.clone(), site));
+        let runs = |copy: &MachineCopy| self.vm_of(copy).is_some_and(|vm| self.is_running(&vm));
+        copies.into_iter().filter(runs).collect()
+    }
+}

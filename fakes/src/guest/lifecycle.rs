@@ -1,0 +1,215 @@
+//! Power: booting, shutting down, and the plug.
+
+use super::agent::{Gate, agent_router, run_agent};
+use super::workload::Writer;
+use super::{Booted, GuestConfig, GuestPower, Guests, Replicator, Running};
+use failback_replication::disk::Disk;
+use failback_wire::event::{VmRef, What};
+use failback_wire::http::{BoxFuture, Http};
+use failback_wire::ids::DiskId;
+use failback_wire::node::Ctx;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use tokio::sync::watch;
+use tokio::time::{Duration, sleep, timeout};
+
+/// How long a guest that shuts down waits for its last changes to leave.
+const DRAIN: Duration = Duration::from_secs(180);
+/// How long who asked for a shutdown waits for a guest that hangs.
+const PATIENCE: Duration = Duration::from_secs(240);
+
+impl GuestPower for Guests {
+    fn power_on(&self, vm: &VmRef, disks: Vec<Disk>) {
+        if self.is_running(vm) {
+            return;
+        }
+        let mut state = self.lock();
+        let Some(config) = state.guests.get(vm).cloned() else {
+            state.foreign.insert(vm.clone());
+            return;
+        };
+        let ctx = self.net.start_node(&config.copy.node());
+        let agent_runs = Arc::new(AtomicBool::new(!state.stopped_agents.contains(&config.copy)));
+        let boot_time = config.boot_time;
+        let guest = Running {
+            config,
+            ctx: ctx.clone(),
+            disks,
+            agent_runs,
+            booted: None,
+            stopping: false,
+            registered: false,
+            down: watch::channel(false).0,
+        };
+        state.running.insert(vm.clone(), guest);
+        drop(state);
+        let (me, vm) = (self.me.clone(), vm.clone());
+        ctx.spawn(async move {
+            sleep(boot_time).await;
+            if let Some(guests) = me.upgrade() {
+                guests.boot(&vm);
+            }
+        });
+    }
+
+    fn power_off(&self, vm: &VmRef) {
+        self.stop(vm, false);
+    }
+
+    fn shut_down<'a>(&'a self, vm: &VmRef) -> BoxFuture<'a, ()> {
+        let down = self.begin_shutdown(vm);
+        Box::pin(async move {
+            if let Some(mut down) = down {
+                // Down, or gone altogether, or hanging: whoever asked finds out by `is_running`.
+                timeout(PATIENCE, down.wait_for(|down| *down)).await.ok();
+            }
+        })
+    }
+
+    fn is_running(&self, vm: &VmRef) -> bool {
+        let state = self.lock();
+        state.running.contains_key(vm) || state.foreign.contains(vm)
+    }
+
+    fn tools_enabled(&self, vm: &VmRef) -> bool {
+        let state = self.lock();
+        let machine = state.guests.get(vm).and_then(|config| state.machines.get(&config.copy.machine));
+        machine.is_none_or(|machine| machine.tools_enabled)
+    }
+}
+
+impl Guests {
+    /// Power is cut and comes back at once, with the same disks: a reset, or a guest whose node crashed.
+    /// Nothing happens to a machine that does not run.
+    pub fn reset(&self, vm: &VmRef) {
+        let disks = self.lock().running.get(vm).map(|guest| guest.disks.clone());
+        if let Some(disks) = disks {
+            self.power_off(vm);
+            self.power_on(vm, disks);
+        }
+    }
+
+    /// The guest is up: agent and workload start.
+    fn boot(&self, vm: &VmRef) {
+        let mut state = self.lock();
+        let stateref = &mut *state;
+        let Some(guest) = stateref.running.get_mut(vm) else { return };
+        let (config, ctx) = (guest.config.clone(), guest.ctx.clone());
+        let disks: BTreeMap<DiskId, Disk> =
+            config.disk_ids.iter().cloned().zip(guest.disks.iter().cloned()).collect();
+        let http = Http::new(ctx.fence.clone(), Gate::new(ctx.http.clone(), guest.agent_runs.clone()));
+        let agent_ctx = Ctx { http, ..ctx.clone() };
+        let replicator = Replicator::new(
+            agent_ctx.clone(),
+            config.copy.clone(),
+            disks.clone(),
+            quiesce(self.me.clone(), vm.clone(), guest.agent_runs.clone()),
+            config.passphrase.clone(),
+        );
+        let router = agent_router(self.me.clone(), vm, &replicator, &config.passphrase);
+        let writer = Writer::new(&ctx.env, &config.copy, ctx.fence.epoch(), config.workload, disks);
+        guest.booted = Some(Booted { writer, replicator: replicator.clone(), router: router.clone() });
+        let agent_runs = guest.agent_runs.clone();
+        let machine = stateref.machines.get_mut(&config.copy.machine);
+        let asked = machine.and_then(|machine| machine.next_registration.take());
+        let session = stateref.sessions.remove(&config.copy);
+        drop(state);
+
+        ctx.emit(What::GuestBooted { copy: config.copy.clone() });
+        if agent_runs.load(Ordering::Relaxed) {
+            self.net.bind(&config.address, ctx.fence.clone(), router);
+        }
+        if let Some(session) = session {
+            replicator.resume(session);
+        }
+        let delay = asked.unwrap_or_else(|| registration_delay(&config, &ctx));
+        ctx.spawn(run_agent(self.me.clone(), vm.clone(), agent_ctx, config.clone(), agent_runs, delay));
+        self.start_workload(vm, &config, &ctx);
+    }
+
+    fn start_workload(&self, vm: &VmRef, config: &GuestConfig, ctx: &Ctx) {
+        let Some(interval) = config.workload.interval() else { return };
+        // Guests that boot together do not write in step.
+        let name = format!("guest/{}/phase/{}", config.copy, ctx.fence.epoch());
+        let phase = 1 + ctx.env.draw(&name) % interval.as_millis() as u64;
+        let (me, vm) = (self.me.clone(), vm.clone());
+        ctx.spawn(async move {
+            sleep(Duration::from_millis(phase)).await;
+            while let Some(guests) = me.upgrade() {
+                if guests.write(&vm, None) == 0 {
+                    return;
+                }
+                drop(guests);
+                sleep(interval).await;
+            }
+        });
+    }
+
+    /// Starts an orderly shutdown, unless one is under way; what it returns turns true when it is over.
+    fn begin_shutdown(&self, vm: &VmRef) -> Option<watch::Receiver<bool>> {
+        let ready = {
+            let mut state = self.lock();
+            let guest = state.running.get_mut(vm);
+            guest.filter(|guest| guest.ctx.fence.alive()).and_then(|guest| {
+                let up = guest.booted.as_ref()?;
+                let down = guest.down.subscribe();
+                Some((guest.stopping, guest.ctx.clone(), up.replicator.clone(), down))
+            })
+        };
+        let Some((stopping, ctx, replicator, down)) = ready else {
+            // Nobody is in there (any more) to do it in order, or to mind.
+            self.stop(vm, false);
+            return None;
+        };
+        if !stopping {
+            // What applications flush on their way out.
+            self.write(vm, None);
+            if let Some(guest) = self.lock().running.get_mut(vm) {
+                guest.stopping = true;
+            }
+            let (me, vm) = (self.me.clone(), vm.clone());
+            ctx.spawn(async move {
+                replicator.drain(DRAIN).await;
+                if let Some(guests) = me.upgrade() {
+                    guests.stop(&vm, true);
+                }
+            });
+        }
+        Some(down)
+    }
+
+    /// The guest is gone from this instant on.
+    fn stop(&self, vm: &VmRef, clean: bool) {
+        let mut state = self.lock();
+        state.foreign.remove(vm);
+        let Some(guest) = state.running.remove(vm) else { return };
+        drop(state);
+        if guest.booted.is_some() {
+            // The world tells, not the guest's software: that may have crashed before its power went.
+            let (ctx, copy) = (&guest.ctx, guest.config.copy.clone());
+            ctx.events.emit(ctx.now(), ctx.node(), What::GuestStopped { copy, clean });
+        }
+        guest.ctx.fence.kill();
+        if let Some(session) = guest.booted.as_ref().and_then(|up| up.replicator.spec()) {
+            self.lock().sessions.insert(guest.config.copy.clone(), session);
+        }
+        self.net.unbind(&guest.config.address);
+        guest.down.send_replace(true);
+    }
+}
+
+/// Asks the guest's writers to flush; fails when they are broken or the agent that asks is stopped.
+fn quiesce(me: Weak<Guests>, vm: VmRef, agent_runs: Arc<AtomicBool>) -> Arc<dyn Fn() -> bool + Send + Sync> {
+    Arc::new(move || {
+        agent_runs.load(Ordering::Relaxed) && me.upgrade().is_some_and(|guests| guests.quiesce(&vm))
+    })
+}
+
+/// As configured, or 2 to 14 minutes, drawn for this boot.
+fn registration_delay(config: &GuestConfig, ctx: &Ctx) -> Duration {
+    config.registration_delay.unwrap_or_else(|| {
+        let name = format!("guest/{}/registration/{}", config.copy, ctx.fence.epoch());
+        Duration::from_secs(120 + ctx.env.draw(&name) % (12 * 60 + 1))
+    })
+}

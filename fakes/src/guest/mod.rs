@@ -1,0 +1,260 @@
+//! The guests: what runs inside the virtual machines of both sites. Each has a workload that writes until
+//! its power goes, a mobility agent that registers and replicates, and VMware Tools.
+//!
+//! A guest is a node of its own (`web01@azure`); power-on starts a new epoch of it, power-off kills that
+//! epoch on the spot. What belongs to the machine and moves with its disks (are Tools enabled, does the
+//! writer of shadow copies work) is kept per machine, not per copy.
+
+mod agent;
+mod content;
+mod faults;
+mod lifecycle;
+mod power;
+mod replication;
+mod workload;
+
+pub use content::{fill, written_page};
+pub use faults::GuestFault;
+pub use power::GuestPower;
+pub use replication::Replicator;
+pub use workload::Workload;
+
+use crate::net::Network;
+use axum::Router;
+use failback_replication::disk::Disk;
+use failback_wire::event::{VmRef, What};
+use failback_wire::ids::{DiskId, MachineCopy, MachineName, SessionId, Site};
+use failback_wire::node::Ctx;
+use failback_wire::proto::cs::OsFamily;
+use failback_wire::proto::session::SessionSpec;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use tokio::sync::watch;
+use tokio::time::Duration;
+
+/// The most blocks one burst may write on each disk.
+pub const MAX_BURST: u32 = 65_536;
+
+/// One copy of a protected machine, as the lab sets it up.
+#[derive(Clone, Debug)]
+pub struct GuestConfig {
+    /// Which machine, on which side.
+    pub copy: MachineCopy,
+    /// Operating system family.
+    pub os: OsFamily,
+    /// Where its agent listens.
+    pub address: String,
+    /// Tells the agent of this copy from that of the other (C14).
+    pub host_id: String,
+    /// The configuration server's address, the only one the agent ever knows (P4).
+    pub cs_address: String,
+    /// The configuration server's passphrase.
+    pub passphrase: String,
+    /// Mobility agent's version.
+    pub agent_version: String,
+    /// Ids of the disks, in the order of the virtual machine's disks.
+    pub disk_ids: Vec<DiskId>,
+    /// From boot to registration; `None` draws 2 to 14 minutes at every boot (C7: at most 15).
+    pub registration_delay: Option<Duration>,
+    /// From power-on until the guest is up.
+    pub boot_time: Duration,
+    /// What it keeps writing.
+    pub workload: Workload,
+}
+
+/// All guests of a world, and the power of virtual machines that have no guest of ours.
+pub struct Guests {
+    net: Arc<dyn Network>,
+    me: Weak<Self>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    guests: BTreeMap<VmRef, Arc<GuestConfig>>,
+    running: BTreeMap<VmRef, Running>,
+    /// Running virtual machines nobody registered.
+    foreign: BTreeSet<VmRef>,
+    machines: BTreeMap<MachineName, Machine>,
+    /// Copies whose agent service is stopped and disabled.
+    stopped_agents: BTreeSet<MachineCopy>,
+    /// What the agent of a copy that is down was feeding; it takes that up at its next boot.
+    sessions: BTreeMap<MachineCopy, SessionSpec>,
+}
+
+/// What moves with a machine's disks, and its history.
+struct Machine {
+    tools_enabled: bool,
+    vss_broken: bool,
+    /// Delay of the next boot's registration, once.
+    next_registration: Option<Duration>,
+    /// Writes so far, on all sites: no two writes have the same content.
+    writes: u64,
+}
+
+/// A guest under power.
+struct Running {
+    config: Arc<GuestConfig>,
+    ctx: Ctx,
+    disks: Vec<Disk>,
+    /// False while the agent's service is stopped.
+    agent_runs: Arc<AtomicBool>,
+    booted: Option<Booted>,
+    stopping: bool,
+    registered: bool,
+    /// Turns true, or is dropped, when the guest is down.
+    down: watch::Sender<bool>,
+}
+
+/// What exists once a guest is up.
+struct Booted {
+    writer: workload::Writer,
+    replicator: Arc<Replicator>,
+    router: Router,
+}
+
+impl Guests {
+    /// A world without guests.
+    pub fn new(net: Arc<dyn Network>) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self { net, me: me.clone(), state: Mutex::default() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From its next power-on, `vm` is this copy of a protected machine. The first registration of a machine
+    /// finds VMware Tools enabled.
+    pub fn register(&self, vm: VmRef, config: GuestConfig) {
+        let mut state = self.lock();
+        state.machines.entry(config.copy.machine.clone()).or_insert(Machine {
+            tools_enabled: true,
+            vss_broken: false,
+            next_registration: None,
+            writes: 0,
+        });
+        state.guests.insert(vm, Arc::new(config));
+    }
+
+    /// Writes `blocks` extra blocks on each disk of the running copy, now; answers how many it wrote.
+    ///
+    /// # Errors
+    /// When that copy is not up, is shutting down, or `blocks` is more than [`MAX_BURST`].
+    pub fn write_now(&self, machine: &MachineName, site: Site, blocks: u32) -> Result<u64, String> {
+        if blocks > MAX_BURST {
+            return Err(format!("a burst of {blocks} blocks is more than {MAX_BURST}"));
+        }
+        let copy = MachineCopy::new(machine.clone(), site);
+        let vm = self.vm_of(&copy).ok_or_else(|| format!("there is no guest {copy}"))?;
+        match self.write(&vm, Some(blocks)) {
+            0 if blocks > 0 => Err(format!("{copy} is not up")),
+            written => Ok(written),
+        }
+    }
+
+    /// The virtual machine that this copy runs in, powered on or not.
+    fn vm_of(&self, copy: &MachineCopy) -> Option<VmRef> {
+        self.lock().guests.iter().find(|(_, config)| config.copy == *copy).map(|(vm, _)| vm.clone())
+    }
+
+    /// Writes one round (or a burst) to the disks of a guest that is up, tells the replicator, then the
+    /// world; all in one go, so that no mark falls between. Answers the number of blocks.
+    fn write(&self, vm: &VmRef, burst: Option<u32>) -> u64 {
+        let mut state = self.lock();
+        let State { running, machines, .. } = &mut *state;
+        let Some(guest) = running.get_mut(vm) else { return 0 };
+        let Some(machine) = machines.get_mut(&guest.config.copy.machine) else { return 0 };
+        if guest.stopping || !guest.ctx.fence.alive() {
+            return 0;
+        }
+        let Some(up) = &mut guest.booted else { return 0 };
+        let writes = match burst {
+            None => up.writer.round(&mut machine.writes),
+            Some(count) => up.writer.burst(&mut machine.writes, count),
+        };
+        let (ctx, replicator) = (guest.ctx.clone(), up.replicator.clone());
+        let copy = guest.config.copy.clone();
+        drop(state);
+        let count = writes.len() as u64;
+        for write in writes {
+            let content = write.page.hash();
+            write.handle.write(write.block, write.page);
+            replicator.wrote(&write.disk, write.block);
+            let (copy, disk, block) = (copy.clone(), write.disk, write.block);
+            ctx.emit(What::GuestWrote { copy, disk, block, content });
+        }
+        count
+    }
+
+    /// Flushes for an application-consistent mark; true when that worked.
+    fn quiesce(&self, vm: &VmRef) -> bool {
+        let state = self.lock();
+        let Some(guest) = state.running.get(vm) else { return false };
+        let machine = state.machines.get(&guest.config.copy.machine);
+        guest.booted.is_some() && machine.is_some_and(|machine| !machine.vss_broken)
+    }
+
+    /// True once the guest of `vm` runs its workload.
+    pub fn is_up(&self, vm: &VmRef) -> bool {
+        self.lock().running.get(vm).is_some_and(|guest| guest.booted.is_some())
+    }
+
+    /// The session that each running guest feeds.
+    fn fed_sessions(&self) -> BTreeMap<VmRef, SessionId> {
+        let agents: Vec<_> = {
+            let state = self.lock();
+            let up = |(vm, guest): (&VmRef, &Running)| {
+                Some((vm.clone(), guest.booted.as_ref()?.replicator.clone()))
+            };
+            state.running.iter().filter_map(up).collect()
+        };
+        agents.into_iter().filter_map(|(vm, replicator)| Some((vm, replicator.progress().0?))).collect()
+    }
+
+    /// Everything about the guests that stays as it is when nobody touches them, in a fixed order.
+    pub fn observe(&self) -> serde_json::Value {
+        let fed = self.fed_sessions();
+        let state = self.lock();
+        let copies: Vec<_> = state
+            .guests
+            .iter()
+            .map(|(vm, config)| {
+                let guest = state.running.get(vm);
+                json!({
+                    "vm": vm.name,
+                    "copy": config.copy.to_string(),
+                    "running": guest.is_some(),
+                    "up": guest.is_some_and(|guest| guest.booted.is_some()),
+                    "registered": guest.is_some_and(|guest| guest.registered),
+                    "session": fed.get(vm),
+                    "agent_stopped": state.stopped_agents.contains(&config.copy),
+                })
+            })
+            .collect();
+        let machines: Vec<_> = state
+            .machines
+            .iter()
+            .map(|(name, machine)| {
+                json!({
+                    "machine": name,
+                    "tools_enabled": machine.tools_enabled,
+                    "vss_broken": machine.vss_broken,
+                })
+            })
+            .collect();
+        json!({ "copies": copies, "machines": machines, "foreign_running": state.foreign })
+    }
+}
+
+impl Drop for Guests {
+    /// The network must not keep routers of guests that are gone.
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for guest in state.running.values() {
+            guest.ctx.fence.kill();
+            self.net.unbind(&guest.config.address);
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The replicating half of the mobility agent: tracks what the guest writes, cuts marks, and sends everything
+//! to the process server, for ever while the guest runs.
+//!
+//! A sender task does what [`Source::select`] asks for; a marker task cuts on time. Both belong to one run and
+//! end when another replaces it.
+
+mod link;
+mod sender;
+
+use crate::component::{read_json, refuse};
+use axum::extract::{Path, State as Shared};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, put};
+use axum::{Json, Router};
+use bytes::Bytes;
+use failback_replication::disk::Disk;
+use failback_replication::source::{Source, SourceError};
+use failback_wire::clock::VirtualMs;
+use failback_wire::event::{PointKind, What};
+use failback_wire::http::StatusCode;
+use failback_wire::ids::{DiskId, MachineCopy, SessionId};
+use failback_wire::node::Ctx;
+use failback_wire::proto::session::{DiskProgress, SessionSpec, SyncMode};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Duration, timeout};
+
+/// Bytes of unsent blocks beyond which marks are left out and changes only tracked (E14).
+const SOURCE_CACHE: usize = 64 << 20;
+
+/// The replicating half of one agent.
+pub struct Replicator {
+    ctx: Ctx,
+    copy: MachineCopy,
+    disks: BTreeMap<DiskId, Disk>,
+    quiesce: Arc<dyn Fn() -> bool + Send + Sync>,
+    passphrase: String,
+    state: Mutex<State>,
+    /// Counts steps forward; who drains watches it.
+    progress: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct State {
+    run: Option<Run>,
+    /// Counts runs; a task of an earlier one ends.
+    runs: u64,
+    /// The guest is shutting down: no marks but the last one.
+    draining: bool,
+}
+
+/// One session in one epoch.
+struct Run {
+    spec: SessionSpec,
+    source: Source,
+    /// Wakes the sender when there is something to send, or to end.
+    wake: Arc<Notify>,
+    next_app: VirtualMs,
+    /// Taken up by the agent itself after a boot: it ends when nobody knows the session any more.
+    resumed: bool,
+    last_cut: bool,
+}
+
+impl Replicator {
+    /// A replicator that feeds no session yet. `quiesce` flushes the guest's writers for an
+    /// application-consistent mark and says whether that worked.
+    pub fn new(
+        ctx: Ctx,
+        copy: MachineCopy,
+        disks: BTreeMap<DiskId, Disk>,
+        quiesce: Arc<dyn Fn() -> bool + Send + Sync>,
+        passphrase: String,
+    ) -> Arc<Self> {
+        let (state, progress) = (Mutex::default(), watch::channel(0).0);
+        Arc::new(Self { ctx, copy, disks, quiesce, passphrase, state, progress })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `PUT` and `DELETE /v1/replication…`. Who serves it adds the passphrase check and the agent's status.
+    pub fn router(self: &Arc<Self>) -> Router {
+        Router::new()
+            .route("/v1/replication", put(start))
+            .route("/v1/replication/{session}", delete(stop))
+            .with_state(Arc::downgrade(self))
+    }
+
+    /// Starts feeding a session, or takes it up with a higher epoch; nothing when this epoch, or a later one
+    /// that the agent began by itself, already runs.
+    ///
+    /// # Errors
+    /// A disk is missing or has another size.
+    pub fn start(self: &Arc<Self>, spec: SessionSpec) -> Result<(), SourceError> {
+        let same = |run: &&mut Run| run.spec.session == spec.session && run.spec.epoch >= spec.epoch;
+        if let Some(run) = self.lock().run.as_mut().filter(same) {
+            run.resumed = false;
+            return Ok(());
+        }
+        self.begin(spec, false)
+    }
+
+    /// Takes up what an earlier boot of this guest was feeding: in a new epoch, comparing checksums, for
+    /// nobody knows what was written but not tracked (E7). Ends by itself when the session is over.
+    pub fn resume(self: &Arc<Self>, spec: SessionSpec) {
+        // A disk that no longer fits ends it too: the orchestrator sees an agent that feeds nothing.
+        self.begin(SessionSpec { sync: SyncMode::Checksum, ..spec }, true).ok();
+    }
+
+    /// What it feeds now; worth keeping across boots for [`Replicator::resume`].
+    pub fn spec(&self) -> Option<SessionSpec> {
+        self.lock().run.as_ref().map(|run| run.spec.clone())
+    }
+
+    /// Stops tracking and sending, if it feeds this session.
+    pub fn stop(&self, session: &SessionId) {
+        let mut state = self.lock();
+        if state.run.as_ref().is_some_and(|run| run.spec.session == *session) {
+            self.end(&mut state);
+        }
+    }
+
+    fn end(&self, state: &mut State) {
+        state.runs += 1;
+        if let Some(run) = state.run.take() {
+            run.wake.notify_one();
+        }
+        self.progress.send_modify(|p| *p += 1);
+    }
+
+    fn begin(self: &Arc<Self>, spec: SessionSpec, resumed: bool) -> Result<(), SourceError> {
+        let source = Source::new(&spec, &self.disks, SOURCE_CACHE)?;
+        let mut state = self.lock();
+        self.end(&mut state);
+        let wake = Arc::new(Notify::new());
+        let next_app = VirtualMs(0);
+        state.run = Some(Run { spec, source, wake, next_app, resumed, last_cut: false });
+        let run = state.runs;
+        drop(state);
+        self.ctx.spawn(sender::send(Arc::downgrade(self), run));
+        Ok(())
+    }
+
+    /// The guest has just written this block of the disk.
+    pub fn wrote(&self, disk: &DiskId, block: u64) {
+        if let Some(run) = &mut self.lock().run {
+            run.source.wrote(disk, block);
+        }
+    }
+
+    /// The session it feeds and its progress per disk.
+    pub fn progress(&self) -> (Option<SessionId>, Vec<DiskProgress>) {
+        let state = self.lock();
+        let run = state.run.as_ref();
+        (run.map(|r| r.spec.session.clone()), run.map(|r| r.source.progress()).unwrap_or_default())
+    }
+
+    /// At a clean shutdown, once nothing writes any more: cuts the last mark and sends what is left. True when
+    /// the process server has all of it within `limit`; true at once when no session is fed.
+    pub async fn drain(&self, limit: Duration) -> bool {
+        self.lock().draining = true;
+        let mut steps = self.progress.subscribe();
+        let through = async {
+            while !self.drained() {
+                if steps.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        timeout(limit, through).await.is_ok()
+    }
+
+    /// Cuts the last mark once it can be cut; true when it and all before it have arrived.
+    fn drained(&self) -> bool {
+        let mut state = self.lock();
+        let Some(run) = &mut state.run else { return true };
+        if run.source.marked() && !run.last_cut {
+            run.last_cut = true;
+            self.cut(run, PointKind::Crash, false, true);
+        }
+        run.last_cut && run.source.drained()
+    }
+
+    /// Cuts a mark of the run, reports it and wakes the sender. False when too much waits.
+    fn cut(&self, run: &mut Run, kind: PointKind, group: bool, last: bool) -> bool {
+        let Some(mark) = run.source.cut(kind, self.ctx.now(), group, last) else { return false };
+        let (session, group) = (run.spec.session.clone(), run.spec.group.clone().filter(|_| group));
+        self.ctx.emit(What::MarkCut { copy: self.copy.clone(), session, mark, kind, group });
+        run.wake.notify_one();
+        true
+    }
+}
+
+async fn start(Shared(replicator): Shared<Weak<Replicator>>, body: Bytes) -> Response {
+    let spec = match read_json::<SessionSpec>(&body) {
+        Ok(spec) => spec,
+        Err(reply) => return reply,
+    };
+    let Some(replicator) = replicator.upgrade() else {
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, "guest-down", "the guest is going down");
+    };
+    if spec.machine != replicator.copy.machine {
+        let text = format!("this is {}, not {}", replicator.copy.machine, spec.machine);
+        return refuse(StatusCode::CONFLICT, "other-machine", text);
+    }
+    match replicator.start(spec) {
+        Ok(()) => Json(()).into_response(),
+        Err(error @ SourceError::NoSuchDisk(_)) => {
+            refuse(StatusCode::CONFLICT, "no-such-disk", error.to_string())
+        }
+        Err(error @ SourceError::Resized { .. }) => {
+            refuse(StatusCode::CONFLICT, "disk-resized", error.to_string())
+        }
+    }
+}
+
+async fn stop(Shared(replicator): Shared<Weak<Replicator>>, Path(session): Path<SessionId>) -> Response {
+    if let Some(replicator) = replicator.upgrade() {
+        replicator.stop(&session);
+    }
+    Json(()).into_response()
+}

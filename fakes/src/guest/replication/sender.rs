@@ -1,0 +1,256 @@
+//! The tasks of a run: one that sends, one that cuts marks on time.
+
+use super::link::{Link, Remedy, remedy};
+use super::{Replicator, Run, State};
+use failback_replication::source::{Acked, Action};
+use failback_wire::clock::VirtualMs;
+use failback_wire::event::{PointKind, What};
+use failback_wire::node::Ctx;
+use failback_wire::proto::call::CallError;
+use failback_wire::proto::session::{Phase, SessionSpec, SessionView, SyncMode};
+use std::sync::{Arc, Weak};
+use tokio::time::{Duration, sleep, sleep_until};
+
+/// What a sender needs between two looks at the replicator.
+struct Seat {
+    me: Weak<Replicator>,
+    run: u64,
+    ctx: Ctx,
+    passphrase: String,
+    spec: SessionSpec,
+}
+
+/// How a step ended.
+enum Step {
+    /// Go on at once.
+    Done,
+    /// The run is over.
+    End,
+    /// The call failed.
+    Failed(CallError),
+    /// The reply does not fit; ask again later.
+    Misfit,
+}
+
+impl Replicator {
+    /// The run of this number, if it still is the one.
+    fn with_run<T>(&self, run: u64, what: impl FnOnce(&mut Run) -> T) -> Option<T> {
+        let mut state = self.lock();
+        let State { run: current, runs, .. } = &mut *state;
+        current.as_mut().filter(|_| *runs == run).map(what)
+    }
+
+    /// Replaces the run by one in a later epoch that compares checksums.
+    fn restart(self: &Arc<Self>, run: u64, epoch: u64) {
+        let again =
+            |r: &mut Run| (SessionSpec { epoch, sync: SyncMode::Checksum, ..r.spec.clone() }, r.resumed);
+        let Some((spec, resumed)) = self.with_run(run, again) else { return };
+        let (session, machine) = (spec.session.clone(), spec.machine.clone());
+        self.ctx.emit(What::SessionPhase { session, machine, phase: "resynchronising".to_owned() });
+        // The disks fitted when the run began, and a guest's disks do not change under it.
+        self.begin(spec, resumed).ok();
+    }
+}
+
+/// Sends until another run replaces this one.
+pub(super) async fn send(me: Weak<Replicator>, run: u64) {
+    let Some(seat) = me.upgrade().and_then(|r| {
+        let spec = r.with_run(run, |run| run.spec.clone())?;
+        Some(Seat { me: me.clone(), run, ctx: r.ctx.clone(), passphrase: r.passphrase.clone(), spec })
+    }) else {
+        return;
+    };
+    let mut failures = 0;
+    let mut introduced = false;
+    loop {
+        let step = if introduced { seat.step().await } else { seat.introduce().await };
+        let error = match step {
+            Step::End => return,
+            Step::Done => {
+                // An introduction alone is no progress: what it is for may fail again and again.
+                failures = if introduced { 0 } else { failures };
+                introduced = true;
+                continue;
+            }
+            Step::Failed(error) => Some(error),
+            Step::Misfit => None,
+        };
+        failures += 1;
+        let again = Remedy::Again(crate::session_api::back_off(failures, Duration::from_secs(60)));
+        match error.map_or(again, |e| remedy(&e, failures)) {
+            Remedy::Again(wait) => sleep(wait).await,
+            Remedy::Introduce => introduced = false,
+            Remedy::Resync(wait) => {
+                sleep(wait).await;
+                return seat.restart(seat.spec.epoch + 1);
+            }
+            Remedy::Over(_) if seat.gives_up() => return,
+            Remedy::Over(wait) => sleep(wait).await,
+        }
+    }
+}
+
+impl Seat {
+    fn link(&self) -> Link<'_> {
+        Link { http: &self.ctx.http, passphrase: &self.passphrase, spec: &self.spec }
+    }
+    fn with_run<T>(&self, what: impl FnOnce(&mut Run) -> T) -> Option<T> {
+        self.me.upgrade()?.with_run(self.run, what)
+    }
+    fn restart(&self, epoch: u64) {
+        if let Some(me) = self.me.upgrade() {
+            me.restart(self.run, epoch);
+        }
+    }
+    /// Ends a run that the agent took up by itself, when nobody knows the session any more.
+    fn gives_up(&self) -> bool {
+        let resumed = self.with_run(|run| run.resumed).unwrap_or(true);
+        if let Some(me) = self.me.upgrade().filter(|_| resumed) {
+            me.stop(&self.spec.session);
+        }
+        resumed
+    }
+
+    /// Agrees with the process server on the epoch before anything is sent.
+    async fn introduce(&self) -> Step {
+        let view: SessionView = match self.link().view().await {
+            Ok(view) => view,
+            Err(error) => return Step::Failed(error),
+        };
+        let mine = self.spec.epoch;
+        let (fresh, over) = match self.with_run(|run| (run.source.untouched(), run.resumed)) {
+            Some((fresh, resumed)) => {
+                (fresh, resumed && matches!(view.phase, Phase::Stopped | Phase::Rolled))
+            }
+            None => return Step::End,
+        };
+        if over && self.gives_up() {
+            return Step::End;
+        }
+        // An epoch that waits for its first frame waits for this machine.
+        if view.epoch > mine && view.phase == Phase::Waiting && view.received == 0 {
+            self.restart(view.epoch);
+            return Step::End;
+        }
+        // Numbers of this epoch that are not ours: an earlier boot of this guest sent them.
+        if view.epoch > mine || (view.epoch == mine && fresh && view.received > 0) {
+            self.restart(view.epoch + 1);
+            return Step::End;
+        }
+        if view.epoch == mine {
+            return Step::Done;
+        }
+        match self.link().introduce().await {
+            Ok(_) => Step::Done,
+            Err(error) => Step::Failed(error),
+        }
+    }
+
+    /// One step of the source.
+    async fn step(&self) -> Step {
+        let Some((action, wake)) = self.with_run(|run| (run.source.select(), run.wake.clone())) else {
+            return Step::End;
+        };
+        match action {
+            Action::Idle => {
+                wake.notified().await;
+                Step::Done
+            }
+            Action::FirstCut => {
+                self.first_cut();
+                Step::Done
+            }
+            Action::Hashes { disk, first, count } => match self.link().hashes(&disk, first, count).await {
+                Err(error) => Step::Failed(error),
+                Ok(hashes) if hashes.len() as u64 != count => Step::Misfit,
+                Ok(hashes) => {
+                    self.with_run(|run| run.source.on_hashes(&disk, first, &hashes));
+                    Step::Done
+                }
+            },
+            Action::Send(frames) => match self.link().frames(frames).await {
+                Err(error) => {
+                    self.with_run(|run| run.source.on_failure());
+                    Step::Failed(error)
+                }
+                Ok(ack) => self.acked(ack),
+            },
+        }
+    }
+
+    fn acked(&self, ack: failback_wire::proto::session::Ack) -> Step {
+        let Some((acked, moved)) = self.with_run(|run| {
+            let before = run.source.acked();
+            (run.source.on_ack(ack), run.source.acked() > before)
+        }) else {
+            return Step::End;
+        };
+        if acked == Acked::Lost {
+            self.restart(self.spec.epoch + 1);
+            return Step::End;
+        }
+        if let Some(me) = self.me.upgrade() {
+            me.progress.send_modify(|p| *p += 1);
+        }
+        if moved { Step::Done } else { Step::Misfit }
+    }
+
+    /// The synchronisation is through: the first mark, and from now on one in every interval.
+    fn first_cut(&self) {
+        let Some(me) = self.me.upgrade() else { return };
+        me.cut_due(self.run, false);
+        self.ctx.spawn(mark(self.me.clone(), self.run, self.spec.clone(), self.ctx.clone()));
+        me.progress.send_modify(|p| *p += 1);
+    }
+}
+
+impl Replicator {
+    /// Cuts the mark that is due now: application-consistent when that is due and the guest can be quiesced.
+    fn cut_due(&self, run: u64, on_grid: bool) {
+        let now = self.ctx.now();
+        // A group's first mark is cut alone; its application-consistent ones are cut together or not at all.
+        let app_due = |run: &mut Run| {
+            let together = on_grid || run.spec.group.is_none();
+            together && run.spec.app_interval_s > 0 && now >= run.next_app
+        };
+        let Some(app) = self.with_run(run, app_due) else { return };
+        // Not under the lock: quiescing asks the guest.
+        let quiet = app && (self.quiesce)();
+        let kind = if quiet { PointKind::Application } else { PointKind::Crash };
+        let cut = self.with_run(run, |run| {
+            let cut = self.cut(run, kind, on_grid && run.spec.group.is_some(), false);
+            if cut && app {
+                run.next_app = next_after(now, run.spec.app_interval_s, run.spec.group.is_some());
+            }
+            cut
+        });
+        if cut == Some(true) && app && !quiet {
+            let text = format!("{}: quiescing failed, the mark is crash-consistent only", self.copy);
+            self.ctx.emit(What::Note { text });
+        }
+    }
+}
+
+/// The next instant of an interval. Members of a replication group all use the same instants, which is how
+/// they cut together without a word (G1).
+fn next_after(now: VirtualMs, interval_s: u64, group: bool) -> VirtualMs {
+    let step = interval_s.max(1) * 1000;
+    VirtualMs(if group { (now.0 / step + 1) * step } else { now.0 + step })
+}
+
+/// Cuts marks on time until another run replaces this one, or the guest shuts down.
+async fn mark(me: Weak<Replicator>, run: u64, spec: SessionSpec, ctx: Ctx) {
+    let mut at = ctx.now();
+    loop {
+        at = next_after(at, spec.crash_interval_s, spec.group.is_some());
+        sleep_until(ctx.clock.instant(at)).await;
+        let Some(me) = me.upgrade() else { return };
+        let state = me.lock();
+        let over = state.draining || state.runs != run;
+        drop(state);
+        if over {
+            return;
+        }
+        me.cut_due(run, true);
+    }
+}

@@ -1,0 +1,235 @@
+//! The master target's side of the session interface.
+
+use super::{MasterTarget, State};
+use crate::session_api::{Denied, Range, SessionHost, phase_name};
+use bytes::Bytes;
+use failback_replication::disk::Disk;
+use failback_replication::frame;
+use failback_replication::target::{Applied, Attached, Target, hashes_to_text};
+use failback_wire::event::{DiskRef, What};
+use failback_wire::http::StatusCode;
+use failback_wire::ids::{DiskId, SessionId, VmdkUuid};
+use failback_wire::proto::cs::{Component, Heartbeat};
+use failback_wire::proto::session::{
+    Ack, Hashes, RetentionVolume, Roll, ServerHealth, SessionSpec, SessionView, TargetDisk,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The session's disks as far as they hang on this machine now, found by UUID alone (P21).
+fn attached(spec: &SessionSpec, scsi: &[(VmdkUuid, Disk)]) -> Attached {
+    let find = |uuid: &VmdkUuid| scsi.iter().find(|(u, _)| u == uuid).map(|(_, disk)| disk.clone());
+    let disk = |d: &failback_wire::proto::session::SessionDisk| match &d.target {
+        TargetDisk::Vmdk(uuid) => find(uuid).map(|disk| (d.disk.clone(), disk)),
+        TargetDisk::SeedBlob(_) => None,
+    };
+    spec.disks.iter().filter_map(disk).collect()
+}
+
+fn vmdk_of(spec: &SessionSpec, disk: &DiskId) -> Option<DiskRef> {
+    spec.disks.iter().find(|d| d.disk == *disk).and_then(|d| match &d.target {
+        TargetDisk::Vmdk(uuid) => Some(DiskRef::Vmdk(uuid.clone())),
+        TargetDisk::SeedBlob(_) => None,
+    })
+}
+
+impl State {
+    fn target(&mut self, id: &SessionId) -> Result<&mut Target, Denied> {
+        self.sessions.get_mut(id).ok_or_else(|| Denied::unknown_session(id))
+    }
+
+    /// What this session's journal may use of the retention volume.
+    fn budget(&self, id: &SessionId) -> Result<u64, Denied> {
+        let missing = || {
+            let text = "the retention volume is not there";
+            Denied::new(StatusCode::CONFLICT, "retention-missing", text)
+        };
+        let volume = self.retention.as_ref().ok_or_else(missing)?;
+        let own = self.sessions.get(id).map_or(0, |t| t.journal().used());
+        Ok(volume.free.saturating_sub(self.used() - own))
+    }
+
+    fn report_written(&self, spec: &SessionSpec, disk: &DiskId, blocks: u64) {
+        if let (Some(ctx), Some(vmdk)) = (&self.ctx, vmdk_of(spec, disk))
+            && blocks > 0
+        {
+            ctx.emit(What::DiskWritten { disk: vmdk, writer: ctx.node().clone(), blocks });
+        }
+    }
+
+    fn report_phase(&self, target: &Target) {
+        let spec = &target.intake().spec;
+        self.emit(What::SessionPhase {
+            session: spec.session.clone(),
+            machine: spec.machine.clone(),
+            phase: phase_name(target.intake().phase).to_owned(),
+        });
+    }
+
+    /// Applies one frame and tells the world.
+    fn apply(&mut self, id: &SessionId, frame: &frame::Frame, disks: &Attached) -> Result<(), Denied> {
+        let budget = self.budget(id)?;
+        let applied = self.target(id)?.apply(frame, disks, budget)?;
+        let Applied { written, stored, pruned, phase_changed } = applied;
+        let Some(target) = self.sessions.get(id) else { return Ok(()) };
+        for point in pruned {
+            let reason = "the retention volume is full".to_owned();
+            self.emit(What::PointPruned { session: id.clone(), point, reason });
+        }
+        if let Some((disk, blocks)) = written {
+            self.report_written(&target.intake().spec, &disk, blocks);
+        }
+        if phase_changed {
+            self.report_phase(target);
+        }
+        if let Some(p) = stored {
+            self.emit(What::PointStored { session: id.clone(), point: p.point, mark: p.mark, kind: p.kind });
+            self.prune(id);
+        }
+        Ok(())
+    }
+
+    /// Lets go of what is past the session's retention.
+    fn prune(&mut self, id: &SessionId) {
+        let (Some(now), Some(target)) = (self.ctx.as_ref().map(|c| c.now()), self.sessions.get_mut(id))
+        else {
+            return;
+        };
+        for point in target.prune(now) {
+            let reason = "past its retention".to_owned();
+            self.emit(What::PointPruned { session: id.clone(), point, reason });
+        }
+    }
+
+    fn retention_now(&self) -> Option<RetentionVolume> {
+        let volume = self.retention.clone()?;
+        Some(RetentionVolume { free: volume.free.saturating_sub(self.used()), ..volume })
+    }
+}
+
+impl SessionHost for MasterTarget {
+    fn serving(&self) -> bool {
+        self.lock().serving
+    }
+
+    fn put(self: &Arc<Self>, spec: SessionSpec) -> Result<SessionView, Denied> {
+        if spec.disks.iter().any(|d| matches!(d.target, TargetDisk::SeedBlob(_))) {
+            return Err(Denied::bad_request("a master target writes VMDKs only"));
+        }
+        let mut state = self.lock();
+        let id = spec.session.clone();
+        let fresh = match state.sessions.get_mut(&id) {
+            Some(target) => target.take_up(spec)?,
+            None => {
+                state.sessions.insert(id.clone(), Target::new(spec));
+                true
+            }
+        };
+        let target = state.sessions.get(&id).ok_or_else(|| Denied::unknown_session(&id))?;
+        if fresh {
+            state.report_phase(target);
+        }
+        Ok(target.view())
+    }
+
+    fn view(&self, id: &SessionId) -> Result<SessionView, Denied> {
+        self.lock().target(id).map(|t| t.view())
+    }
+
+    fn frames(&self, id: &SessionId, body: Bytes) -> Result<Ack, Denied> {
+        let scsi = (self.scsi)();
+        let mut state = self.lock();
+        let disks = attached(&state.target(id)?.intake().spec, &scsi);
+        let mut rest = &body[..];
+        while !rest.is_empty() {
+            let corrupt =
+                |e: frame::FrameError| Denied::new(StatusCode::BAD_REQUEST, "corrupt-frame", e.to_string());
+            let (frame, len) = frame::decode(rest).map_err(corrupt)?;
+            state.apply(id, &frame, &disks)?;
+            rest = &rest[len..];
+        }
+        Ok(state.target(id)?.intake().ack())
+    }
+
+    async fn hashes(&self, id: SessionId, disk: DiskId, range: Range) -> Result<Hashes, Denied> {
+        let scsi = (self.scsi)();
+        let mut state = self.lock();
+        let target = state.target(&id)?;
+        let disks = attached(&target.intake().spec, &scsi);
+        let hashes = target.hashes(range.epoch, &disk, range.first, range.count, &disks)?;
+        Ok(Hashes { first: range.first, hashes: hashes_to_text(&hashes) })
+    }
+
+    fn stop(&self, id: &SessionId) -> Result<SessionView, Denied> {
+        let mut state = self.lock();
+        let target = state.target(id)?;
+        let before = target.intake().phase;
+        target.stop();
+        let (changed, view) = (before != target.intake().phase, target.view());
+        if let Some(target) = state.sessions.get(id).filter(|_| changed) {
+            state.report_phase(target);
+        }
+        Ok(view)
+    }
+
+    fn roll(&self, id: &SessionId, roll: &Roll) -> Result<SessionView, Denied> {
+        let scsi = (self.scsi)();
+        let mut state = self.lock();
+        let target = state.target(id)?;
+        let disks = attached(&target.intake().spec, &scsi);
+        let written = target.roll(&roll.point, &disks)?;
+        let mark = target.journal().point(&roll.point).map(|p| p.mark).unwrap_or_default();
+        let (spec, view) = (target.intake().spec.clone(), target.view());
+        for (disk, blocks) in written {
+            state.report_written(&spec, &disk, blocks);
+        }
+        state.emit(What::Rolled { session: id.clone(), point: roll.point.clone(), mark });
+        Ok(view)
+    }
+
+    fn delete(&self, id: &SessionId) {
+        let mut state = self.lock();
+        if let Some(target) = state.sessions.remove(id) {
+            let machine = target.intake().spec.machine.clone();
+            state.emit(What::SessionPhase { session: id.clone(), machine, phase: "ended".to_owned() });
+        }
+    }
+
+    fn health(&self) -> ServerHealth {
+        let attached = (self.scsi)().into_iter().map(|(uuid, _)| uuid).collect();
+        let state = self.lock();
+        ServerHealth {
+            id: self.config.id.clone(),
+            os: self.config.os,
+            version: self.config.version.clone(),
+            attached,
+            retention: state.retention_now(),
+            sessions: state.sessions.keys().cloned().collect(),
+        }
+    }
+
+    fn heartbeat(&self) -> Heartbeat {
+        let disks = (self.scsi)().len();
+        let mut state = self.lock();
+        let ids: Vec<SessionId> = state.sessions.keys().cloned().collect();
+        for id in &ids {
+            state.prune(id);
+        }
+        let mut facts = BTreeMap::from([
+            ("attached_disks".to_owned(), disks.to_string()),
+            ("vm_name".to_owned(), self.config.vm_name.clone()),
+        ]);
+        if let Some(volume) = state.retention_now() {
+            facts.insert("retention_mount".to_owned(), volume.mount);
+            facts.insert("retention_free".to_owned(), volume.free.to_string());
+        }
+        Heartbeat {
+            component: Component::MasterTarget,
+            id: self.config.id.clone(),
+            address: self.config.host.clone(),
+            version: self.config.version.clone(),
+            os: self.config.os,
+            facts,
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! A master target: a VMware VM that runs the target half of our engine on the VMDKs attached to it, keeps
+//! recovery points on its retention volume and rolls disks to one of them (C11, C16, P15, P21, P27).
+//!
+//! What it knows survives a crash of its software: every frame is applied in one synchronous step.
+
+mod faults;
+mod host;
+
+pub use faults::MasterTargetFault;
+
+use crate::net::Network;
+use crate::session_api::{heartbeats, session_router};
+use failback_replication::disk::Disk;
+use failback_replication::target::Target;
+use failback_wire::event::What;
+use failback_wire::ids::{SessionId, VmdkUuid};
+use failback_wire::node::Ctx;
+use failback_wire::proto::cs::OsFamily;
+use failback_wire::proto::session::RetentionVolume;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What a master target is.
+#[derive(Clone, Debug)]
+pub struct MasterTargetConfig {
+    /// Server id, as the configuration server lists it.
+    pub id: String,
+    /// Name of its virtual machine in vCenter.
+    pub vm_name: String,
+    /// Where it listens.
+    pub host: String,
+    /// Where the configuration server listens.
+    pub cs_host: String,
+    /// The passphrase that all classic components share.
+    pub passphrase: String,
+    /// Operating system family (P15).
+    pub os: OsFamily,
+    /// Component version (P16).
+    pub version: String,
+    /// Its retention volume, if it has one (P27). `free` is what others leave of it.
+    pub retention: Option<RetentionVolume>,
+}
+
+/// The VMDKs attached to a master target now, by UUID.
+pub type Scsi = Arc<dyn Fn() -> Vec<(VmdkUuid, Disk)> + Send + Sync>;
+
+/// A master target with all that outlives its software.
+pub struct MasterTarget {
+    config: MasterTargetConfig,
+    scsi: Scsi,
+    state: Mutex<State>,
+}
+
+struct State {
+    serving: bool,
+    retention: Option<RetentionVolume>,
+    sessions: BTreeMap<SessionId, Target>,
+    /// The software that runs now, or ran last.
+    ctx: Option<Ctx>,
+}
+
+impl MasterTarget {
+    /// A master target whose software does not run yet. `scsi` answers which VMDKs hang on it.
+    pub fn new(config: MasterTargetConfig, scsi: Scsi) -> Arc<Self> {
+        let retention = config.retention.clone();
+        let state = State { serving: true, retention, sessions: BTreeMap::new(), ctx: None };
+        Arc::new(Self { config, scsi, state: Mutex::new(state) })
+    }
+
+    /// Its software starts, for the first time or after a crash.
+    pub fn boot(self: &Arc<Self>, ctx: Ctx, net: &dyn Network) {
+        self.lock().ctx = Some(ctx.clone());
+        let config = &self.config;
+        net.bind(&config.host, ctx.fence.clone(), session_router(self, &config.passphrase));
+        let (host, cs) = (Arc::downgrade(self), config.cs_host.clone());
+        ctx.spawn(heartbeats(host, ctx.clone(), cs, config.passphrase.clone()));
+    }
+
+    /// What it is.
+    pub fn config(&self) -> &MasterTargetConfig {
+        &self.config
+    }
+
+    /// Sessions, points and retention as they are: for comparing worlds.
+    pub fn observe(&self) -> Value {
+        let state = self.lock();
+        let sessions: BTreeMap<String, Value> = state
+            .sessions
+            .iter()
+            .map(|(id, t)| (id.to_string(), json!({ "view": t.view(), "kept": t.journal().used() })))
+            .collect();
+        json!({
+            "id": self.config.id,
+            "serving": state.serving,
+            "retention": state.retention,
+            "sessions": sessions,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn emit(&self, what: What) {
+        if let Some(ctx) = &self.ctx {
+            ctx.emit(what);
+        }
+    }
+    /// Bytes that all journals use.
+    fn used(&self) -> u64 {
+        self.sessions.values().map(|t| t.journal().used()).sum()
+    }
+}

@@ -1,0 +1,58 @@
+//! What can befall a process server.
+
+use super::ProcessServer;
+use failback_wire::event::{Actor, What};
+use failback_wire::ids::SessionId;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A change of a process server's state. Externally tagged, as scenario files write it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ProcessServerFault {
+    /// Its services stop: no heartbeats, nothing is passed on, and every call is answered 503 (806, P13).
+    StopServices,
+    /// Its services run again.
+    StartServices,
+    /// The cache has only this size from now on, for others fill its volume (E14).
+    CacheSize {
+        /// Bytes.
+        bytes: u64,
+    },
+    /// The cache's files are lost: what was received and not passed on is gone.
+    CacheLost,
+}
+
+impl ProcessServer {
+    /// Changes the state as `fault` says, on behalf of `by`.
+    ///
+    /// # Errors
+    /// When there is nothing to change.
+    pub fn apply_fault(&self, fault: &ProcessServerFault, by: Actor) -> Result<(), String> {
+        let mut state = self.lock();
+        match fault {
+            ProcessServerFault::StopServices => state.serving = false,
+            ProcessServerFault::StartServices => {
+                state.serving = true;
+                state.sessions.values().for_each(|s| s.wake.notify_one());
+            }
+            ProcessServerFault::CacheSize { bytes } => state.cache_bytes = *bytes,
+            ProcessServerFault::CacheLost => {
+                let held = state.sessions.iter().filter(|(_, s)| !s.relay.drained());
+                let ids: Vec<SessionId> = held.map(|(id, _)| id.clone()).collect();
+                if ids.is_empty() {
+                    return Err("the cache is empty".to_owned());
+                }
+                for id in &ids {
+                    if let Some(session) = state.sessions.get_mut(id) {
+                        session.relay.require_resync("the process server's cache was lost");
+                    }
+                    state.emit(What::Note {
+                        text: format!("cached frames of session {id} are lost, by {by:?}"),
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,175 @@
+//! The process server's side of the session interface.
+
+use super::upload::Upload;
+use super::{ProcessServer, Session, State, pump};
+use crate::session_api::{Denied, Range, SessionHost};
+use bytes::Bytes;
+use failback_replication::relay::Relay;
+use failback_replication::target::hashes_to_text;
+use failback_wire::event::What;
+use failback_wire::http::{Method, StatusCode};
+use failback_wire::ids::{DiskId, SessionId};
+use failback_wire::proto::call;
+use failback_wire::proto::cs::{Component, Heartbeat};
+use failback_wire::proto::session::{
+    Ack, Direction, Hashes, Phase, Roll, ServerHealth, SessionSpec, SessionView, TargetDisk,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// Refuses what a process server cannot do.
+fn check(spec: &SessionSpec) -> Result<(), Denied> {
+    let blobs = spec.disks.iter().all(|d| matches!(d.target, TargetDisk::SeedBlob(_)));
+    match (spec.direction, &spec.target) {
+        (Direction::Forward, None) if blobs => Ok(()),
+        (Direction::Forward, _) => {
+            Err(Denied::bad_request("on the way to Azure every disk needs a seed blob"))
+        }
+        (Direction::Reverse, Some(_)) => Ok(()),
+        (Direction::Reverse, None) => Err(Denied::bad_request("on the way home a master target is needed")),
+    }
+}
+
+impl State {
+    fn session(&mut self, id: &SessionId) -> Result<&mut Session, Denied> {
+        self.sessions.get_mut(id).ok_or_else(|| Denied::unknown_session(id))
+    }
+}
+
+impl SessionHost for ProcessServer {
+    fn serving(&self) -> bool {
+        self.lock().serving
+    }
+
+    fn put(self: &Arc<Self>, spec: SessionSpec) -> Result<SessionView, Denied> {
+        check(&spec)?;
+        let mut state = self.lock();
+        let id = spec.session.clone();
+        if let Some(session) = state.sessions.get_mut(&id) {
+            if session.relay.take_up(spec.clone())? {
+                if let Some(upload) = &mut session.upload {
+                    upload.take_up(spec)?;
+                }
+                session.wake.notify_one();
+                let session = state.session(&id)?;
+                let view = session.view();
+                state.report_phase(&state.sessions[&id], Phase::Waiting);
+                return Ok(view);
+            }
+            return Ok(session.view());
+        }
+        let upload = (spec.direction == Direction::Forward).then(|| Upload::new(spec.clone()));
+        let session = Session { relay: Relay::new(spec), upload, wake: Arc::new(Notify::new()) };
+        let view = session.view();
+        state.report_phase(&session, Phase::Waiting);
+        state.sessions.insert(id.clone(), session);
+        if let Some(ctx) = &state.ctx {
+            ctx.spawn(pump::pump(Arc::downgrade(self), ctx.clone(), id));
+        }
+        Ok(view)
+    }
+
+    fn view(&self, id: &SessionId) -> Result<SessionView, Denied> {
+        self.lock().session(id).map(|s| s.view())
+    }
+
+    fn frames(&self, id: &SessionId, body: Bytes) -> Result<Ack, Denied> {
+        let mut state = self.lock();
+        let room = state.cache_bytes.saturating_sub(state.cached());
+        let session = state.session(id)?;
+        let before = session.relay.phase();
+        let ack = session.relay.accept(&body, room);
+        session.wake.notify_one();
+        let after = session.relay.phase();
+        if before != after && !session.is_forward() {
+            state.report_phase(&state.sessions[id], after);
+        }
+        Ok(ack?)
+    }
+
+    async fn hashes(&self, id: SessionId, disk: DiskId, range: Range) -> Result<Hashes, Denied> {
+        let (ctx, spec, upload) = {
+            let mut state = self.lock();
+            let ctx = state.ctx.clone();
+            let session = state.session(&id)?;
+            (ctx, session.relay.spec().clone(), session.upload.clone())
+        };
+        let ctx = ctx.ok_or_else(|| Denied::unknown_session(&id))?;
+        if let Some(upload) = upload {
+            let hashes = upload.hashes(&ctx, &disk, range).await?;
+            return Ok(Hashes { first: range.first, hashes: hashes_to_text(&hashes) });
+        }
+        let target = spec.target.as_deref().unwrap_or_default();
+        let Range { epoch, first, count } = range;
+        let base = format!("http://{target}/v1/sessions/{id}");
+        let url = format!("{base}/disks/{disk}/hashes?epoch={epoch}&first={first}&count={count}");
+        let pass = &self.config.passphrase;
+        let ask = || call::json::<(), Hashes>(&ctx.http, pass, "mt.hashes", Method::GET, &url, None);
+        match ask().await {
+            // The target has not heard of this epoch: it hears of it from here.
+            Err(error) if error.code() == Some("epoch-ahead") && epoch == spec.epoch => {
+                let put = call::json(&ctx.http, pass, "mt.take-up", Method::PUT, &base, Some(&spec));
+                let _: SessionView = put.await?;
+                Ok(ask().await?)
+            }
+            other => Ok(other?),
+        }
+    }
+
+    fn stop(&self, id: &SessionId) -> Result<SessionView, Denied> {
+        let mut state = self.lock();
+        let session = state.session(id)?;
+        let before = session.relay.phase();
+        session.relay.stop();
+        session.wake.notify_one();
+        let view = session.view();
+        if before != Phase::Stopped {
+            state.report_phase(&state.sessions[id], Phase::Stopped);
+        }
+        Ok(view)
+    }
+
+    fn roll(&self, id: &SessionId, _: &Roll) -> Result<SessionView, Denied> {
+        self.lock().session(id)?;
+        let text = "a process server does not roll: its points are snapshots of seed blobs, or lie at the \
+                    master target";
+        Err(Denied::new(StatusCode::CONFLICT, "roll-not-supported", text))
+    }
+
+    fn delete(&self, id: &SessionId) {
+        let mut state = self.lock();
+        let Some(session) = state.sessions.remove(id) else { return };
+        session.wake.notify_one();
+        let machine = session.relay.spec().machine.clone();
+        state.emit(What::SessionPhase { session: id.clone(), machine, phase: "ended".to_owned() });
+        if let (Some(upload), Some(ctx)) = (session.upload, state.ctx.clone()) {
+            ctx.clone().spawn(async move { upload.forget_points(&ctx).await });
+        }
+    }
+
+    fn health(&self) -> ServerHealth {
+        ServerHealth {
+            id: self.config.id.clone(),
+            os: self.config.os,
+            version: self.config.version.clone(),
+            attached: Vec::new(),
+            retention: None,
+            sessions: self.lock().sessions.keys().cloned().collect(),
+        }
+    }
+
+    fn heartbeat(&self) -> Heartbeat {
+        let state = self.lock();
+        let (cap, used) = (state.cache_bytes, state.cached());
+        let free_pct = cap.saturating_sub(used) * 100 / cap.max(1);
+        Heartbeat {
+            component: Component::ProcessServer,
+            id: self.config.id.clone(),
+            address: self.config.host.clone(),
+            version: self.config.version.clone(),
+            os: self.config.os,
+            facts: BTreeMap::from([("cache_free_pct".to_owned(), free_pct.to_string())]),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! A process server: takes frames from agents into a bounded cache and passes them on in order. On the way
+//! home the next one is a master target; on the way to Azure it writes seed page blobs itself, and a
+//! recovery point is a snapshot of each of them (P12, P13, R2).
+//!
+//! The cache and all it knows of sessions lie on its disk: they outlive its software.
+
+mod faults;
+mod host;
+mod pump;
+mod upload;
+
+pub use faults::ProcessServerFault;
+
+use crate::net::Network;
+use crate::session_api::{heartbeats, phase_name, session_router};
+use failback_replication::relay::Relay;
+use failback_wire::event::What;
+use failback_wire::ids::SessionId;
+use failback_wire::node::Ctx;
+use failback_wire::proto::cs::OsFamily;
+use failback_wire::proto::session::{Direction, Phase, SessionView};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+use upload::Upload;
+
+/// What a process server is.
+#[derive(Clone, Debug)]
+pub struct ProcessServerConfig {
+    /// Server id, as the configuration server lists it.
+    pub id: String,
+    /// Where it listens.
+    pub host: String,
+    /// Where the configuration server listens.
+    pub cs_host: String,
+    /// The passphrase that all classic components share.
+    pub passphrase: String,
+    /// Operating system family.
+    pub os: OsFamily,
+    /// Component version.
+    pub version: String,
+    /// Size of the cache in bytes; frames beyond are refused with `busy`.
+    pub cache_bytes: u64,
+}
+
+/// A process server with all that outlives its software.
+pub struct ProcessServer {
+    config: ProcessServerConfig,
+    state: Mutex<State>,
+}
+
+struct State {
+    serving: bool,
+    cache_bytes: u64,
+    sessions: BTreeMap<SessionId, Session>,
+    /// The software that runs now, or ran last.
+    ctx: Option<Ctx>,
+}
+
+struct Session {
+    relay: Relay,
+    /// The target's half, on the way to Azure.
+    upload: Option<Upload>,
+    /// Wakes the task that passes frames on.
+    wake: Arc<Notify>,
+}
+
+impl ProcessServer {
+    /// A process server whose software does not run yet.
+    pub fn new(config: ProcessServerConfig) -> Arc<Self> {
+        let cache_bytes = config.cache_bytes;
+        let state = State { serving: true, cache_bytes, sessions: BTreeMap::new(), ctx: None };
+        Arc::new(Self { config, state: Mutex::new(state) })
+    }
+
+    /// Its software starts, for the first time or after a crash; the cache is as it was.
+    pub fn boot(self: &Arc<Self>, ctx: Ctx, net: &dyn Network) {
+        let ids: Vec<SessionId> = {
+            let mut state = self.lock();
+            state.ctx = Some(ctx.clone());
+            // Tasks of the software before are dead: new ones must not share their wakers.
+            for session in state.sessions.values_mut() {
+                session.wake = Arc::new(Notify::new());
+                session.upload.iter_mut().for_each(|u| u.rebooted());
+            }
+            state.sessions.keys().cloned().collect()
+        };
+        let config = &self.config;
+        net.bind(&config.host, ctx.fence.clone(), session_router(self, &config.passphrase));
+        for id in ids {
+            ctx.spawn(pump::pump(Arc::downgrade(self), ctx.clone(), id));
+        }
+        let (host, cs) = (Arc::downgrade(self), config.cs_host.clone());
+        ctx.spawn(heartbeats(host, ctx.clone(), cs, config.passphrase.clone()));
+    }
+
+    /// What it is.
+    pub fn config(&self) -> &ProcessServerConfig {
+        &self.config
+    }
+
+    /// Sessions and cache as they are: for comparing worlds.
+    pub fn observe(&self) -> Value {
+        let state = self.lock();
+        let sessions: BTreeMap<String, Value> =
+            state.sessions.iter().map(|(id, s)| (id.to_string(), json!({ "view": s.view() }))).collect();
+        json!({
+            "id": self.config.id,
+            "serving": state.serving,
+            "cache_bytes": state.cache_bytes,
+            "cached": state.cached(),
+            "sessions": sessions,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn emit(&self, what: What) {
+        if let Some(ctx) = &self.ctx {
+            ctx.emit(what);
+        }
+    }
+    /// Bytes in the cache.
+    fn cached(&self) -> u64 {
+        self.sessions.values().map(|s| s.relay.bytes()).sum()
+    }
+    fn report_phase(&self, session: &Session, phase: Phase) {
+        let spec = session.relay.spec();
+        self.emit(What::SessionPhase {
+            session: spec.session.clone(),
+            machine: spec.machine.clone(),
+            phase: phase_name(phase).to_owned(),
+        });
+    }
+}
+
+impl Session {
+    fn is_forward(&self) -> bool {
+        self.relay.spec().direction == Direction::Forward
+    }
+    /// As relay, or, on the way to Azure, as relay and target in one.
+    fn view(&self) -> SessionView {
+        let relay = self.relay.view();
+        let Some(upload) = &self.upload else { return relay };
+        let target = upload.intake.view(upload.points.iter().cloned().collect());
+        let disks = target.disks.into_iter().zip(&relay.disks).map(|(mut disk, r)| {
+            disk.in_relay = r.in_relay;
+            disk
+        });
+        SessionView {
+            received: relay.received,
+            phase: if relay.phase == Phase::Stopped { Phase::Stopped } else { target.phase },
+            last_mark: relay.last_mark,
+            resync_required: target.resync_required.or(relay.resync_required),
+            disks: disks.collect(),
+            ..target
+        }
+    }
+}

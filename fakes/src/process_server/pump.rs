@@ -1,0 +1,124 @@
+//! The task that passes a session's frames on, to the master target or into seed blobs.
+
+use super::ProcessServer;
+use super::upload::{self, Failure};
+use crate::session_api::back_off;
+use bytes::Bytes;
+use failback_wire::http::Method;
+use failback_wire::ids::SessionId;
+use failback_wire::node::Ctx;
+use failback_wire::proto::call::{self, CallError};
+use failback_wire::proto::session::{Ack, SessionSpec, SessionView};
+use std::sync::{Arc, Weak};
+use tokio::sync::Notify;
+use tokio::time::{Duration, sleep};
+
+/// What to do next.
+enum Work {
+    /// The session is gone.
+    End,
+    /// Nothing to pass on.
+    Wait(Arc<Notify>),
+    /// Frames for the master target.
+    Pass(Box<SessionSpec>, Bytes),
+    /// A frame for the seed blobs.
+    Upload,
+}
+
+/// Passes frames on until the session is deleted.
+pub(super) async fn pump(server: Weak<ProcessServer>, ctx: Ctx, id: SessionId) {
+    let mut failures = 0;
+    loop {
+        let Some(work) = server.upgrade().map(|s| s.work(&id)) else { return };
+        let outcome = match work {
+            Work::End => return,
+            Work::Wait(wake) => {
+                wake.notified().await;
+                continue;
+            }
+            Work::Pass(spec, frames) => pass(&server, &ctx, &spec, frames).await,
+            Work::Upload => upload::step(&server, &ctx, &id).await,
+        };
+        match outcome {
+            Ok(()) => failures = 0,
+            Err(Failure { patience }) => {
+                failures += 1;
+                sleep(back_off(failures, patience)).await;
+            }
+        }
+    }
+}
+
+impl ProcessServer {
+    fn work(&self, id: &SessionId) -> Work {
+        let state = self.lock();
+        let Some(session) = state.sessions.get(id) else { return Work::End };
+        if !state.serving || session.relay.drained() {
+            return Work::Wait(session.wake.clone());
+        }
+        if session.is_forward() {
+            return Work::Upload;
+        }
+        match session.relay.next() {
+            Some(frames) => Work::Pass(Box::new(session.relay.spec().clone()), frames),
+            None => Work::Wait(session.wake.clone()),
+        }
+    }
+}
+
+/// Hands frames to the master target.
+async fn pass(
+    server: &Weak<ProcessServer>,
+    ctx: &Ctx,
+    spec: &SessionSpec,
+    frames: Bytes,
+) -> Result<(), Failure> {
+    let Some(pass) = server.upgrade().map(|s| s.config.passphrase.clone()) else { return Ok(()) };
+    let target = spec.target.as_deref().unwrap_or_default();
+    let base = format!("http://{target}/v1/sessions/{}", spec.session);
+    let url = format!("{base}/frames");
+    let reply: Result<Ack, CallError> = call::frames(&ctx.http, &pass, "mt.frames", &url, frames).await;
+    let (minute, five) = (Duration::from_secs(60), Duration::from_secs(300));
+    let failure = Err(Failure { patience: minute });
+    let error = match reply {
+        Ok(ack) => {
+            let moved = server.upgrade().is_none_or(|s| s.on_applied(&spec.session, spec.epoch, ack.applied));
+            return if moved { Ok(()) } else { failure };
+        }
+        Err(error) => error,
+    };
+    match error.code() {
+        Some("epoch-ahead") => {
+            let put = call::json(&ctx.http, &pass, "mt.take-up", Method::PUT, &base, Some(spec));
+            let told: Result<SessionView, CallError> = put.await;
+            told.map(|_| ()).map_err(|_| Failure { patience: minute })
+        }
+        Some("resync-required") => {
+            if let Some(server) = server.upgrade() {
+                server.require_resync(&spec.session, spec.epoch, &error.to_string());
+            }
+            failure
+        }
+        Some("unknown-session" | "session-stopped" | "stale-epoch" | "wrong-passphrase") => {
+            Err(Failure { patience: five })
+        }
+        Some(_) | None => failure,
+    }
+}
+
+impl ProcessServer {
+    /// Takes the target's word for what it holds. False when nothing moved.
+    fn on_applied(&self, id: &SessionId, epoch: u64, applied: u64) -> bool {
+        let mut state = self.lock();
+        let Some(session) = state.sessions.get_mut(id) else { return true };
+        let before = session.relay.ack().applied;
+        session.relay.on_applied(epoch, applied);
+        session.relay.ack().applied > before || session.relay.spec().epoch != epoch
+    }
+    fn require_resync(&self, id: &SessionId, epoch: u64, why: &str) {
+        let mut state = self.lock();
+        if let Some(session) = state.sessions.get_mut(id).filter(|s| s.relay.spec().epoch == epoch) {
+            session.relay.require_resync(why);
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The session interface that process servers and master targets share: routes, refusals, signs of life.
+
+use crate::component::{guarded, post, read_json, refuse};
+use axum::extract::{Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post as on_post};
+use axum::{Json, Router};
+use bytes::Bytes;
+use failback_replication::relay::RelayError;
+use failback_replication::target::TargetError;
+use failback_wire::http::{MAX_BODY, StatusCode};
+use failback_wire::ids::{DiskId, SessionId};
+use failback_wire::node::Ctx;
+use failback_wire::proto::call::CallError;
+use failback_wire::proto::cs::Heartbeat;
+use failback_wire::proto::session::{Ack, Hashes, Phase, Roll, ServerHealth, SessionSpec, SessionView};
+use serde::Deserialize;
+use std::future::Future;
+use std::sync::{Arc, Weak};
+use tokio::time::{Duration, sleep};
+
+/// Components say that they live this often (P13).
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(300);
+
+/// A refusal on its way out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Denied {
+    /// HTTP status.
+    pub(crate) status: StatusCode,
+    /// A stable word.
+    pub(crate) code: String,
+    /// For people.
+    pub(crate) message: String,
+}
+
+impl Denied {
+    /// A refusal.
+    pub(crate) fn new(status: StatusCode, code: &str, message: impl Into<String>) -> Self {
+        Self { status, code: code.to_owned(), message: message.into() }
+    }
+    /// The session is not known here.
+    pub(crate) fn unknown_session(id: &SessionId) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "unknown-session", format!("no session {id} here"))
+    }
+    /// The request does not fit this machine.
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-request", message)
+    }
+}
+
+impl IntoResponse for Denied {
+    fn into_response(self) -> Response {
+        refuse(self.status, &self.code, self.message)
+    }
+}
+
+impl From<TargetError> for Denied {
+    fn from(error: TargetError) -> Self {
+        let (status, code) = match &error {
+            TargetError::OtherSession | TargetError::UnknownDisk(_) | TargetError::OutOfRange(_) => {
+                (StatusCode::BAD_REQUEST, "bad-request")
+            }
+            TargetError::StaleEpoch(_) => (StatusCode::CONFLICT, "stale-epoch"),
+            TargetError::EpochAhead(_) => (StatusCode::CONFLICT, "epoch-ahead"),
+            TargetError::Stopped => (StatusCode::CONFLICT, "session-stopped"),
+            TargetError::ResyncRequired(_) => (StatusCode::CONFLICT, "resync-required"),
+            TargetError::NotAttached(_) => (StatusCode::CONFLICT, "disk-not-attached"),
+            TargetError::Resized(_) => (StatusCode::CONFLICT, "disk-resized"),
+            TargetError::RetentionFull => (StatusCode::INSUFFICIENT_STORAGE, "retention-full"),
+            TargetError::NoSuchPoint(_) => (StatusCode::NOT_FOUND, "no-such-point"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<RelayError> for Denied {
+    fn from(error: RelayError) -> Self {
+        let (status, code) = match &error {
+            RelayError::Frame(_) => (StatusCode::BAD_REQUEST, "corrupt-frame"),
+            RelayError::OtherSession => (StatusCode::BAD_REQUEST, "bad-request"),
+            RelayError::StaleEpoch(_) => (StatusCode::CONFLICT, "stale-epoch"),
+            RelayError::EpochAhead(_) => (StatusCode::CONFLICT, "epoch-ahead"),
+            RelayError::Stopped => (StatusCode::CONFLICT, "session-stopped"),
+            RelayError::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            RelayError::ResyncRequired(_) => (StatusCode::CONFLICT, "resync-required"),
+        };
+        Self::new(status, code, error.to_string())
+    }
+}
+
+impl From<CallError> for Denied {
+    /// A refusal from behind is passed on; silence from behind is 502 `target-unreachable`.
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Http(error) => {
+                Self::new(StatusCode::BAD_GATEWAY, "target-unreachable", error.to_string())
+            }
+            CallError::Refused { status, refusal } => {
+                Self { status, code: refusal.code, message: refusal.message }
+            }
+        }
+    }
+}
+
+/// A range of blocks whose hashes are asked for.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct Range {
+    /// The epoch of whoever asks.
+    pub(crate) epoch: u64,
+    /// First block.
+    pub(crate) first: u64,
+    /// How many; at most [`MAX_HASHES`].
+    pub(crate) count: u64,
+}
+
+/// The most hashes that one call asks for.
+pub(crate) const MAX_HASHES: u64 = 16_384;
+
+/// A machine that takes part in sessions.
+pub(crate) trait SessionHost: Send + Sync + 'static {
+    /// True unless its services are stopped.
+    fn serving(&self) -> bool;
+    /// Creates a session or takes it up.
+    fn put(self: &Arc<Self>, spec: SessionSpec) -> Result<SessionView, Denied>;
+    /// The session as seen here.
+    fn view(&self, id: &SessionId) -> Result<SessionView, Denied>;
+    /// Takes frames.
+    fn frames(&self, id: &SessionId, body: Bytes) -> Result<Ack, Denied>;
+    /// Hashes of the target's blocks.
+    fn hashes(
+        &self,
+        id: SessionId,
+        disk: DiskId,
+        range: Range,
+    ) -> impl Future<Output = Result<Hashes, Denied>> + Send;
+    /// Takes no more frames.
+    fn stop(&self, id: &SessionId) -> Result<SessionView, Denied>;
+    /// Brings the disks to a point.
+    fn roll(&self, id: &SessionId, roll: &Roll) -> Result<SessionView, Denied>;
+    /// Forgets the session.
+    fn delete(&self, id: &SessionId);
+    /// The machine about itself.
+    fn health(&self) -> ServerHealth;
+    /// What it tells the configuration server; also the moment for its own housekeeping.
+    fn heartbeat(&self) -> Heartbeat;
+}
+
+/// The session interface of `host`.
+pub(crate) fn session_router<H: SessionHost>(host: &Arc<H>, passphrase: &str) -> Router {
+    let router = Router::new()
+        .route("/v1/sessions/{id}", get(view::<H>).put(put::<H>).delete(delete::<H>))
+        .route("/v1/sessions/{id}/frames", on_post(frames::<H>))
+        .route("/v1/sessions/{id}/disks/{disk}/hashes", get(hashes::<H>))
+        .route("/v1/sessions/{id}/stop", on_post(stop::<H>))
+        .route("/v1/sessions/{id}/roll", on_post(roll::<H>))
+        .route("/v1/health", get(health::<H>))
+        .with_state(Arc::downgrade(host));
+    guarded(router, passphrase, MAX_BODY)
+}
+
+/// The host while its services run.
+fn live<H: SessionHost>(host: &Weak<H>) -> Result<Arc<H>, Denied> {
+    let stopped =
+        || Denied::new(StatusCode::SERVICE_UNAVAILABLE, "service-stopped", "the services are stopped");
+    host.upgrade().filter(|h| h.serving()).ok_or_else(stopped)
+}
+
+async fn put<H: SessionHost>(
+    State(host): State<Weak<H>>,
+    Path(id): Path<SessionId>,
+    body: Bytes,
+) -> Response {
+    let spec: SessionSpec = match read_json(&body) {
+        Ok(spec) => spec,
+        Err(reply) => return reply,
+    };
+    if spec.session != id {
+        return Denied::bad_request("the body speaks of another session").into_response();
+    }
+    live(&host).and_then(|host| host.put(spec)).map(Json).into_response()
+}
+
+async fn view<H: SessionHost>(State(host): State<Weak<H>>, Path(id): Path<SessionId>) -> Response {
+    live(&host).and_then(|host| host.view(&id)).map(Json).into_response()
+}
+
+async fn frames<H: SessionHost>(
+    State(host): State<Weak<H>>,
+    Path(id): Path<SessionId>,
+    body: Bytes,
+) -> Response {
+    live(&host).and_then(|host| host.frames(&id, body)).map(Json).into_response()
+}
+
+async fn hashes<H: SessionHost>(
+    State(host): State<Weak<H>>,
+    Path((id, disk)): Path<(SessionId, DiskId)>,
+    Query(range): Query<Range>,
+) -> Response {
+    if range.count > MAX_HASHES {
+        return Denied::bad_request(format!("more than {MAX_HASHES} hashes at once")).into_response();
+    }
+    match live(&host) {
+        Ok(host) => host.hashes(id, disk, range).await.map(Json).into_response(),
+        Err(denied) => denied.into_response(),
+    }
+}
+
+async fn stop<H: SessionHost>(State(host): State<Weak<H>>, Path(id): Path<SessionId>) -> Response {
+    live(&host).and_then(|host| host.stop(&id)).map(Json).into_response()
+}
+
+async fn roll<H: SessionHost>(
+    State(host): State<Weak<H>>,
+    Path(id): Path<SessionId>,
+    body: Bytes,
+) -> Response {
+    match read_json::<Roll>(&body) {
+        Ok(wanted) => live(&host).and_then(|host| host.roll(&id, &wanted)).map(Json).into_response(),
+        Err(reply) => reply,
+    }
+}
+
+async fn delete<H: SessionHost>(State(host): State<Weak<H>>, Path(id): Path<SessionId>) -> Response {
+    live(&host).map(|host| host.delete(&id)).map(|()| Json(serde_json::json!({}))).into_response()
+}
+
+async fn health<H: SessionHost>(State(host): State<Weak<H>>) -> Response {
+    live(&host).map(|host| Json(host.health())).into_response()
+}
+
+/// Says every five minutes that the host lives, as long as its services run.
+pub(crate) async fn heartbeats<H: SessionHost>(host: Weak<H>, ctx: Ctx, cs_host: String, passphrase: String) {
+    let url = format!("http://{cs_host}/v1/heartbeats");
+    loop {
+        let Some(beat) = host.upgrade().map(|h| h.serving().then(|| h.heartbeat())) else { return };
+        if let Some(beat) = beat {
+            // A lost one is followed by the next; the configuration server notices silence by itself.
+            post(&ctx.http, "cs.heartbeat", &url, &passphrase, &beat).await.ok();
+        }
+        sleep(HEARTBEAT).await;
+    }
+}
+
+/// How events call a phase.
+pub(crate) fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Waiting => "waiting",
+        Phase::Synchronising => "synchronising",
+        Phase::Replicating => "replicating",
+        Phase::Stopped => "stopped",
+        Phase::Rolled => "rolled",
+    }
+}
+
+/// The wait after the `failures`-th failure in a row: doubling from one second up to `most`.
+pub(crate) fn back_off(failures: u32, most: Duration) -> Duration {
+    Duration::from_secs(1 << failures.clamp(1, 12).saturating_sub(1)).min(most)
+}

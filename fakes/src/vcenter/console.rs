@@ -1,0 +1,196 @@
+//! What an operator does at vCenter's own console, and what the world does to it: the same state machine
+//! as the wire's, without the wire and at once.
+
+use super::Vcenter;
+use super::config::{DatastoreAccess, DatastoreKind, Privileges};
+use super::model::{Datastore, Model};
+use super::operation::{Applied, Apply};
+use failback_wire::event::Actor;
+
+/// Acts on a vCenter on behalf of someone. Errors name what does not exist or why it cannot be done; then
+/// nothing has happened.
+pub struct Console<'a> {
+    vcenter: &'a Vcenter,
+    by: Actor,
+}
+
+impl Vcenter {
+    /// The console, used by `by`.
+    pub fn console(&self, by: Actor) -> Console<'_> {
+        Console { vcenter: self, by }
+    }
+}
+
+impl Console<'_> {
+    /// Every call is answered 503 from now on; running tasks complete all the same.
+    pub fn service_down(&self) {
+        self.set_service(false);
+    }
+    /// The service answers again; old sessions are gone.
+    pub fn service_up(&self) {
+        self.set_service(true);
+    }
+    fn set_service(&self, up: bool) {
+        let mut state = self.vcenter.lock();
+        state.model.service_up = up;
+        if !up {
+            state.sessions.clear();
+        }
+        state.model.touch();
+        drop(state);
+        self.vcenter.changed.notify_waiters();
+    }
+    fn on_vm(&self, vm: &str, change: impl FnOnce(&mut Apply<'_>, u64) -> Applied) -> Result<(), String> {
+        let id = self.vcenter.lock().model.vm_named(vm);
+        let id = id.ok_or_else(|| format!("there is no virtual machine {vm}"))?;
+        self.vcenter.apply(self.by, |apply| change(apply, id)).map_err(|fault| format!("{vm}: {fault}"))
+    }
+    fn on_host(&self, host: &str, change: impl FnOnce(&mut Apply<'_>, u64) -> Applied) -> Result<(), String> {
+        let id = self.vcenter.lock().model.host_named(host);
+        let id = id.ok_or_else(|| format!("there is no host {host}"))?;
+        self.vcenter.apply(self.by, |apply| change(apply, id)).map_err(|fault| format!("{host}: {fault}"))
+    }
+    fn on_datastore(&self, name: &str, change: impl FnOnce(&mut Datastore)) -> Result<(), String> {
+        let found = {
+            let mut state = self.vcenter.lock();
+            let model: &mut Model = &mut state.model;
+            let store = model.datastore_named(name).and_then(|id| model.datastores.get_mut(&id));
+            let found = store.map(change).is_some();
+            model.touch();
+            found
+        };
+        self.vcenter.changed.notify_waiters();
+        if found { Ok(()) } else { Err(format!("there is no datastore {name}")) }
+    }
+
+    /// Powers a virtual machine on.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn power_on(&self, vm: &str) -> Result<(), String> {
+        self.on_vm(vm, |apply, id| apply.power_on(id))
+    }
+    /// Cuts a virtual machine's power.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn power_off(&self, vm: &str) -> Result<(), String> {
+        self.on_vm(vm, |apply, id| apply.power_off(id))
+    }
+    /// Takes a snapshot.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn take_snapshot(&self, vm: &str, name: &str) -> Result<(), String> {
+        self.on_vm(vm, |apply, id| apply.create_snapshot(id, name, "", false).map(drop))
+    }
+    /// Removes (merges) all snapshots of a virtual machine.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn remove_snapshots(&self, vm: &str) -> Result<(), String> {
+        self.on_vm(vm, |apply, id| apply.remove_all_snapshots(id))
+    }
+    /// Brings a virtual machine back to its current snapshot; it is off then.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn revert(&self, vm: &str) -> Result<(), String> {
+        self.on_vm(vm, |apply, id| apply.revert(id, None))
+    }
+    /// Deletes a virtual machine with its disks; a running one is powered off first.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn delete_vm(&self, vm: &str) -> Result<(), String> {
+        self.on_vm(vm, |apply, id| {
+            apply.reachable(id)?;
+            if apply.model.vms.get(&id).is_some_and(|vm| vm.powered) {
+                apply.power_off(id)?;
+            }
+            apply.destroy(id)
+        })
+    }
+    /// Gives a virtual machine another name; its files keep theirs.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn rename_vm(&self, vm: &str, name: &str) -> Result<(), String> {
+        let spec = failback_wire::vim::VmConfigSpec { name: Some(name.to_owned()), ..Default::default() };
+        self.on_vm(vm, |apply, id| apply.reconfigure(id, &spec))
+    }
+    /// Moves the disks of a virtual machine, with all their snapshots' files, to another datastore. UUIDs
+    /// and content stay, paths change (P20).
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn storage_vmotion(&self, vm: &str, datastore: &str) -> Result<(), String> {
+        let known = self.vcenter.lock().model.datastore_named(datastore);
+        known.ok_or_else(|| format!("there is no datastore {datastore}"))?;
+        self.on_vm(vm, |apply, id| apply.move_disks(id, datastore))
+    }
+    /// What an account may do, from now on and in its open sessions.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn set_privileges(&self, user: &str, privileges: &Privileges) -> Result<(), String> {
+        let mut state = self.vcenter.lock();
+        let account = state.users.iter_mut().find(|u| u.name == user);
+        let account = account.ok_or_else(|| format!("there is no account {user}"))?;
+        account.privileges = privileges.clone();
+        for session in state.sessions.values_mut().filter(|s| s.user == user) {
+            session.privileges = privileges.clone();
+        }
+        Ok(())
+    }
+    /// vCenter loses a host; its virtual machines run on, but show `disconnected`.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn disconnect_host(&self, host: &str) -> Result<(), String> {
+        self.on_host(host, |apply, id| apply.set_connected(id, false))
+    }
+    /// vCenter finds a lost host again.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn reconnect_host(&self, host: &str) -> Result<(), String> {
+        self.on_host(host, |apply, id| apply.set_connected(id, true))
+    }
+    /// Leaves this much of a host's memory free, MiB, until virtual machines take it or give it back.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn set_host_free_memory(&self, host: &str, free_mb: u64) -> Result<(), String> {
+        self.on_host(host, |apply, id| {
+            let used = apply.model.used_mb(id);
+            if let Some(host) = apply.model.hosts.get_mut(&id) {
+                let by_vms = used - host.reserved_mb;
+                host.reserved_mb = host.memory_mb.saturating_sub(by_vms + free_mb);
+            }
+            apply.model.touch();
+            Ok(())
+        })
+    }
+    /// What hosts may do with a datastore.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn set_datastore_access(&self, datastore: &str, access: DatastoreAccess) -> Result<(), String> {
+        self.on_datastore(datastore, |store| store.access = access)
+    }
+    /// A datastore's free space, bytes; never more than its size.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn set_datastore_free(&self, datastore: &str, free: u64) -> Result<(), String> {
+        self.on_datastore(datastore, |store| store.free = free.min(store.capacity))
+    }
+    /// A datastore's type.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn set_datastore_kind(&self, datastore: &str, kind: DatastoreKind) -> Result<(), String> {
+        self.on_datastore(datastore, |store| store.kind = kind)
+    }
+}

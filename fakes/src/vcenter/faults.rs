@@ -1,0 +1,122 @@
+//! What the world can do to a vCenter and what it manages.
+
+use super::Vcenter;
+use super::config::{DatastoreAccess, Privileges};
+use failback_wire::event::Actor;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A change of state that nobody asked the product about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
+pub enum VcenterFault {
+    /// vCenter's service goes down: every call is answered 503, as by its reverse proxy (P1).
+    Disconnect,
+    /// vCenter's service comes back.
+    Reconnect,
+    /// A snapshot is taken of a virtual machine (P17).
+    Snapshot {
+        /// Name of the virtual machine.
+        vm: String,
+        /// Name of the snapshot.
+        name: String,
+    },
+    /// All snapshots of a virtual machine are removed.
+    RemoveSnapshots {
+        /// Name of the virtual machine.
+        vm: String,
+    },
+    /// vCenter loses a host; the host's virtual machines run on.
+    DisconnectHost {
+        /// Name of the host.
+        host: String,
+    },
+    /// vCenter finds a lost host again.
+    ReconnectHost {
+        /// Name of the host.
+        host: String,
+    },
+    /// Hosts may from now on do this with a datastore (P24).
+    DatastoreAccess {
+        /// Name of the datastore.
+        datastore: String,
+        /// What they may do.
+        access: DatastoreAccess,
+    },
+    /// A datastore fills up and leaves this much free.
+    DatastoreFree {
+        /// Name of the datastore.
+        datastore: String,
+        /// What is left, MiB.
+        free_mb: u64,
+    },
+    /// The disks of a virtual machine move to another datastore: their files get other paths (P20).
+    StorageVmotion {
+        /// Name of the virtual machine.
+        vm: String,
+        /// Name of the datastore they move to.
+        datastore: String,
+    },
+    /// An account may from now on do this (P8).
+    AccountPrivileges {
+        /// Name of the account.
+        user: String,
+        /// What it may do.
+        privileges: Privileges,
+    },
+    /// Something else takes a host's memory and leaves this much free.
+    HostMemory {
+        /// Name of the host.
+        host: String,
+        /// What is left, MiB.
+        free_mb: u64,
+    },
+    /// A virtual machine is deleted with its disks.
+    DeleteVm {
+        /// Name of the virtual machine.
+        vm: String,
+    },
+    /// A virtual machine is powered on.
+    PowerOn {
+        /// Name of the virtual machine.
+        vm: String,
+    },
+    /// A virtual machine is powered off.
+    PowerOff {
+        /// Name of the virtual machine.
+        vm: String,
+    },
+}
+
+impl Vcenter {
+    /// Lets a fault happen, now.
+    ///
+    /// # Errors
+    /// Names what does not exist, or why it cannot happen; then nothing has happened.
+    pub fn apply_fault(&self, fault: &VcenterFault, by: Actor) -> Result<(), String> {
+        let console = self.console(by);
+        match fault {
+            VcenterFault::Disconnect => console.service_down(),
+            VcenterFault::Reconnect => console.service_up(),
+            VcenterFault::Snapshot { vm, name } => console.take_snapshot(vm, name)?,
+            VcenterFault::RemoveSnapshots { vm } => console.remove_snapshots(vm)?,
+            VcenterFault::DisconnectHost { host } => console.disconnect_host(host)?,
+            VcenterFault::ReconnectHost { host } => console.reconnect_host(host)?,
+            VcenterFault::DatastoreAccess { datastore, access } => {
+                console.set_datastore_access(datastore, *access)?;
+            }
+            VcenterFault::DatastoreFree { datastore, free_mb } => {
+                console.set_datastore_free(datastore, free_mb << 20)?;
+            }
+            VcenterFault::StorageVmotion { vm, datastore } => console.storage_vmotion(vm, datastore)?,
+            VcenterFault::AccountPrivileges { user, privileges } => {
+                console.set_privileges(user, privileges)?;
+            }
+            VcenterFault::HostMemory { host, free_mb } => console.set_host_free_memory(host, *free_mb)?,
+            VcenterFault::DeleteVm { vm } => console.delete_vm(vm)?,
+            VcenterFault::PowerOn { vm } => console.power_on(vm)?,
+            VcenterFault::PowerOff { vm } => console.power_off(vm)?,
+        }
+        Ok(())
+    }
+}

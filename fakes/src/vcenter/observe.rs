@@ -1,0 +1,126 @@
+//! What can be seen of the inventory from outside, for comparing runs.
+
+use super::Vcenter;
+use super::model::{Model, Vm};
+use failback_replication::disk::Disk;
+use failback_wire::ids::VmdkUuid;
+use serde_json::{Value, json};
+
+impl Vcenter {
+    /// All that can be seen of the inventory, in a fixed order: twin runs are compared by it. Times and
+    /// counters that a mere read or a refused request may move are left out.
+    pub fn observe(&self) -> Value {
+        let state = self.lock();
+        let model = &state.model;
+        let idle = self.config.session_idle;
+        let open = state.sessions.values().filter(|s| state.now().since(s.last) < idle).count();
+        let hosts = model.hosts.iter().map(|(id, h)| {
+            let free = h.memory_mb.saturating_sub(model.used_mb(*id));
+            json!({ "name": h.name, "connected": h.connected, "memory_mb": h.memory_mb, "free_mb": free })
+        });
+        let datastores = model.datastores.values().map(|d| {
+            json!({
+                "name": d.name,
+                "type": d.kind,
+                "capacity": d.capacity,
+                "free": d.free,
+                "access": d.access,
+            })
+        });
+        let vmdks = model.vmdks.iter().map(|(path, v)| {
+            json!({
+                "path": path,
+                "uuid": v.uuid,
+                "bytes": v.disk.bytes(),
+                "parent": v.parent,
+                "root": v.disk.root_hash(),
+            })
+        });
+        let tasks = model.tasks.values().filter(|t| !t.ended());
+        let tasks = tasks.map(|t| json!({ "method": t.method, "entity": t.entity_name }));
+        json!({
+            "service_up": model.service_up,
+            "flavor": self.config.flavor,
+            "hosts": hosts.collect::<Vec<_>>(),
+            "datastores": datastores.collect::<Vec<_>>(),
+            "vms": model.vms.values().map(|vm| seen(model, vm)).collect::<Vec<_>>(),
+            "unregistered": model.unregistered.keys().collect::<Vec<_>>(),
+            "vmdks": vmdks.collect::<Vec<_>>(),
+            "sessions": open,
+            "running_tasks": tasks.collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn seen(model: &Model, vm: &Vm) -> Value {
+    let disks = vm.hardware.disks.iter().map(|d| {
+        let uuid = model.vmdks.get(&d.path).map(|v| v.uuid.clone());
+        json!({ "key": d.key, "path": d.path, "uuid": uuid })
+    });
+    let snapshots = vm.snapshots.values().map(|s| s.name.as_str());
+    let current = vm.current.and_then(|id| vm.snapshots.get(&id)).map(|s| s.name.as_str());
+    json!({
+        "name": vm.name,
+        "uuid": vm.uuid,
+        "host": model.hosts.get(&vm.host).map(|h| h.name.as_str()),
+        "powered_on": vm.powered,
+        "shutting_down": vm.shutting_down.is_some(),
+        "memory_mb": vm.hardware.memory_mb,
+        "extra": vm.hardware.extra,
+        "controllers": vm.hardware.controllers.values().map(|c| c.kind).collect::<Vec<_>>(),
+        "disks": disks.collect::<Vec<_>>(),
+        "snapshots": snapshots.collect::<Vec<_>>(),
+        "current_snapshot": current,
+    })
+}
+
+/// A virtual machine as the inventory lists it, for the oracle's plain observations.
+#[derive(Clone, Debug)]
+pub struct VmSeen {
+    /// Its name.
+    pub name: String,
+    /// Whether it has power.
+    pub on: bool,
+    /// UUIDs of its disks, in the order of their units.
+    pub disks: Vec<VmdkUuid>,
+    /// Names of its snapshots.
+    pub snapshots: Vec<String>,
+}
+
+impl Vcenter {
+    /// All registered virtual machines.
+    pub fn vms(&self) -> Vec<VmSeen> {
+        let state = self.lock();
+        let model = &state.model;
+        let seen = |vm: &Vm| VmSeen {
+            name: vm.name.clone(),
+            on: vm.powered,
+            disks: vm
+                .hardware
+                .disks
+                .iter()
+                .filter_map(|d| Some(model.vmdks.get(&d.path)?.uuid.clone()))
+                .collect(),
+            snapshots: vm.snapshots.values().map(|s| s.name.clone()).collect(),
+        };
+        model.vms.values().map(seen).collect()
+    }
+    /// All VMDKs that are no snapshot's parent, with the content a guest would read.
+    pub fn vmdks(&self) -> Vec<(VmdkUuid, Disk)> {
+        let state = self.lock();
+        let vmdks = &state.model.vmdks;
+        let is_parent = |path: &String| vmdks.values().any(|v| v.parent.as_ref() == Some(path));
+        let leaves = vmdks.iter().filter(|(path, _)| !is_parent(path));
+        leaves.map(|(_, v)| (v.uuid.clone(), v.disk.clone())).collect()
+    }
+    /// Open sessions and unfinished tasks: what nobody should leave behind.
+    pub fn leftovers(&self) -> Vec<String> {
+        let state = self.lock();
+        let idle = self.config.session_idle;
+        let open = state.sessions.values().filter(|s| state.now().since(s.last) < idle).count();
+        let tasks = state.model.tasks.values().filter(|t| !t.ended());
+        let tasks = tasks.map(|t| format!("vCenter task {} on {}", t.method, t.entity_name));
+        let sessions = (open > 0).then(|| format!("{open} open vCenter sessions"));
+        sessions.into_iter().chain(tasks).collect()
+    }
+}

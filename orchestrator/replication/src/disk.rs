@@ -1,0 +1,175 @@
+//! Virtual disks: sparse, copy-on-write, shared by handle between who holds them.
+//!
+//! A disk is cut into 4 KiB pages, held in chunks of 1 MiB that forks share until one side writes.
+//! Pages are immutable and know their hash once someone asked for it.
+
+use failback_wire::event::ContentHash;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+
+/// Bytes per block, the grain of tracking and hashing.
+pub const BLOCK: usize = 4096;
+/// Blocks per copy-on-write chunk.
+const CHUNK: usize = 256;
+
+/// One immutable 4 KiB block. Clones share the bytes.
+#[derive(Clone)]
+pub struct Page(Arc<PageInner>);
+
+struct PageInner {
+    bytes: Box<[u8; BLOCK]>,
+    hash: OnceLock<ContentHash>,
+}
+
+impl Page {
+    /// The page of all zeros; what a hole reads as.
+    pub fn zero() -> Self {
+        static ZERO: OnceLock<Page> = OnceLock::new();
+        ZERO.get_or_init(|| Self::new(&[0; BLOCK])).clone()
+    }
+    /// A page with these bytes.
+    pub fn new(bytes: &[u8; BLOCK]) -> Self {
+        Self(Arc::new(PageInner { bytes: Box::new(*bytes), hash: OnceLock::new() }))
+    }
+    /// A page from a slice of exactly 4096 bytes; `None` for any other length.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self::new)
+    }
+    /// The bytes.
+    pub fn bytes(&self) -> &[u8; BLOCK] {
+        &self.0.bytes
+    }
+    /// xxh3-128 of the bytes.
+    pub fn hash(&self) -> ContentHash {
+        *self.0.hash.get_or_init(|| ContentHash(xxh3_128(self.bytes())))
+    }
+    /// True when all bytes are zero.
+    pub fn is_zero(&self) -> bool {
+        Arc::ptr_eq(&self.0, &Self::zero().0) || self.bytes() == &[0; BLOCK]
+    }
+}
+
+impl PartialEq for Page {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.bytes() == other.bytes()
+    }
+}
+impl Eq for Page {}
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Page({:?})", self.hash())
+    }
+}
+
+type Chunk = Arc<Vec<Option<Page>>>;
+
+struct Inner {
+    blocks: u64,
+    /// `None`: a hole of one chunk.
+    chunks: Vec<Option<Chunk>>,
+}
+
+/// A virtual disk. Clones are handles to the same disk; [`Disk::fork`] makes another one.
+#[derive(Clone)]
+pub struct Disk(Arc<Mutex<Inner>>);
+
+impl Disk {
+    /// An empty disk of `blocks` blocks of 4 KiB.
+    pub fn new(blocks: u64) -> Self {
+        let chunks = (blocks as usize).div_ceil(CHUNK);
+        Self(Arc::new(Mutex::new(Inner { blocks, chunks: vec![None; chunks] })))
+    }
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// Size in blocks.
+    pub fn blocks(&self) -> u64 {
+        self.lock().blocks
+    }
+    /// Size in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.blocks() * BLOCK as u64
+    }
+    /// Reads one block; zeros beyond what was written, and beyond the end.
+    pub fn read(&self, block: u64) -> Page {
+        let inner = self.lock();
+        let (chunk, page) = (block as usize / CHUNK, block as usize % CHUNK);
+        inner
+            .chunks
+            .get(chunk)
+            .and_then(Option::as_ref)
+            .and_then(|c| c[page].clone())
+            .unwrap_or_else(Page::zero)
+    }
+    /// Writes one block. Writing zeros makes a hole.
+    ///
+    /// # Panics
+    /// Beyond the end: whoever writes knows the size.
+    pub fn write(&self, block: u64, page: Page) {
+        let mut inner = self.lock();
+        assert!(block < inner.blocks, "block {block} beyond the end of a disk of {} blocks", inner.blocks);
+        let (chunk, at) = (block as usize / CHUNK, block as usize % CHUNK);
+        let page = (!page.is_zero()).then_some(page);
+        match &mut inner.chunks[chunk] {
+            Some(pages) => Arc::make_mut(pages)[at] = page,
+            None if page.is_none() => {}
+            hole @ None => {
+                let mut pages = vec![None; CHUNK];
+                pages[at] = page;
+                *hole = Some(Arc::new(pages));
+            }
+        }
+    }
+    /// Another disk with the same content, sharing what neither side has written since.
+    pub fn fork(&self) -> Self {
+        let inner = self.lock();
+        Self(Arc::new(Mutex::new(Inner { blocks: inner.blocks, chunks: inner.chunks.clone() })))
+    }
+    /// Makes this disk's content that of `other`, which must have the same size.
+    ///
+    /// # Panics
+    /// When the sizes differ.
+    pub fn become_copy_of(&self, other: &Self) {
+        let (blocks, chunks) = {
+            let inner = other.lock();
+            (inner.blocks, inner.chunks.clone())
+        };
+        let mut inner = self.lock();
+        assert_eq!(inner.blocks, blocks, "sizes of disk and copy differ");
+        inner.chunks = chunks;
+    }
+    /// Blocks that are not holes, ascending.
+    pub fn allocated(&self) -> Vec<(u64, Page)> {
+        let inner = self.lock();
+        let mut out = Vec::new();
+        for (c, chunk) in inner.chunks.iter().enumerate() {
+            for (p, page) in chunk.iter().flat_map(|pages| pages.iter().enumerate()) {
+                if let Some(page) = page {
+                    out.push(((c * CHUNK + p) as u64, page.clone()));
+                }
+            }
+        }
+        out
+    }
+    /// One hash over size and content: equal for equal disks, whatever their history.
+    pub fn root_hash(&self) -> ContentHash {
+        let mut hasher = Xxh3::new();
+        hasher.update(&self.blocks().to_le_bytes());
+        for (block, page) in self.allocated() {
+            hasher.update(&block.to_le_bytes());
+            hasher.update(&page.hash().0.to_le_bytes());
+        }
+        ContentHash(hasher.digest128())
+    }
+    /// True when both handles name the same disk.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Disk({} blocks, {:?})", self.blocks(), self.root_hash())
+    }
+}

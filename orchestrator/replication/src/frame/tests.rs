@@ -1,0 +1,132 @@
+//! The codec: what goes in comes out, and nothing else gets through.
+
+use super::*;
+use proptest::prelude::*;
+
+fn page(fill: u8) -> Page {
+    let mut bytes = [0; BLOCK];
+    bytes[7] = fill;
+    Page::new(&bytes)
+}
+
+fn body() -> impl Strategy<Value = Body> {
+    let disk = "[a-z0-9-]{1,20}".prop_map(DiskId::new);
+    let pages = prop::collection::vec(any::<u8>().prop_map(page), 1..4).prop_map(Content::Pages);
+    let content = prop_oneof![(1u32..).prop_map(Content::Zero), pages];
+    let run = (0u64..1 << 40, content).prop_map(|(first, content)| Run { first, content });
+    let data =
+        (disk.clone(), prop::collection::vec(run, 0..5)).prop_map(|(disk, runs)| Body::Data { disk, runs });
+    let roots = prop::collection::vec((disk.clone(), any::<u128>().prop_map(ContentHash)), 0..3);
+    let mark = (any::<u64>(), any::<bool>(), any::<u64>(), any::<bool>(), roots).prop_map(
+        |(mark, app, time, group, roots)| Body::Mark {
+            mark: Mark(mark),
+            kind: if app { PointKind::Application } else { PointKind::Crash },
+            time: VirtualMs(time),
+            group,
+            roots,
+        },
+    );
+    prop_oneof![data, disk.prop_map(|disk| Body::SyncDone { disk }), mark]
+}
+
+fn any_frame() -> impl Strategy<Value = Frame> {
+    ("[a-z0-9-]{0,20}", any::<u64>(), any::<u64>(), body()).prop_map(|(session, epoch, seq, body)| Frame {
+        session: SessionId::new(session),
+        epoch,
+        seq,
+        body,
+    })
+}
+
+proptest! {
+    #[test]
+    fn round_trip(frames in prop::collection::vec(any_frame(), 1..4)) {
+        let mut bytes = Vec::new();
+        frames.iter().for_each(|f| encode(f, &mut bytes));
+        let mut rest = &bytes[..];
+        for frame in &frames {
+            let head = inspect(rest).unwrap();
+            let (decoded, len) = decode(rest).unwrap();
+            prop_assert_eq!(&decoded, frame);
+            prop_assert_eq!((head.len, head.epoch, head.seq), (len, frame.epoch, frame.seq));
+            prop_assert_eq!(head.disk.is_some(), matches!(frame.body, Body::Data { .. }));
+            if let Body::Mark { time, .. } = frame.body {
+                prop_assert_eq!(head.mark, Some(time));
+            }
+            rest = &rest[len..];
+        }
+        prop_assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn any_change_and_any_cut_is_noticed(
+        frame in any_frame(),
+        at in any::<prop::sample::Index>(),
+        flip in 1u8..,
+    ) {
+        let mut bytes = Vec::new();
+        encode(&frame, &mut bytes);
+        let at = at.index(bytes.len());
+        prop_assert!(decode(&bytes[..at]).is_err());
+        bytes[at] ^= flip;
+        prop_assert!(decode(&bytes).is_err());
+        prop_assert!(inspect(&bytes).is_err());
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        decode(&bytes).ok();
+        inspect(&bytes).ok();
+    }
+
+    /// Arbitrary content under a digest that holds reaches the parser behind it.
+    #[test]
+    fn arbitrary_content_never_panics(content in prop::collection::vec(any::<u8>(), 0..300), kind in 0u8..5) {
+        let mut bytes = Vec::new();
+        bytes.extend(MAGIC.to_le_bytes());
+        bytes.extend(((FIXED + content.len() + DIGEST) as u32).to_le_bytes());
+        bytes.extend([0; 16]);
+        bytes.push(kind);
+        bytes.extend(&content);
+        let digest = xxh3_128(&bytes);
+        bytes.extend(digest.to_le_bytes());
+        if let Ok((frame, _)) = decode(&bytes) {
+            let mut again = Vec::new();
+            encode(&frame, &mut again);
+            prop_assert_eq!(&again, &bytes);
+        }
+        inspect(&bytes).ok();
+    }
+
+    #[test]
+    fn packing_keeps_every_block(picks in prop::collection::btree_map(0u64..400, 0u8..3, 0..400)) {
+        let disk = DiskId::new("d");
+        let blocks: Vec<_> = picks.into_iter().map(|(block, fill)| (block, page(fill))).collect();
+        let bodies = pack(&disk, blocks.clone());
+        let mut unpacked = Vec::new();
+        for body in &bodies {
+            let Body::Data { runs, .. } = body else { panic!("only data") };
+            let bytes: usize = runs.iter().map(|r| match &r.content {
+                Content::Zero(_) => 0,
+                Content::Pages(pages) => pages.len() * BLOCK,
+            }).sum();
+            prop_assert!(bytes <= MAX_PAYLOAD);
+            unpacked.extend(runs.iter().flat_map(|r| r.blocks().collect::<Vec<_>>()));
+        }
+        prop_assert_eq!(unpacked, blocks);
+    }
+}
+
+#[test]
+fn neighbours_travel_in_one_run_and_zeros_carry_no_bytes() {
+    let bodies = pack(&DiskId::new("d"), (10..20).map(|b| (b, page(u8::from(b < 15)))));
+    assert_eq!(bodies.len(), 1);
+    let Body::Data { runs, .. } = &bodies[0] else { panic!("only data") };
+    assert_eq!(runs.iter().map(|r| (r.first, r.count())).collect::<Vec<_>>(), [(10, 5), (15, 5)]);
+    assert_eq!(runs[1].content, Content::Zero(5));
+    let (mut small, session) = (Vec::new(), SessionId::new("s"));
+    let zeros =
+        Body::Data { disk: DiskId::new("d"), runs: vec![Run { first: 0, content: Content::Zero(9999) }] };
+    encode(&Frame { session, epoch: 1, seq: 1, body: zeros }, &mut small);
+    assert!(small.len() < 100);
+}

@@ -1,0 +1,10 @@
+//! The replication engine: virtual disks, change tracking, frames, resynchronisation, recovery points and
+//! rollback, as pure state machines. IO belongs to whoever hosts it.
+
+pub mod bitmap;
+pub mod disk;
+pub mod frame;
+pub mod journal;
+pub mod relay;
+pub mod source;
+pub mod target;

@@ -1,0 +1,372 @@
+//! The source's half, as the mobility agent runs it: what changed, what is cut, what must still be sent.
+//!
+//! A session begins with a synchronisation, block range by block range. Writes meanwhile are tracked behind
+//! the cursor only: what lies ahead is read when the cursor comes there. Once every disk is through, marks
+//! are cut: all disks' changed blocks are captured at one instant and queued before the mark's own frame, so
+//! that whoever holds everything up to a mark holds the source at that instant (E1, E2). Frames stay queued
+//! under their numbers until the relay has them (E6, E9). The source is asked with [`Source::select`] what to
+//! do and told what came of it; it does no IO and has no time of its own.
+
+use crate::bitmap::Bitmap;
+use crate::disk::{BLOCK, Disk, Page};
+use crate::frame::{self, Body, Content, Frame};
+use failback_wire::clock::VirtualMs;
+use failback_wire::event::{ContentHash, Mark, PointKind};
+use failback_wire::ids::{DiskId, SessionId};
+use failback_wire::proto::session::{Ack, DiskProgress, SessionSpec, SyncMode};
+use std::collections::{BTreeMap, VecDeque};
+
+/// Blocks that one step of the synchronisation covers.
+pub const SYNC_STEP: u64 = 1024;
+/// Bytes of frames that one call carries, at most (unless one frame alone is longer).
+const BATCH: usize = 1 << 20;
+/// Marks of a later epoch begin here times (epoch - 1), so that no number is used twice in a session even
+/// when the agent has forgotten everything.
+const MARKS_PER_EPOCH: u64 = 1_000_000;
+
+/// Why a source cannot begin.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SourceError {
+    /// The machine has no such disk.
+    #[error("the machine has no disk {0}")]
+    NoSuchDisk(DiskId),
+    /// The disk's size is not the session's (E21).
+    #[error("disk {disk} has {actual} bytes, the session says {stated}")]
+    Resized {
+        /// The disk.
+        disk: DiskId,
+        /// Its size now.
+        actual: u64,
+        /// What the session says.
+        stated: u64,
+    },
+}
+
+/// What the source wants done next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Ask the target for the hashes of these blocks; answer with [`Source::on_hashes`].
+    Hashes {
+        /// The disk.
+        disk: DiskId,
+        /// First block.
+        first: u64,
+        /// How many.
+        count: u64,
+    },
+    /// Send these frames, encoded back to back; answer with [`Source::on_ack`] or [`Source::on_failure`].
+    Send(Vec<u8>),
+    /// The synchronisation is complete: cut the first mark now.
+    FirstCut,
+    /// Nothing, until a mark is cut.
+    Idle,
+}
+
+/// What an acknowledgement means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acked {
+    /// All is well.
+    Progress,
+    /// The other side misses frames that are no longer kept here: a new epoch must begin.
+    Lost,
+}
+
+#[derive(Debug)]
+struct Track {
+    disk: Disk,
+    blocks: u64,
+    /// Written since the last cut, behind the cursor.
+    dirty: Bitmap,
+    /// Blocks the synchronisation has passed.
+    cursor: u64,
+    moved: u64,
+    /// Blocks in the queue.
+    queued: u64,
+    done: bool,
+}
+
+#[derive(Debug)]
+struct Queued {
+    frame: Frame,
+    blocks: u64,
+    bytes: usize,
+}
+
+/// The source half of one session, in one epoch.
+#[derive(Debug)]
+pub struct Source {
+    session: SessionId,
+    epoch: u64,
+    mode: SyncMode,
+    disks: BTreeMap<DiskId, Track>,
+    queue: VecDeque<Queued>,
+    queued_bytes: usize,
+    cap: usize,
+    next_seq: u64,
+    acked: u64,
+    /// Highest number that may have left.
+    attempted: u64,
+    in_flight: bool,
+    marks: u64,
+    /// The next mark carries root hashes to compare.
+    compare: bool,
+}
+
+impl Source {
+    /// The source of `spec`, over these disks. Keeps at most about `cap` bytes of unsent blocks; beyond,
+    /// marks are left out and changes only tracked.
+    ///
+    /// # Errors
+    /// When a disk is missing or has another size.
+    pub fn new(spec: &SessionSpec, disks: &BTreeMap<DiskId, Disk>, cap: usize) -> Result<Self, SourceError> {
+        let mut tracks = BTreeMap::new();
+        for stated in &spec.disks {
+            let id = stated.disk.clone();
+            let disk = disks.get(&id).ok_or_else(|| SourceError::NoSuchDisk(id.clone()))?.clone();
+            if disk.bytes() != stated.size {
+                let actual = disk.bytes();
+                return Err(SourceError::Resized { disk: id, actual, stated: stated.size });
+            }
+            let blocks = disk.blocks();
+            let dirty = Bitmap::new(blocks);
+            tracks.insert(id, Track { disk, blocks, dirty, cursor: 0, moved: 0, queued: 0, done: false });
+        }
+        Ok(Self {
+            session: spec.session.clone(),
+            epoch: spec.epoch,
+            mode: spec.sync,
+            disks: tracks,
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+            cap,
+            next_seq: 1,
+            acked: 0,
+            attempted: 0,
+            in_flight: false,
+            marks: 0,
+            compare: true,
+        })
+    }
+
+    /// The session.
+    pub fn session(&self) -> &SessionId {
+        &self.session
+    }
+    /// The epoch.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+    /// True once every disk's synchronisation is through here.
+    pub fn synced(&self) -> bool {
+        self.disks.values().all(|t| t.done)
+    }
+    /// True when nothing waits to be acknowledged.
+    pub fn drained(&self) -> bool {
+        self.queue.is_empty()
+    }
+    /// Highest number the relay holds.
+    pub fn acked(&self) -> u64 {
+        self.acked
+    }
+    /// True while no frame has left.
+    pub fn untouched(&self) -> bool {
+        self.attempted == 0
+    }
+    /// True once a mark was cut in this epoch.
+    pub fn marked(&self) -> bool {
+        self.marks > 0
+    }
+
+    /// The guest has just written this block. Called before the write is acknowledged to anyone (E5).
+    pub fn wrote(&mut self, disk: &DiskId, block: u64) {
+        if let Some(track) = self.disks.get_mut(disk).filter(|t| t.done || block < t.cursor) {
+            track.dirty.set(block);
+        }
+    }
+
+    /// What to do next.
+    pub fn select(&mut self) -> Action {
+        loop {
+            if self.in_flight {
+                return Action::Idle;
+            }
+            if !self.queue.is_empty() {
+                return Action::Send(self.batch());
+            }
+            let Some((disk, track)) = self.disks.iter().find(|(_, t)| !t.done) else {
+                return if self.marks == 0 { Action::FirstCut } else { Action::Idle };
+            };
+            let (disk, first) = (disk.clone(), track.cursor);
+            let count = SYNC_STEP.min(track.blocks - first);
+            if self.mode == SyncMode::Checksum && count > 0 {
+                return Action::Hashes { disk, first, count };
+            }
+            self.step(&disk, count, |_, page| !page.is_zero());
+        }
+    }
+
+    /// The target's hashes of a range asked for; out of turn they are ignored.
+    pub fn on_hashes(&mut self, disk: &DiskId, first: u64, hashes: &[ContentHash]) {
+        let due = self.disks.get(disk).filter(|t| !t.done && t.cursor == first);
+        let Some(count) = due.map(|t| SYNC_STEP.min(t.blocks - first)) else { return };
+        if hashes.len() as u64 == count {
+            self.step(disk, count, |block, page| page.hash() != hashes[(block - first) as usize]);
+        }
+    }
+
+    /// Queues what differs in the next `count` blocks of the disk, and moves the cursor past them.
+    fn step(&mut self, disk: &DiskId, count: u64, differs: impl Fn(u64, &Page) -> bool) {
+        let Some(track) = self.disks.get_mut(disk) else { return };
+        let range = track.cursor..track.cursor + count;
+        let blocks: Vec<_> =
+            range.map(|b| (b, track.disk.read(b))).filter(|(b, page)| differs(*b, page)).collect();
+        track.cursor += count;
+        track.moved += blocks.len() as u64;
+        track.done = track.cursor >= track.blocks;
+        let done = track.done;
+        self.enqueue_blocks(disk, blocks);
+        if done {
+            self.enqueue(Body::SyncDone { disk: disk.clone() });
+        }
+    }
+
+    fn enqueue_blocks(&mut self, disk: &DiskId, blocks: Vec<(u64, Page)>) {
+        for body in frame::pack(disk, blocks) {
+            self.enqueue(body);
+        }
+    }
+
+    fn enqueue(&mut self, body: Body) {
+        let (mut blocks, mut bytes) = (0, 128);
+        if let Body::Data { disk, runs } = &body {
+            for run in runs {
+                blocks += run.count();
+                bytes += match &run.content {
+                    Content::Zero(_) => 16,
+                    Content::Pages(pages) => pages.len() * BLOCK + 24,
+                };
+            }
+            if let Some(track) = self.disks.get_mut(disk) {
+                track.queued += blocks;
+            }
+        }
+        let frame = Frame { session: self.session.clone(), epoch: self.epoch, seq: self.next_seq, body };
+        self.next_seq += 1;
+        self.queued_bytes += bytes;
+        self.queue.push_back(Queued { frame, blocks, bytes });
+    }
+
+    /// Takes what an element of the queue stood for out of the accounts.
+    fn unaccount(&mut self, gone: &Queued) {
+        self.queued_bytes -= gone.bytes;
+        if let Body::Data { disk, .. } = &gone.frame.body
+            && let Some(track) = self.disks.get_mut(disk)
+        {
+            track.queued -= gone.blocks;
+        }
+    }
+
+    fn batch(&mut self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.queued_bytes.min(BATCH) + 1024);
+        for queued in &self.queue {
+            if !out.is_empty() && out.len() + queued.bytes > BATCH {
+                break;
+            }
+            frame::encode(&queued.frame, &mut out);
+            self.attempted = self.attempted.max(queued.frame.seq);
+        }
+        self.in_flight = true;
+        out
+    }
+
+    /// The relay holds everything up to `ack.received`.
+    pub fn on_ack(&mut self, ack: Ack) -> Acked {
+        self.in_flight = false;
+        if ack.received < self.acked || ack.received >= self.next_seq {
+            return Acked::Lost;
+        }
+        self.acked = ack.received;
+        while self.queue.front().is_some_and(|q| q.frame.seq <= ack.received) {
+            if let Some(gone) = self.queue.pop_front() {
+                self.unaccount(&gone);
+            }
+        }
+        Acked::Progress
+    }
+
+    /// The frames sent last may or may not have arrived: the same ones are sent again.
+    pub fn on_failure(&mut self) {
+        self.in_flight = false;
+    }
+
+    /// Cuts all disks at this instant: captures what changed and queues it with the mark. `None` before the
+    /// synchronisation is through; and, unless `last`, when too much waits already: then the changes
+    /// stay tracked, and what never left goes back to them. `last` also asks the target to compare
+    /// root hashes.
+    pub fn cut(&mut self, kind: PointKind, now: VirtualMs, group: bool, last: bool) -> Option<Mark> {
+        if !self.synced() {
+            return None;
+        }
+        let dirty: u64 = self.disks.values().map(|t| t.dirty.count()).sum();
+        if !last && !self.queue.is_empty() && self.queued_bytes + dirty as usize * BLOCK > self.cap {
+            self.merge_back();
+            return None;
+        }
+        let ids: Vec<DiskId> = self.disks.keys().cloned().collect();
+        for id in &ids {
+            let Some(track) = self.disks.get_mut(id) else { continue };
+            let frozen = track.dirty.freeze();
+            let blocks: Vec<_> = frozen.iter().map(|b| (b, track.disk.read(b))).collect();
+            self.enqueue_blocks(id, blocks);
+        }
+        let compare = std::mem::take(&mut self.compare) || last;
+        let roots = match compare {
+            true => self.disks.iter().map(|(id, t)| (id.clone(), t.disk.root_hash())).collect(),
+            false => Vec::new(),
+        };
+        self.marks += 1;
+        let mark = Mark((self.epoch.max(1) - 1) * MARKS_PER_EPOCH + self.marks);
+        self.enqueue(Body::Mark { mark, kind, time: now, group, roots });
+        Some(mark)
+    }
+
+    /// Gives up frames that never left: their blocks count as changed again, their numbers are free (E6).
+    fn merge_back(&mut self) {
+        while self.queue.back().is_some_and(|q| q.frame.seq > self.attempted) {
+            if self.queue.back().is_some_and(|q| matches!(q.frame.body, Body::SyncDone { .. })) {
+                break;
+            }
+            let Some(gone) = self.queue.pop_back() else { break };
+            self.unaccount(&gone);
+            self.next_seq = gone.frame.seq;
+            match &gone.frame.body {
+                Body::Data { disk, runs } => {
+                    if let Some(track) = self.disks.get_mut(disk) {
+                        for block in runs.iter().flat_map(|r| r.first..r.first + r.count()) {
+                            track.dirty.set(block);
+                        }
+                    }
+                }
+                Body::Mark { roots, .. } => self.compare |= !roots.is_empty(),
+                Body::SyncDone { .. } => {}
+            }
+        }
+    }
+
+    /// Per disk, as seen from here (E19).
+    pub fn progress(&self) -> Vec<DiskProgress> {
+        let bytes = |blocks: u64| blocks * BLOCK as u64;
+        let progress = |(id, t): (&DiskId, &Track)| DiskProgress {
+            disk: Some(id.clone()),
+            sync_processed: bytes(t.cursor),
+            sync_transferred: bytes(t.moved),
+            synced: t.done,
+            at_source: bytes(t.dirty.count() + t.queued),
+            ..DiskProgress::default()
+        };
+        self.disks.iter().map(progress).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,186 @@
+//! What the target refuses, and that a refusal writes nothing.
+
+use super::*;
+use crate::frame::{Content, Run};
+use failback_wire::event::{Mark, PointKind};
+use failback_wire::ids::VmdkUuid;
+use failback_wire::proto::session::{Direction, SessionDisk, SyncMode, TargetDisk};
+
+fn spec(epoch: u64) -> SessionSpec {
+    let disk = |name: &str| SessionDisk {
+        disk: DiskId::new(name),
+        size: 8 * BLOCK as u64,
+        target: TargetDisk::Vmdk(VmdkUuid::new(name)),
+    };
+    SessionSpec {
+        session: SessionId::new("s"),
+        machine: "web01".into(),
+        direction: Direction::Reverse,
+        epoch,
+        disks: vec![disk("a"), disk("b")],
+        sync: SyncMode::Full,
+        relay: "ps".to_owned(),
+        target: Some("mt".to_owned()),
+        crash_interval_s: 300,
+        app_interval_s: 0,
+        retention_s: 86_400,
+        group: None,
+    }
+}
+
+struct Bench {
+    target: Target,
+    disks: Attached,
+    seq: u64,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let disks = ["a", "b"].map(|name| (DiskId::new(name), Disk::new(8)));
+        Self { target: Target::new(spec(1)), disks: BTreeMap::from(disks), seq: 0 }
+    }
+    fn frame(&self, body: Body) -> Frame {
+        let intake = self.target.intake();
+        Frame { session: SessionId::new("s"), epoch: intake.spec.epoch, seq: intake.applied + 1, body }
+    }
+    fn apply(&mut self, body: Body, budget: u64) -> Result<Applied, TargetError> {
+        let frame = self.frame(body);
+        self.seq = frame.seq;
+        self.target.apply(&frame, &self.disks, budget)
+    }
+    fn put(&mut self, disk: &str, block: u64, fill: u8) -> Result<Applied, TargetError> {
+        self.apply(data(disk, block, fill), u64::MAX)
+    }
+    fn synced(mut self) -> Self {
+        for disk in ["a", "b"] {
+            self.apply(Body::SyncDone { disk: DiskId::new(disk) }, u64::MAX).unwrap();
+        }
+        self
+    }
+    fn mark(&mut self, n: u64) -> Option<Point> {
+        self.apply(mark(n, Vec::new()), u64::MAX).unwrap().stored
+    }
+}
+
+fn data(disk: &str, block: u64, fill: u8) -> Body {
+    let content = Content::Pages(vec![Page::new(&[fill; BLOCK])]);
+    Body::Data { disk: DiskId::new(disk), runs: vec![Run { first: block, content }] }
+}
+
+fn mark(n: u64, roots: Vec<(DiskId, ContentHash)>) -> Body {
+    Body::Mark { mark: Mark(n), kind: PointKind::Crash, time: VirtualMs(n * 300_000), group: false, roots }
+}
+
+#[test]
+fn a_point_needs_every_disk() {
+    let mut bench = Bench::new();
+    bench.put("a", 0, 1).unwrap();
+    bench.apply(Body::SyncDone { disk: DiskId::new("a") }, u64::MAX).unwrap();
+    assert_eq!(bench.mark(1), None, "disk b is not there yet");
+    assert_eq!(bench.target.intake().phase, Phase::Synchronising);
+    bench.apply(Body::SyncDone { disk: DiskId::new("b") }, u64::MAX).unwrap();
+    let point = bench.mark(2).unwrap();
+    assert_eq!((point.mark, point.point.as_str()), (Mark(2), "s-2"));
+    assert_eq!(bench.target.intake().phase, Phase::Replicating);
+}
+
+#[test]
+fn refusals_write_nothing_and_do_not_advance() {
+    let mut bench = Bench::new().synced();
+    let applied = bench.target.intake().applied;
+    let beyond = Content::Zero(u32::MAX);
+    let runs = vec![Run { first: 0, content: Content::Zero(1) }, Run { first: 1, content: beyond }];
+    let far = bench.apply(Body::Data { disk: DiskId::new("a"), runs }, u64::MAX);
+    assert_eq!(far, Err(TargetError::OutOfRange(DiskId::new("a"))));
+    assert_eq!(bench.put("c", 0, 1), Err(TargetError::UnknownDisk(DiskId::new("c"))));
+    let b = bench.disks.remove(&DiskId::new("b")).unwrap();
+    assert_eq!(bench.put("b", 0, 1), Err(TargetError::NotAttached(DiskId::new("b"))));
+    bench.disks.insert(DiskId::new("b"), Disk::new(9));
+    assert_eq!(bench.put("b", 0, 1), Err(TargetError::Resized(DiskId::new("b"))));
+    bench.disks.insert(DiskId::new("b"), b);
+    let mut stale = bench.frame(data("a", 0, 1));
+    stale.epoch = 0;
+    assert_eq!(bench.target.apply(&stale, &bench.disks, 0), Err(TargetError::StaleEpoch(0)));
+    stale.epoch = 2;
+    assert_eq!(bench.target.apply(&stale, &bench.disks, 0), Err(TargetError::EpochAhead(2)));
+    stale.session = SessionId::new("other");
+    assert_eq!(bench.target.apply(&stale, &bench.disks, 0), Err(TargetError::OtherSession));
+    assert_eq!(bench.target.intake().applied, applied);
+    assert!(bench.disks.values().all(|d| d.allocated().is_empty()));
+}
+
+#[test]
+fn frames_again_or_ahead_change_nothing() {
+    let mut bench = Bench::new().synced();
+    bench.put("a", 0, 1).unwrap();
+    let mut frame = bench.frame(data("a", 0, 9));
+    frame.seq -= 1;
+    assert_eq!(bench.target.apply(&frame, &bench.disks, u64::MAX), Ok(Applied::default()));
+    frame.seq += 2;
+    assert_eq!(bench.target.apply(&frame, &bench.disks, u64::MAX), Ok(Applied::default()));
+    assert_eq!(bench.disks[&DiskId::new("a")].read(0), Page::new(&[1; BLOCK]));
+}
+
+#[test]
+fn a_full_volume_drops_old_points_then_refuses() {
+    let mut bench = Bench::new().synced();
+    bench.mark(1);
+    bench.put("a", 0, 1).unwrap();
+    bench.mark(2);
+    bench.put("a", 1, 1).unwrap();
+    let used = bench.target.journal().used();
+    let pruned = bench.apply(data("a", 2, 1), used).unwrap().pruned;
+    assert_eq!(pruned, [PointId::new("s-1")]);
+    let before = bench.disks[&DiskId::new("a")].root_hash();
+    assert_eq!(bench.apply(data("a", 3, 1), used / 2), Err(TargetError::RetentionFull));
+    assert_eq!(bench.disks[&DiskId::new("a")].root_hash(), before);
+    assert_eq!(bench.target.journal().points().count(), 1);
+}
+
+#[test]
+fn a_failed_comparison_makes_no_point_and_asks_for_a_new_epoch() {
+    let mut bench = Bench::new().synced();
+    bench.mark(1);
+    let wrong = vec![(DiskId::new("a"), ContentHash(1))];
+    let refused = bench.apply(mark(2, wrong), u64::MAX);
+    assert!(matches!(refused, Err(TargetError::ResyncRequired(_))));
+    assert!(matches!(bench.put("a", 0, 1), Err(TargetError::ResyncRequired(_))));
+    assert_eq!(bench.target.take_up(spec(1)), Ok(false));
+    assert!(bench.target.view().resync_required.is_some());
+    assert_eq!(bench.target.take_up(spec(2)), Ok(true));
+    let view = bench.target.view();
+    assert_eq!((view.resync_required, view.points.len(), view.phase), (None, 1, Phase::Waiting));
+    assert_eq!(bench.target.take_up(spec(1)), Err(TargetError::StaleEpoch(1)));
+}
+
+#[test]
+fn rolling_needs_all_disks_and_stops_the_stream() {
+    let mut bench = Bench::new().synced();
+    let first = bench.mark(1).unwrap().point;
+    bench.put("a", 0, 1).unwrap();
+    let second = bench.mark(2).unwrap().point;
+    bench.put("a", 0, 2).unwrap();
+    let b = bench.disks.remove(&DiskId::new("b")).unwrap();
+    let missing = bench.target.roll(&first, &bench.disks);
+    assert_eq!(missing, Err(TargetError::NotAttached(DiskId::new("b"))));
+    assert_eq!(bench.disks[&DiskId::new("a")].read(0), Page::new(&[2; BLOCK]));
+    bench.disks.insert(DiskId::new("b"), b);
+    for (point, fill, blocks) in [(&first, 0, 1), (&first, 0, 0), (&second, 1, 1), (&first, 0, 1)] {
+        let written = bench.target.roll(point, &bench.disks).unwrap();
+        assert_eq!(written.values().sum::<u64>(), blocks);
+        assert_eq!(bench.disks[&DiskId::new("a")].read(0), Page::new(&[fill; BLOCK]));
+    }
+    assert_eq!(bench.put("a", 0, 3), Err(TargetError::Stopped));
+    let unknown = PointId::new("s-9");
+    assert_eq!(bench.target.roll(&unknown, &bench.disks), Err(TargetError::NoSuchPoint(unknown)));
+}
+
+#[test]
+fn hashes_read_as_they_were_written() {
+    let hashes = [ContentHash(0), ContentHash(u128::MAX), zero_hash()];
+    let text = hashes_to_text(&hashes);
+    assert_eq!(hashes_from_text(&text), Some(hashes.to_vec()));
+    assert_eq!(hashes_from_text(&text[1..]), None);
+    assert_eq!(hashes_from_text(&"g".repeat(32)), None);
+    assert_eq!(hashes_from_text(&"é".repeat(16)), None);
+}

@@ -1,0 +1,246 @@
+//! Bodies of requests, read into what the workflows want. Everything wrong with a body is told at once.
+
+use super::ids::last_segment;
+use crate::catalogue::machine::BAD_REQUEST;
+use crate::journal::{Input, Item, Leg, Plan, PointChoice, Verb};
+use crate::service::{Action, Refusal};
+use bytes::Bytes;
+use failback_wire::arm::asr::{
+    Body, EnableInput, IN_MAGE, IN_MAGE_AZURE_V2, OneOrMany, OperationInput, PRIMARY_TO_RECOVERY,
+    ProviderInput, RECOVERY_TO_PRIMARY,
+};
+use failback_wire::error::Report;
+use failback_wire::http::StatusCode;
+use failback_wire::ids::{GroupName, MachineName, PointId};
+use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
+
+/// What was asked for each machine.
+pub(super) type Asked = BTreeMap<MachineName, Input>;
+
+/// Problems of one body, each a sentence.
+struct Problems {
+    entity: String,
+    found: Vec<String>,
+}
+
+impl Problems {
+    fn new(entity: &str) -> Self {
+        Self { entity: entity.to_owned(), found: Vec::new() }
+    }
+    fn check(&mut self, holds: bool, otherwise: impl FnOnce() -> String) {
+        if !holds {
+            self.found.push(otherwise());
+        }
+    }
+    fn none(self) -> Result<(), Refusal> {
+        if self.found.is_empty() {
+            return Ok(());
+        }
+        let report = |problem: &String| Report::new(&BAD_REQUEST, self.entity.as_str(), problem.as_str());
+        Err(Refusal { status: StatusCode::BAD_REQUEST, reports: self.found.iter().map(report).collect() })
+    }
+}
+
+fn read<T: DeserializeOwned + Default>(body: &Bytes, entity: &str) -> Result<T, Refusal> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(T::default());
+    }
+    let parsed: Result<Body<T>, _> = serde_json::from_slice(body);
+    parsed.map(|body| body.properties).map_err(|error| Refusal::bad(entity, error.to_string()))
+}
+
+/// Body of a `PUT` of a replicated item.
+pub(super) fn enable(body: &Bytes, name: &str) -> Result<Asked, Refusal> {
+    let input: EnableInput = read(body, name)?;
+    let provider = input.provider_specific_details;
+    let mut problems = Problems::new(name);
+    problems.check(provider.instance_type.eq_ignore_ascii_case(IN_MAGE_AZURE_V2), || {
+        format!("instanceType is {:?}, expected {IN_MAGE_AZURE_V2}", provider.instance_type)
+    });
+    problems.check(input.policy_id.is_some(), || "policyId is missing".into());
+    problems.none()?;
+    // An item outside every group is given a GUID of its own as group, with the same name (G2).
+    let alone = provider.multi_vm_group_name == provider.multi_vm_group_id;
+    let group = provider.multi_vm_group_name.as_deref().filter(|_| !alone).map(GroupName::new);
+    let asked = Input {
+        vm_name: Some(input.protectable_item_id.as_deref().map_or(name, last_segment).to_owned()),
+        azure_name: provider.target_azure_vm_name.clone(),
+        group,
+        policy: input.policy_id.as_deref().map(named),
+        ..servers(&provider)
+    };
+    Ok([(MachineName::new(name), asked)].into())
+}
+
+/// Body of an operation on one item.
+pub(super) fn single(body: &Bytes, action: Action, item: &Item) -> Result<Asked, Refusal> {
+    let name = item.name.as_str();
+    let input: OperationInput = read(body, name)?;
+    let provider = match &input.provider_specific_details {
+        OneOrMany::None(()) => None,
+        OneOrMany::One(provider) => Some(provider.as_ref()),
+        OneOrMany::Many(_) => return Err(Refusal::bad(name, "one providerSpecificDetails is expected")),
+    };
+    let mut problems = Problems::new(name);
+    direction(&mut problems, &input, single_direction(action, item.leg));
+    if let Some(provider) = provider {
+        fitting(&mut problems, provider, action, item.leg);
+    }
+    let to_premises = action == Action::Reprotect && item.leg == Leg::Forward;
+    if to_premises {
+        let given = provider.cloned().unwrap_or_default();
+        for (field, value) in [
+            ("masterTargetId", &given.master_target_id),
+            ("processServerId", &given.process_server_id),
+            ("retentionDrive", &given.retention_drive),
+            ("profileId", &given.profile_id),
+        ] {
+            problems.check(value.is_some(), || format!("{field} is missing"));
+        }
+    }
+    let asked = asked(&mut problems, action, &input, provider);
+    problems.none()?;
+    Ok([(item.name.clone(), asked)].into())
+}
+
+/// Body of an operation on a recovery plan. A machine for which nothing fits gets no inputs: whether it
+/// needed any is for the rules to say, together with everything else (G3).
+pub(super) fn plan(
+    body: &Bytes,
+    action: Action,
+    plan: &Plan,
+    items: &BTreeMap<MachineName, Item>,
+) -> Result<Asked, Refusal> {
+    let input: OperationInput = read(body, &plan.name)?;
+    let providers = match &input.provider_specific_details {
+        OneOrMany::None(()) => Vec::new(),
+        OneOrMany::One(provider) => vec![provider.as_ref()],
+        OneOrMany::Many(providers) => providers.iter().collect(),
+    };
+    let mut problems = Problems::new(&plan.name);
+    let members: Vec<&MachineName> = plan.groups.iter().flatten().collect();
+    for named in providers.iter().filter_map(|provider| provider.replicated_item.as_deref()) {
+        let known = members.iter().any(|member| member.as_str().eq_ignore_ascii_case(last_segment(named)));
+        problems.check(known, || format!("{named} is not a machine of the plan"));
+    }
+    let mut all = Asked::new();
+    for item in members.iter().filter_map(|name| items.get(*name)) {
+        direction(&mut problems, &input, plan_direction(action, item.leg));
+        let own = |provider: &&&ProviderInput| {
+            let named = provider.replicated_item.as_deref().map(last_segment);
+            named.is_some_and(|named| named.eq_ignore_ascii_case(item.name.as_str()))
+        };
+        let common = |provider: &&&ProviderInput| {
+            let fits = provider.instance_type.eq_ignore_ascii_case(wanted_type(action, item.leg));
+            provider.replicated_item.is_none() && fits
+        };
+        let provider = providers.iter().find(own).or_else(|| providers.iter().find(common)).copied();
+        if let Some(provider) = provider {
+            fitting(&mut problems, provider, action, item.leg);
+            let custom = provider.recovery_point_id.is_some();
+            problems.check(!custom, || "a plan takes no recoveryPointId (R3)".into());
+        }
+        all.insert(item.name.clone(), asked(&mut problems, action, &input, provider));
+    }
+    problems.found.dedup();
+    problems.none()?;
+    Ok(all)
+}
+
+fn direction(problems: &mut Problems, input: &OperationInput, wanted: Option<&str>) {
+    if let (Some(given), Some(wanted)) = (&input.failover_direction, wanted) {
+        problems.check(given.eq_ignore_ascii_case(wanted), || {
+            format!("failoverDirection is {given}, expected {wanted}")
+        });
+    }
+}
+
+/// A single item's failback is `PrimaryToRecovery`: after reprotect the roles are swapped (G3).
+fn single_direction(action: Action, leg: Leg) -> Option<&'static str> {
+    match (action, leg) {
+        (Action::Failover(_), _) => Some(PRIMARY_TO_RECOVERY),
+        (Action::Reprotect, Leg::Forward) => Some(RECOVERY_TO_PRIMARY),
+        (Action::Reprotect, Leg::Reverse) | (Action::Enable | Action::Commit, _) => None,
+    }
+}
+
+/// A plan keeps the directions it was made with (G3).
+fn plan_direction(action: Action, leg: Leg) -> Option<&'static str> {
+    match (action, leg) {
+        (Action::Failover(_), Leg::Forward) => Some(PRIMARY_TO_RECOVERY),
+        (Action::Failover(_), Leg::Reverse) | (Action::Reprotect, Leg::Forward) => Some(RECOVERY_TO_PRIMARY),
+        (Action::Reprotect, Leg::Reverse) | (Action::Enable | Action::Commit, _) => None,
+    }
+}
+
+/// Classic reprotect names the provider of the new direction, everything else the present one's.
+fn wanted_type(action: Action, leg: Leg) -> &'static str {
+    match (action, leg) {
+        (Action::Reprotect, Leg::Forward) => IN_MAGE,
+        (Action::Reprotect, Leg::Reverse) => IN_MAGE_AZURE_V2,
+        (Action::Enable | Action::Failover(_) | Action::Commit, _) => leg.instance_type(),
+    }
+}
+
+fn fitting(problems: &mut Problems, provider: &ProviderInput, action: Action, leg: Leg) {
+    let wanted = wanted_type(action, leg);
+    problems.check(provider.instance_type.eq_ignore_ascii_case(wanted), || {
+        format!("instanceType is {:?}, expected {wanted}", provider.instance_type)
+    });
+}
+
+fn asked(
+    problems: &mut Problems,
+    action: Action,
+    input: &OperationInput,
+    provider: Option<&ProviderInput>,
+) -> Input {
+    let verb = match action {
+        Action::Failover(verb) => verb,
+        Action::Enable | Action::Commit | Action::Reprotect => Verb::Unplanned,
+    };
+    let wants = input.source_site_operations.as_deref();
+    let shutdown = wants.is_some_and(|wants| wants.eq_ignore_ascii_case("Required"));
+    let known = shutdown || wants.is_none_or(|wants| wants.eq_ignore_ascii_case("NotRequired"));
+    problems.check(known, || "sourceSiteOperations is neither Required nor NotRequired".into());
+    let Some(provider) = provider else { return Input { verb, shutdown, ..Input::default() } };
+    Input { verb, shutdown, point: point(problems, provider), ..servers(provider) }
+}
+
+fn servers(provider: &ProviderInput) -> Input {
+    let policy = provider.policy_id.as_deref().or(provider.profile_id.as_deref());
+    Input {
+        process_server: provider.process_server_id.as_deref().map(named),
+        master_target: provider.master_target_id.as_deref().map(named),
+        datastore: provider.datastore_name.clone(),
+        retention: provider.retention_drive.clone(),
+        policy: policy.map(named),
+        storage_account: provider.storage_account_id.as_deref().map(named),
+        ..Input::default()
+    }
+}
+
+fn named(id: &str) -> String {
+    last_segment(id).to_owned()
+}
+
+fn point(problems: &mut Problems, provider: &ProviderInput) -> PointChoice {
+    if let Some(id) = &provider.recovery_point_id {
+        return PointChoice::Custom(PointId::new(last_segment(id)));
+    }
+    let word = provider.recovery_point_type.as_deref().unwrap_or("Latest");
+    match word.to_ascii_lowercase().as_str() {
+        "latesttime" | "latest" => PointChoice::Latest,
+        "latestprocessed" | "latestcrashconsistent" | "crashconsistent" => PointChoice::LatestProcessed,
+        "latesttag" | "latestapplicationconsistent" | "applicationconsistent" => PointChoice::Application,
+        "custom" => {
+            problems.check(false, || "recoveryPointType Custom needs a recoveryPointId".into());
+            PointChoice::Latest
+        }
+        _ => {
+            problems.check(false, || format!("recoveryPointType {word} is unknown"));
+            PointChoice::Latest
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! Jobs and their tasks: views of the journal in the shapes clients know.
+
+use super::Call;
+use crate::catalogue::machine::CANNOT_CANCEL;
+use crate::journal::{Failure, Item, Job, Operation, Outcome, Phase, Progress, State, Target};
+use crate::service::Refusal;
+use crate::workflow::{Step, Workflow};
+use failback_wire::arm::asr::{
+    GroupDetails, JobDetails, JobError, JobProperties, ProviderError, Resource, ServiceError, Task,
+    TaskDetails,
+};
+use failback_wire::arm::date::UNSET;
+use failback_wire::clock::VirtualMs;
+use failback_wire::error::Report;
+use failback_wire::http::StatusCode;
+use failback_wire::ids::MachineName;
+
+const KIND: &str = "Microsoft.RecoveryServices/vaults/replicationJobs";
+
+/// All jobs, newest first.
+pub(super) fn list(call: &Call) -> Vec<Resource<JobProperties>> {
+    let all = |state: &State| state.order.iter().rev().filter_map(|id| state.jobs.get(id).cloned()).collect();
+    let jobs: Vec<Job> = call.me.journal().read(all);
+    jobs.iter().map(|job| view(call, job)).collect()
+}
+
+/// One of them.
+pub(super) fn get(call: &Call, id: &str) -> Result<Resource<JobProperties>, Refusal> {
+    Ok(view(call, &call.job(id)?))
+}
+
+/// No job offers an action yet: `allowedActions` is empty, and asking all the same is refused.
+pub(super) fn refuse(call: &Call, id: &str, verb: &str) -> Refusal {
+    match call.job(id) {
+        Ok(_) => Refusal::new(StatusCode::CONFLICT, &CANNOT_CANCEL, id, format!("{verb} is not offered")),
+        Err(refusal) => refusal,
+    }
+}
+
+/// Id and name of an item's replication group; equal GUIDs stand for no group (G2).
+pub(super) fn group(item: &Item) -> (String, String) {
+    match &item.group {
+        Some(group) => (format!("group-{group}"), group.to_string()),
+        None => {
+            let own = item.vm.as_ref().map_or_else(|| item.name.to_string(), |vm| vm.uuid.clone());
+            (own.clone(), own)
+        }
+    }
+}
+
+/// What the tasks of one job are made from.
+struct Page<'a> {
+    call: &'a Call,
+    job: &'a Job,
+    workflow: &'static Workflow,
+}
+
+fn view(call: &Call, job: &Job) -> Resource<JobProperties> {
+    let page = Page { call, job, workflow: call.me.workflow(job) };
+    let id = job.request.job.as_str();
+    let (state, description) = words(job.outcome(), true);
+    let target = &job.request.target;
+    let (instance, tasks) = match target {
+        Target::Item(name) => ("ProtectionEntity", page.member(name)),
+        Target::Plan(_) => ("RecoveryPlan", page.groups()),
+    };
+    let mut tasks = tasks;
+    tasks.insert(0, page.precheck());
+    Resource {
+        id: call.names.job(id),
+        name: id.to_owned(),
+        kind: KIND.to_owned(),
+        properties: JobProperties {
+            activity_id: page.activity(),
+            scenario_name: page.workflow.scenario_under(job.verb()).to_owned(),
+            friendly_name: page.workflow.friendly_under(job.verb()).to_owned(),
+            state: state.to_owned(),
+            state_description: description.to_owned(),
+            start_time: call.date(job.accepted),
+            end_time: job.ended.map(|at| call.date(at)),
+            allowed_actions: Vec::new(),
+            errors: page.errors(),
+            tasks,
+            target_object_id: call.resource(target),
+            target_object_name: target.name().to_owned(),
+            target_instance_type: instance.to_owned(),
+            custom_details: Some(page.details()),
+        },
+    }
+}
+
+fn words(outcome: Option<Outcome>, begun: bool) -> (&'static str, &'static str) {
+    match outcome {
+        Some(Outcome::Succeeded) => ("Succeeded", "Completed"),
+        Some(Outcome::Failed) => ("Failed", "Failed"),
+        None if begun => ("InProgress", "InProgress"),
+        None => ("NotStarted", "NotStarted"),
+    }
+}
+
+impl Page<'_> {
+    fn activity(&self) -> String {
+        let client = self.job.request.client_request.as_deref().unwrap_or("none");
+        format!("{client} ActivityId: {}", self.job.request.job)
+    }
+
+    fn details(&self) -> JobDetails {
+        let instance_type = match self.job.request.operation {
+            Operation::Failover | Operation::Failback => "FailoverJobDetails",
+            Operation::Reprotect | Operation::ReprotectForward => "SwitchProtectionJobDetails",
+            Operation::EnableProtection | Operation::Commit | Operation::CommitBack => "AsrJobDetails",
+        };
+        let name = self.job.request.target.name().to_owned();
+        let names = [("primaryVmName", name.clone()), ("recoveryVmName", name)];
+        let fixed = [("primaryFabricProviderId", "VMware".to_owned())];
+        let all = names.into_iter().chain(fixed).map(|(role, name)| (role.to_owned(), name));
+        JobDetails { instance_type: instance_type.to_owned(), affected_object_details: all.collect() }
+    }
+
+    fn times(&self, from: Option<VirtualMs>, to: Option<VirtualMs>) -> (String, String) {
+        let date = |at: Option<VirtualMs>| at.map_or_else(|| UNSET.to_owned(), |at| self.call.date(at));
+        (date(from), date(to))
+    }
+
+    fn error(&self, report: &Report, at: VirtualMs, task: &str) -> JobError {
+        let provider = (!report.inner.is_empty()).then(|| ProviderError {
+            error_message: report.inner.join("\n"),
+            possible_causes: report.possible_causes.clone(),
+            recommended_action: report.recommended_action.clone(),
+            ..ProviderError::default()
+        });
+        JobError {
+            service_error_details: ServiceError {
+                code: report.code.clone(),
+                message: report.message.clone(),
+                possible_causes: report.possible_causes.clone(),
+                recommended_action: report.recommended_action.clone(),
+                activity_id: self.job.request.job.to_string(),
+            },
+            provider_error_details: provider,
+            error_level: "Error".to_owned(),
+            creation_time: self.call.date(at),
+            task_id: task.to_owned(),
+        }
+    }
+
+    fn refusal(&self) -> Vec<JobError> {
+        let at = self.job.checked.unwrap_or(self.job.accepted);
+        self.job.refusal.iter().map(|report| self.error(report, at, self.workflow.precheck.0)).collect()
+    }
+
+    fn failures(&self, progress: &Progress) -> Vec<JobError> {
+        let one = |failure: &Failure| {
+            let step = self.workflow.steps.iter().find(|step| step.id == failure.step);
+            let task = step.map_or(failure.step.as_str(), |step| step.task);
+            self.error(&failure.report, failure.at, task)
+        };
+        progress.failed.iter().chain(&progress.undo_failed).map(one).collect()
+    }
+
+    fn errors(&self) -> Vec<JobError> {
+        let members = self.job.members.values().flat_map(|progress| self.failures(progress));
+        self.refusal().into_iter().chain(members).collect()
+    }
+
+    fn task(&self, id: &str, title: &str, words: (&str, &str), times: (String, String)) -> Task {
+        Task {
+            task_id: id.to_owned(),
+            name: id.to_owned(),
+            friendly_name: title.to_owned(),
+            state: words.0.to_owned(),
+            state_description: words.1.to_owned(),
+            start_time: times.0,
+            end_time: times.1,
+            task_type: "TaskDetails".to_owned(),
+            custom_details: Some(TaskDetails {
+                instance_type: "TaskDetails".to_owned(),
+                skipped_reason: None,
+            }),
+            ..Task::default()
+        }
+    }
+
+    fn precheck(&self) -> Task {
+        let outcome = match self.job.phase {
+            Phase::Checking => None,
+            Phase::Refused => Some(Outcome::Failed),
+            Phase::Running | Phase::Ended(_) => Some(Outcome::Succeeded),
+        };
+        let (id, title) = self.workflow.precheck;
+        let times = self.times(Some(self.job.accepted), self.job.checked);
+        Task { errors: self.refusal(), ..self.task(id, title, words(outcome, true), times) }
+    }
+
+    /// The tasks of one member, in the workflow's order.
+    fn member(&self, name: &MachineName) -> Vec<Task> {
+        let Some(progress) = self.job.members.get(name) else { return Vec::new() };
+        let spans = self.workflow.steps.chunk_by(|a, b| a.task == b.task);
+        spans.filter_map(|steps| self.span(steps, progress)).collect()
+    }
+
+    fn span(&self, steps: &[Step], progress: &Progress) -> Option<Task> {
+        let first = steps.first()?;
+        let begun: Vec<_> = steps.iter().filter_map(|step| progress.steps.get(step.id)).collect();
+        let failed =
+            progress.failed.as_ref().filter(|failure| steps.iter().any(|step| step.id == failure.step));
+        let all_done = begun.len() == steps.len() && begun.iter().all(|step| step.done.is_some());
+        let last_done = begun.iter().filter_map(|step| step.done).max().filter(|_| all_done);
+        let open = self.job.is_open();
+        let (words, end) = match failed {
+            Some(failure) => (words(Some(Outcome::Failed), true), Some(failure.at)),
+            None if all_done => (words(Some(Outcome::Succeeded), true), last_done),
+            None if open => (words(None, !begun.is_empty()), None),
+            None => (("Other", "Skipped"), None),
+        };
+        let times = self.times(begun.first().map(|step| step.started), end);
+        let mut task = self.task(first.task, first.title, words, times);
+        let mine = self.failures(progress).into_iter().filter(|error| error.task_id == first.task);
+        task.errors = mine.collect();
+        Some(task)
+    }
+
+    /// The groups of a plan, each with its machines, each of those with its tasks.
+    fn groups(&self) -> Vec<Task> {
+        let groups = self.job.request.groups.iter().enumerate();
+        groups.map(|(index, members)| self.group(index + 1, members)).collect()
+    }
+
+    fn group(&self, number: usize, members: &[MachineName]) -> Task {
+        let name = format!("Group {number}");
+        let children: Vec<Task> = members.iter().map(|member| self.machine(member)).collect();
+        let is = |word: &'static str| move |task: &Task| task.state == word;
+        let words = if children.iter().any(is("Failed")) {
+            words(Some(Outcome::Failed), true)
+        } else if children.iter().all(is("Succeeded")) {
+            words(Some(Outcome::Succeeded), true)
+        } else if !self.job.is_open() {
+            ("Other", "Skipped")
+        } else {
+            words(None, children.iter().any(|task| task.state != "NotStarted"))
+        };
+        let edge = |time: fn(&Task) -> &String| {
+            let set = children.iter().map(time).filter(|time| *time != UNSET).cloned();
+            set.collect::<Vec<_>>()
+        };
+        let unset = || UNSET.to_owned();
+        let start = edge(|task| &task.start_time).into_iter().min().unwrap_or_else(unset);
+        let ended = matches!(words.0, "Failed" | "Succeeded") && children.iter().all(|t| t.end_time != UNSET);
+        let end = edge(|task| &task.end_time).into_iter().max().filter(|_| ended).unwrap_or_else(unset);
+        let mut task = self.task("RecoveryPlanGroupTask", &name, words, (start, end));
+        task.name = name.clone();
+        task.task_type = "GroupTaskDetails".to_owned();
+        task.custom_details = None;
+        task.group_task_custom_details = Some(GroupDetails {
+            instance_type: "RecoveryPlanGroupTaskDetails".to_owned(),
+            name: Some(name),
+            group_id: Some(number.to_string()),
+            rp_group_type: Some("Boot".to_owned()),
+            child_tasks: children,
+        });
+        task
+    }
+
+    fn machine(&self, name: &MachineName) -> Task {
+        let progress = self.job.members.get(name).cloned().unwrap_or_default();
+        let skipped = self.job.request.skipped.contains(name);
+        let begun = !progress.steps.is_empty();
+        let words = match progress.outcome {
+            Some(_) if skipped => ("Other", "Skipped"),
+            None if !self.job.is_open() => ("Other", "Skipped"),
+            outcome => words(outcome, begun),
+        };
+        let start = progress.steps.values().map(|step| step.started).min();
+        let times = self.times(start, progress.ended.filter(|_| !skipped));
+        let mut task = self.task(self.workflow.scenario, name.as_str(), words, times);
+        task.name = name.to_string();
+        task.task_type = "GroupTaskDetails".to_owned();
+        task.custom_details = Some(TaskDetails {
+            instance_type: "VirtualMachineTaskDetails".to_owned(),
+            skipped_reason: skipped.then(|| "the machine is already there".to_owned()),
+        });
+        task.group_task_custom_details = Some(GroupDetails {
+            instance_type: "GroupTaskDetails".to_owned(),
+            child_tasks: if skipped { Vec::new() } else { self.member(name) },
+            ..GroupDetails::default()
+        });
+        task.errors = self.failures(&progress);
+        task
+    }
+}

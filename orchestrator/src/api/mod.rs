@@ -1,0 +1,245 @@
+//! The northbound API: Site Recovery's ARM surface, as far as the failback cycle needs it.
+//!
+//! Paths match in any case, an api-version and a bearer token must be present, operations answer 202 with
+//! both long-running headers, lists fit one page. Refusals are 4xx with every reason in `details`.
+
+mod errors;
+mod ids;
+mod input;
+mod items;
+mod jobs;
+mod plans;
+mod route;
+
+#[cfg(test)]
+mod tests;
+
+use crate::journal::{Job, Target};
+use crate::service::{Action, Ask, Orchestrator, Refusal};
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use bytes::Bytes;
+use failback_wire::arm::error::json_reply;
+use failback_wire::arm::{self, API_VERSION, CLIENT_REQUEST_ID, List, OperationState, OperationStatus};
+use failback_wire::http::{HeaderMap, MAX_BODY, Method, Response, StatusCode, header};
+use failback_wire::ids::JobId;
+use ids::Names;
+use input::Asked;
+use route::Route;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+impl Orchestrator {
+    /// The northbound API of this epoch.
+    pub fn router(self: &Arc<Self>) -> Router {
+        Router::new().fallback(serve).with_state(self.clone())
+    }
+}
+
+async fn serve(State(me): State<Arc<Orchestrator>>, request: Request) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let reply = match axum::body::to_bytes(body, MAX_BODY).await {
+        Ok(body) => {
+            Call::new(me, &head.method, &head.uri, &head.headers, body).and_then(|call| call.answer())
+        }
+        Err(_) => Err(Refusal::bad("body", "the body is too long or was cut off")),
+    };
+    reply.unwrap_or_else(errors::reply).map(Body::from)
+}
+
+/// One request, with what its reply needs.
+pub(crate) struct Call {
+    me: Arc<Orchestrator>,
+    names: Names,
+    route: Route,
+    method: Method,
+    body: Bytes,
+    origin: String,
+    version: String,
+    client_request: Option<String>,
+}
+
+type Reply = Result<Response<Bytes>, Refusal>;
+
+impl Call {
+    fn new(
+        me: Arc<Orchestrator>,
+        method: &Method,
+        uri: &::http::Uri,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> Result<Self, Refusal> {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let token = text(header::AUTHORIZATION.as_str()).and_then(|value| value.strip_prefix("Bearer "));
+        if token.is_none_or(|token| token.trim().is_empty()) {
+            return Err(errors::unauthenticated());
+        }
+        let version = arm::query_value(uri.query(), API_VERSION).filter(|version| !version.is_empty());
+        let version = version.ok_or_else(errors::no_version)?;
+        let names = Names::new(&me.services().config.vault);
+        let route = Route::parse(uri.path(), &names).ok_or_else(|| Refusal::missing(uri.path()))?;
+        let host = uri.authority().map(::http::uri::Authority::as_str).or_else(|| text("host"));
+        let scheme = uri.scheme_str().unwrap_or("http");
+        let origin = format!("{scheme}://{}", host.unwrap_or(me.services().ctx.node().as_str()));
+        let client_request = text(CLIENT_REQUEST_ID).map(str::to_owned);
+        Ok(Self { me, names, route, method: method.clone(), body, origin, version, client_request })
+    }
+
+    fn answer(&self) -> Reply {
+        let get = self.method == Method::GET;
+        let post = self.method == Method::POST;
+        let put = self.method == Method::PUT;
+        match &self.route {
+            Route::Items if get => Ok(json(&List::single(items::list(self)))),
+            Route::Item(name) if get => Ok(json(&items::get(self, name)?)),
+            Route::Item(name) if put => {
+                let asked = self.told(Action::Enable, name, input::enable(&self.body, name))?;
+                self.accept(Action::Enable, Target::Item(name.as_str().into()), asked)
+            }
+            Route::ItemAction(name, action) if post => self.operate(name, *action),
+            Route::Points(name) if get => Ok(json(&List::single(items::points(self, name)?))),
+            Route::Point(name, point) if get => {
+                let mut points = items::points(self, name)?;
+                points.retain(|known| known.name.eq_ignore_ascii_case(point));
+                points.pop().map(|point| json(&point)).ok_or_else(|| Refusal::missing(point))
+            }
+            Route::Status(op) if get => self.status(op),
+            Route::Results(op) if get => self.results(op),
+            Route::Jobs if get => Ok(json(&List::single(jobs::list(self)))),
+            Route::Job(id) if get => Ok(json(&jobs::get(self, id)?)),
+            Route::JobAction(id, verb) if post => Err(jobs::refuse(self, id, verb)),
+            Route::Plans if get => Ok(json(&List::single(plans::list(self)))),
+            Route::Plan(name) if get => Ok(json(&plans::get(self, name)?)),
+            Route::Plan(name) if put => Ok(json(&plans::put(self, name)?)),
+            Route::PlanAction(name, action) if post => self.operate_plan(name, *action),
+            Route::Items
+            | Route::Item(_)
+            | Route::ItemAction(..)
+            | Route::Points(_)
+            | Route::Point(..)
+            | Route::Status(_)
+            | Route::Results(_)
+            | Route::Jobs
+            | Route::Job(_)
+            | Route::JobAction(..)
+            | Route::Plans
+            | Route::Plan(_)
+            | Route::PlanAction(..) => Err(errors::method(&self.method)),
+        }
+    }
+
+    fn operate(&self, name: &str, action: Action) -> Reply {
+        let item = self.told(action, name, items::find(self, name))?;
+        let asked = if self.again(action, item.name.as_str()) {
+            BTreeMap::new()
+        } else {
+            self.told(action, name, input::single(&self.body, action, &item))?
+        };
+        self.accept(action, Target::Item(item.name), asked)
+    }
+
+    fn operate_plan(&self, name: &str, action: Action) -> Reply {
+        let plan = self.told(action, name, plans::find(self, name))?;
+        let asked = if self.again(action, &plan.name) {
+            BTreeMap::new()
+        } else {
+            let items = self.me.journal().read(|state| state.items.clone());
+            self.told(action, name, input::plan(&self.body, action, &plan, &items))?
+        };
+        self.accept(action, Target::Plan(plan.name), asked)
+    }
+
+    /// Passes a result on; a refusal is told to those who watch.
+    fn told<T>(&self, action: Action, target: &str, result: Result<T, Refusal>) -> Result<T, Refusal> {
+        result.inspect_err(|refusal| self.me.refused(action, target, refusal))
+    }
+
+    /// Key under which a repeated request finds its job; none without a name from the client.
+    fn dedupe(&self, action: Action, target: &str) -> Option<String> {
+        self.client_request.as_ref().map(|id| format!("{action:?} {target} {id}"))
+    }
+
+    /// True when this very request already became a job: then its inputs were good, and the item has
+    /// moved on since.
+    fn again(&self, action: Action, target: &str) -> bool {
+        let key = self.dedupe(action, target);
+        key.is_some_and(|key| self.me.journal().read(|state| state.requests.contains_key(&key)))
+    }
+
+    fn accept(&self, action: Action, target: Target, inputs: Asked) -> Reply {
+        let ask = Ask {
+            action,
+            inputs,
+            client_request: self.client_request.clone(),
+            dedupe: self.dedupe(action, target.name()),
+            target,
+        };
+        let id = self.me.submit(&ask)?;
+        Ok(self.running(&id, &ask.target).reply())
+    }
+
+    fn running(&self, id: &JobId, target: &Target) -> arm::Accepted {
+        let query = format!("?{API_VERSION}={}", arm::percent_encode(&self.version));
+        let vault = self.names.vault();
+        let resource = self.resource(target);
+        arm::Accepted {
+            status_url: format!("{}{vault}/replicationOperationStatus/{id}{query}", self.origin),
+            result_url: Some(format!("{}{resource}/operationresults/{id}{query}", self.origin)),
+            retry_after: self.me.services().config.knobs.retry_after.map(u64::from),
+            request_id: Some(self.names.job(id.as_str())),
+        }
+    }
+
+    fn resource(&self, target: &Target) -> String {
+        match target {
+            Target::Item(name) => self.names.item(name.as_str()),
+            Target::Plan(name) => self.names.plan(name),
+        }
+    }
+
+    fn job(&self, id: &str) -> Result<Job, Refusal> {
+        let id = JobId::new(id.to_ascii_lowercase());
+        self.me.job(&id).ok_or_else(|| Refusal::missing(id.as_str()))
+    }
+
+    fn date(&self, at: failback_wire::clock::VirtualMs) -> String {
+        self.me.services().ctx.clock.dotnet(at)
+    }
+
+    fn status(&self, op: &str) -> Reply {
+        let job = self.job(op)?;
+        let status = match job.outcome() {
+            None => OperationState::InProgress,
+            Some(crate::journal::Outcome::Succeeded) => OperationState::Succeeded,
+            Some(crate::journal::Outcome::Failed) => OperationState::Failed,
+        };
+        let error = (status == OperationState::Failed).then(|| errors::of_job(&job));
+        Ok(json(&OperationStatus {
+            id: None,
+            name: job.request.job.to_string(),
+            status,
+            start_time: Some(self.date(job.accepted)),
+            end_time: job.ended.map(|at| self.date(at)),
+            percent_complete: None,
+            properties: None,
+            error,
+        }))
+    }
+
+    fn results(&self, op: &str) -> Reply {
+        let job = self.job(op)?;
+        match job.outcome() {
+            None => Ok(self.running(&job.request.job, &job.request.target).reply()),
+            Some(crate::journal::Outcome::Failed) => Ok(errors::of_job(&job).reply(StatusCode::BAD_REQUEST)),
+            Some(crate::journal::Outcome::Succeeded) => match &job.request.target {
+                Target::Item(name) => Ok(json(&items::get(self, name.as_str())?)),
+                Target::Plan(name) => Ok(json(&plans::get(self, name)?)),
+            },
+        }
+    }
+}
+
+fn json<T: serde::Serialize>(body: &T) -> Response<Bytes> {
+    json_reply(StatusCode::OK, body)
+}

@@ -1,0 +1,108 @@
+//! Paths of the API. Literal segments, and the names of vault, fabric and container, match in any case.
+
+use super::ids::Names;
+use crate::journal::Verb;
+use crate::service::Action;
+use failback_wire::arm::ResourceId;
+use failback_wire::arm::asr::NAMESPACE;
+
+/// What a path means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// All replicated items.
+    Items,
+    /// One of them.
+    Item(String),
+    /// An operation on it.
+    ItemAction(String, Action),
+    /// Its recovery points.
+    Points(String),
+    /// One of them.
+    Point(String, String),
+    /// Status document of an operation.
+    Status(String),
+    /// Result of an operation.
+    Results(String),
+    /// All jobs.
+    Jobs,
+    /// One of them.
+    Job(String),
+    /// `cancel`, `restart` or `resume` of it.
+    JobAction(String, String),
+    /// All recovery plans.
+    Plans,
+    /// One of them.
+    Plan(String),
+    /// An operation on it.
+    PlanAction(String, Action),
+}
+
+impl Route {
+    /// What `path` means in this vault; `None` when nothing.
+    pub(crate) fn parse(path: &str, names: &Names) -> Option<Self> {
+        let id = ResourceId::parse(path)?;
+        let vault = names.config();
+        let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
+        let mine = same(&id.subscription, &vault.subscription)
+            && id.group.as_deref().is_some_and(|group| same(group, &vault.resource_group))
+            && same(&id.namespace, NAMESPACE);
+        let (kind, rest) = id.path.split_first()?;
+        let (name, rest) = rest.split_first()?;
+        if !mine || !same(kind, "vaults") || !same(name, &vault.name) {
+            return None;
+        }
+        let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+        let (kind, rest) = rest.split_first()?;
+        match (kind.to_ascii_lowercase().as_str(), rest) {
+            ("replicationprotecteditems", []) => Some(Self::Items),
+            ("replicationoperationstatus", [op]) => Some(Self::Status((*op).to_owned())),
+            ("replicationjobs", []) => Some(Self::Jobs),
+            ("replicationjobs", [job]) => Some(Self::Job((*job).to_owned())),
+            ("replicationjobs", [job, verb]) => {
+                Some(Self::JobAction((*job).to_owned(), verb.to_ascii_lowercase()))
+            }
+            ("replicationrecoveryplans", []) => Some(Self::Plans),
+            ("replicationrecoveryplans", [plan]) => Some(Self::Plan((*plan).to_owned())),
+            ("replicationrecoveryplans", [_, results, op]) if same(results, "operationresults") => {
+                Some(Self::Results((*op).to_owned()))
+            }
+            ("replicationrecoveryplans", [plan, verb]) => {
+                Some(Self::PlanAction((*plan).to_owned(), action(verb)?))
+            }
+            ("replicationfabrics", [fabric, containers, container, items, rest @ ..])
+                if same(fabric, &vault.fabric)
+                    && same(containers, "replicationProtectionContainers")
+                    && same(container, &vault.container)
+                    && same(items, "replicationProtectedItems") =>
+            {
+                Self::item(rest)
+            }
+            _ => None,
+        }
+    }
+
+    fn item(rest: &[&str]) -> Option<Self> {
+        let same = |a: &str, b: &str| a.eq_ignore_ascii_case(b);
+        match rest {
+            [] => Some(Self::Items),
+            [item] => Some(Self::Item((*item).to_owned())),
+            [item, points] if same(points, "recoveryPoints") => Some(Self::Points((*item).to_owned())),
+            [item, points, point] if same(points, "recoveryPoints") => {
+                Some(Self::Point((*item).to_owned(), (*point).to_owned()))
+            }
+            [_, results, op] if same(results, "operationresults") => Some(Self::Results((*op).to_owned())),
+            [item, verb] => Some(Self::ItemAction((*item).to_owned(), action(verb)?)),
+            _ => None,
+        }
+    }
+}
+
+fn action(verb: &str) -> Option<Action> {
+    match verb.to_ascii_lowercase().as_str() {
+        "unplannedfailover" => Some(Action::Failover(Verb::Unplanned)),
+        "plannedfailover" => Some(Action::Failover(Verb::Planned)),
+        "failovercommit" => Some(Action::Commit),
+        "reprotect" => Some(Action::Reprotect),
+        _ => None,
+    }
+}

@@ -1,0 +1,47 @@
+//! Control plane, process server and network: FB10 to FB12.
+
+use super::entries;
+
+entries! {
+    VCENTER_DISCONNECTED "FB1001" Operator ["P1"] "vCenter is not connected";
+        "vCenter is down or unreachable",
+        "the configuration server lost its connection to vCenter"
+        => "Bring vCenter back, wait until it shows as connected, then try again.";
+    VCENTER_READ_ONLY "FB1002" Operator ["P8"] "the vCenter account may only read";
+        "the account was set up for discovery only",
+        "privileges were taken from its role"
+        => "Give the account the privileges that reprotect and failback need, then try again.";
+    CS_DISCONNECTED "FB1003" Operator ["P2", "P4"] "the configuration server is not connected";
+        "the configuration server is down or unreachable",
+        "its services are stopped",
+        "it was restored onto another address than the one it was registered with"
+        => "Bring the configuration server back, or restore it from backup at its registered address; then try again.";
+    CS_ROW_MISSING "FB1004" Operator ["P3"] "the machine is not in the configuration server's database";
+        "the database was lost",
+        "it was restored from a backup older than the machine's protection"
+        => "Restore a backup of the configuration server that knows the machine, then try again.";
+    CS_ADDRESS_CHANGED "FB1005" Operator ["P4"] "the configuration server does not have its registered address";
+        "it was restored onto a machine with another IP address",
+        "its address was changed"
+        => "Give the configuration server the address it was registered with, then try again.";
+    VCENTER_LOGIN "FB1006" Operator ["P8"] "vCenter refused the login";
+        "the password of the account was changed",
+        "the account is locked"
+        => "Correct the credentials on the configuration server, then try again.";
+    AZURE_UNREACHABLE "FB1007" Retry ["C16"] "Azure does not answer";
+        "an outage of the region or of its control plane",
+        "no way from here to Azure"
+        => "Wait until Azure answers, then try again.";
+    PS_UNKNOWN "FB1101" Operator ["P13"] "the process server is not registered with the configuration server";
+        "it never registered",
+        "the configuration server's database lost it"
+        => "Register the process server, or choose one that is listed; then try again.";
+    PS_SILENT "FB1102" Operator ["P12", "P13"] "the process server does not answer";
+        "the process server is down",
+        "port 9443 is blocked"
+        => "Start the process server and open its port, then try again.";
+    NO_PRIVATE_LINK "FB1201" Operator ["P11"] "there is no private connection between Azure and the site";
+        "the site-to-site VPN is down",
+        "ExpressRoute has no private peering"
+        => "Bring the VPN or the private peering up, then try again.";
+}

@@ -1,0 +1,28 @@
+//! Warnings, which stop nothing: FB21.
+
+use super::entries;
+
+entries! {
+    SOURCE_NOT_SHUT_DOWN "FB2101" Operator ["C4", "I2"] "the source machine could not be shut down before failover";
+        "the site, vCenter or the guest does not answer"
+        => "Keep the on-premises machine off; reprotect powers it off.";
+    SPLIT_BRAIN "FB2102" Operator ["C19", "I2"] "both copies of the machine may be running";
+        "the source outlived the failover"
+        => "Power the on-premises machine off as soon as it can be reached; reprotect does so.";
+    TOOLS_NOT_CHANGED "FB2103" Operator ["C5", "C16"] "VMware Tools could not be switched in the guest";
+        "the guest did not answer in time"
+        => "Disable them by hand in Azure, or enable them by hand on-premises.";
+    NOT_GROUP_CONSISTENT "FB2104" Operator ["R4"] "the members of the replication group are at different times";
+        "the latest point was chosen: each member went to its own newest point"
+        => "Choose application-consistent where the members must agree.";
+    RPO_BREACH "FB2105" Wait ["R8"] "the recovery point objective is breached";
+        "the link is slow or down",
+        "the machine changes more than the link carries"
+        => "Nothing stops; look at link, process server and master target.";
+    ADDRESS_BY_DHCP "FB2106" Operator ["P38"] "the machine's address comes from DHCP";
+        "a Linux machine loses its static address by failover and keeps DHCP after failback"
+        => "Set the address by hand.";
+    SOURCE_NOT_DRAINED "FB2107" Operator ["C4", "C16"] "the last changes of the source could not be replicated";
+        "the source was gone before its agent could send them"
+        => "Data written after the last recovery point is only on the source.";
+}

@@ -1,0 +1,87 @@
+//! Replication sessions at process servers and master targets.
+
+use super::component::{ComponentClient, ComponentError, segment};
+use failback_wire::http::{Http, Method};
+use failback_wire::ids::{PointId, SessionId};
+use failback_wire::proto::session::{Roll, ServerHealth, SessionSpec, SessionView};
+use serde_json::Value;
+
+/// How a call about a session can fail.
+pub type SessionError = ComponentError;
+
+/// Speaks to process servers and master targets that share a passphrase; `host` says to which.
+#[derive(Clone)]
+pub struct SessionClient {
+    peer: ComponentClient,
+}
+
+impl SessionClient {
+    /// Calls leave over `http` with this passphrase.
+    pub fn new(http: Http, passphrase: impl Into<String>) -> Self {
+        Self { peer: ComponentClient::new(http, passphrase) }
+    }
+
+    /// Creates the session, or takes it up again with a higher epoch. Idempotent.
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub async fn put(&self, host: &str, spec: &SessionSpec) -> Result<SessionView, SessionError> {
+        self.peer.call("session.put", Method::PUT, host, &path(&spec.session, ""), Some(spec)).await
+    }
+
+    /// The session as `host` sees it.
+    ///
+    /// # Errors
+    /// See [`SessionError`]; `unknown-session` when it is not known there.
+    pub async fn get(&self, host: &str, session: &SessionId) -> Result<SessionView, SessionError> {
+        self.peer.call("session.get", Method::GET, host, &path(session, ""), None::<&()>).await
+    }
+
+    /// No more frames; what was received is processed. Idempotent.
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub async fn stop(&self, host: &str, session: &SessionId) -> Result<SessionView, SessionError> {
+        self.peer.call("session.stop", Method::POST, host, &path(session, "/stop"), None::<&()>).await
+    }
+
+    /// Brings the disks to `point`, exactly. Idempotent.
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub async fn roll(
+        &self,
+        host: &str,
+        session: &SessionId,
+        point: &PointId,
+    ) -> Result<SessionView, SessionError> {
+        let body = Roll { point: point.clone() };
+        self.peer.call("session.roll", Method::POST, host, &path(session, "/roll"), Some(&body)).await
+    }
+
+    /// Forgets the session; fine when it is not known. Idempotent.
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub async fn delete(&self, host: &str, session: &SessionId) -> Result<(), SessionError> {
+        let done: Result<Value, _> =
+            self.peer.call("session.delete", Method::DELETE, host, &path(session, ""), None::<&()>).await;
+        match done {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_refusal("unknown-session") => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The machine about itself.
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub async fn health(&self, host: &str) -> Result<ServerHealth, SessionError> {
+        self.peer.call("server.health", Method::GET, host, "/v1/health", None::<&()>).await
+    }
+}
+
+fn path(session: &SessionId, tail: &str) -> String {
+    format!("/v1/sessions/{}{tail}", segment(session.as_str()))
+}

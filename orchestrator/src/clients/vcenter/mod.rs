@@ -1,0 +1,79 @@
+//! Client of vCenter. Effects converge: repeating one that already took effect succeeds after reading the
+//! state, because replies get lost.
+
+mod effect;
+mod error;
+mod facts;
+mod link;
+mod read;
+mod task;
+#[cfg(test)]
+mod tests;
+
+pub use error::VcenterError;
+pub use facts::{Connected, DatastoreFacts, HostFacts, NewVm, Power, VmFacts, VmdkFacts};
+
+use failback_wire::http::Http;
+use link::Link;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Result of a call.
+type Result<T> = std::result::Result<T, VcenterError>;
+
+/// How long a task may take before the client gives up on it.
+const TASK_DEADLINE: Duration = Duration::from_secs(30 * 60);
+
+/// A client of one vCenter. Clones share one session, opened by the first call that needs it.
+#[derive(Clone)]
+pub struct VcenterClient {
+    link: Arc<Link>,
+    deadline: Duration,
+}
+
+impl VcenterClient {
+    /// A client of the vCenter at `host` (`vcenter.lab`, or a whole origin) that opens no session yet.
+    pub fn new(
+        http: Http,
+        host: impl Into<String>,
+        user: impl Into<String>,
+        password: impl Into<String>,
+    ) -> Self {
+        let link = Link::new(http, &host.into(), user.into(), password.into());
+        Self { link: Arc::new(link), deadline: TASK_DEADLINE }
+    }
+
+    /// The same client, giving up on a task after `deadline` instead of 30 minutes.
+    #[must_use]
+    pub fn with_task_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Runs `scope` with a client of its own whose session is closed afterwards, whatever came of it.
+    ///
+    /// # Errors
+    /// What `scope` says.
+    pub async fn with_session<T, E, F, Fut>(&self, scope: F) -> std::result::Result<T, E>
+    where
+        F: FnOnce(VcenterClient) -> Fut,
+        Fut: Future<Output = std::result::Result<T, E>>,
+    {
+        let inner = Self { link: Arc::new(self.link.fresh()), deadline: self.deadline };
+        let result = scope(inner.clone()).await;
+        if let Err(error) = inner.logout().await {
+            // The session ends by itself when it has been idle for long enough.
+            tracing::debug!(%error, "a vCenter session could not be closed");
+        }
+        result
+    }
+
+    /// Closes the session, if one is open.
+    ///
+    /// # Errors
+    /// See [`VcenterError`]; the client forgets the session all the same.
+    pub async fn logout(&self) -> Result<()> {
+        self.link.logout().await
+    }
+}

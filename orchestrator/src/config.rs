@@ -1,0 +1,172 @@
+//! What the orchestrator is told about its surroundings, and the knobs an operator may turn.
+
+use std::time::Duration;
+
+/// Everything the orchestrator needs to know before it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Names on the northbound API.
+    pub vault: Vault,
+    /// How to reach vCenter.
+    pub vcenter: VcenterAccess,
+    /// How to reach Azure.
+    pub azure: AzureAccess,
+    /// How to reach the configuration server and everything that shares its passphrase.
+    pub cs: CsAccess,
+    /// Deadlines, intervals and policies.
+    pub knobs: Knobs,
+}
+
+/// Names of the vault and what lies in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vault {
+    /// Subscription id.
+    pub subscription: String,
+    /// Resource group of the vault.
+    pub resource_group: String,
+    /// The Recovery Services vault.
+    pub name: String,
+    /// The fabric: one configuration server.
+    pub fabric: String,
+    /// Its protection container.
+    pub container: String,
+    /// Replication policy on the way to Azure.
+    pub policy: String,
+    /// Failback policy, created with `policy` and not editable (P10).
+    pub failback_policy: String,
+}
+
+/// How to reach vCenter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VcenterAccess {
+    /// Host name, as in `http://vcenter/sdk`.
+    pub host: String,
+    /// Account of the product; its privileges matter (P8).
+    pub user: String,
+    /// Password of that account.
+    pub password: String,
+}
+
+/// How to reach Azure, and where machines come up there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AzureAccess {
+    /// Host name of Resource Manager and of the storage endpoint.
+    pub host: String,
+    /// Bearer token of the product's identity.
+    pub token: String,
+    /// Subscription of the failed-over machines.
+    pub subscription: String,
+    /// Resource group of the failed-over machines (P33: they must stay in it).
+    pub resource_group: String,
+    /// Region.
+    pub location: String,
+    /// Subnet in which machines come up, as the network names it.
+    pub subnet: String,
+    /// Storage account that holds seed blobs.
+    pub storage_account: String,
+    /// Container of the seed blobs.
+    pub container: String,
+}
+
+/// How to reach the configuration server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CsAccess {
+    /// Host name.
+    pub host: String,
+    /// The passphrase all classic components share.
+    pub passphrase: String,
+}
+
+/// Deadlines, intervals and policies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Knobs {
+    /// How long one step may take with all its attempts before it fails.
+    pub step_deadline: Duration,
+    /// First pause between attempts after an error that passes by itself; doubles each time.
+    pub retry_first: Duration,
+    /// The longest such pause.
+    pub retry_cap: Duration,
+    /// Pause between attempts after an error that only time heals.
+    pub wait_every: Duration,
+    /// How often the monitor looks at sessions and heartbeats.
+    pub poll_every: Duration,
+    /// No sign of life for this long makes an item's health critical (MPS: 15 minutes).
+    pub silent_after: Duration,
+    /// Beyond this age of the newest mark an alert is raised; it gates nothing (R8).
+    pub rpo_threshold: Duration,
+    /// `Retry-After` on 202 replies, in seconds; `None` sends none.
+    pub retry_after: Option<u32>,
+    /// Most instances a recovery plan may hold (L1).
+    pub plan_instances: usize,
+    /// Most boot groups a recovery plan may hold (L1).
+    pub plan_groups: usize,
+    /// The way to Azure.
+    pub forward: ReplicationPolicy,
+    /// The way home: 5 and 60 minutes, 24 hours, not editable (section 5).
+    pub reverse: ReplicationPolicy,
+}
+
+/// Cadence and retention of recovery points, in seconds as the session protocol wants them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReplicationPolicy {
+    /// Between crash-consistent points (R1).
+    pub crash_interval_s: u64,
+    /// Between application-consistent points; 0 for none.
+    pub app_interval_s: u64,
+    /// How long points are kept.
+    pub retention_s: u64,
+}
+
+impl Default for Knobs {
+    fn default() -> Self {
+        let policy = ReplicationPolicy { crash_interval_s: 300, app_interval_s: 3600, retention_s: 86_400 };
+        Self {
+            step_deadline: Duration::from_secs(30 * 60),
+            retry_first: Duration::from_secs(1),
+            retry_cap: Duration::from_secs(60),
+            wait_every: Duration::from_secs(30),
+            poll_every: Duration::from_secs(300),
+            silent_after: Duration::from_secs(900),
+            rpo_threshold: Duration::from_secs(900),
+            retry_after: Some(30),
+            plan_instances: 100,
+            plan_groups: 7,
+            forward: policy,
+            reverse: policy,
+        }
+    }
+}
+
+impl Default for Config {
+    /// The names every lab estate uses unless it says otherwise.
+    fn default() -> Self {
+        Self {
+            vault: Vault {
+                subscription: "00000000-0000-4000-8000-000000000001".into(),
+                resource_group: "lab-rg".into(),
+                name: "lab-vault".into(),
+                fabric: "lab-cs".into(),
+                container: "lab-container".into(),
+                policy: "lab-policy".into(),
+                failback_policy: "lab-policy-failback".into(),
+            },
+            vcenter: VcenterAccess {
+                host: "vcenter".into(),
+                user: "svc-recovery@vsphere.local".into(),
+                password: "product".into(),
+            },
+            azure: AzureAccess {
+                host: "azure".into(),
+                token: "product".into(),
+                subscription: "00000000-0000-4000-8000-000000000001".into(),
+                resource_group: "failover-rg".into(),
+                location: "westeurope".into(),
+                subnet: "default".into(),
+                storage_account: "labcache".into(),
+                container: "seeds".into(),
+            },
+            cs: CsAccess { host: "cs".into(), passphrase: "passphrase".into() },
+            knobs: Knobs::default(),
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! Gathering facts: read-only calls, each with a limit. Nothing here changes anything, and the vCenter
+//! session is closed before the facts are handed out.
+
+use super::{
+    AzureFacts, CsFacts, DatastoreFacts, DiskFacts, Facts, ItemFacts, RequestFacts, Seen, TargetVmFacts,
+    VcenterFacts, VmFacts,
+};
+use crate::clients::component::ComponentError;
+use crate::clients::vcenter::{self, Power, VcenterClient, VcenterError};
+use crate::journal::{Allowed, Health, Item, Operation, ProtectionState};
+use crate::service::Services;
+use crate::workflow::{Member, agent_address};
+use failback_wire::ids::{MachineName, Site};
+use failback_wire::proto::agent::AgentStatus;
+use failback_wire::proto::cs::{Component, OsFamily};
+use failback_wire::proto::session::{Point, ServerHealth, SessionSpec};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+use tokio::time::timeout;
+
+use Operation::{CommitBack, EnableProtection, Failback, Failover, Reprotect, ReprotectForward};
+
+/// The longest one system may take to answer all that is asked of it.
+const LIMIT: Duration = Duration::from_secs(90);
+
+/// Gathers the facts of one request. A system that stayed silent once is not asked again for the next
+/// machine of a plan.
+pub struct Gathering<'a> {
+    services: &'a Services,
+    operation: Operation,
+    by_plan: bool,
+    silent: BTreeMap<String, String>,
+}
+
+impl<'a> Gathering<'a> {
+    /// Facts for `operation`, asked for by a plan or for a single item.
+    pub fn new(services: &'a Services, operation: Operation, by_plan: bool) -> Self {
+        Self { services, operation, by_plan, silent: BTreeMap::new() }
+    }
+
+    /// Everything the rules may look at for this machine.
+    pub async fn member(&mut self, name: &MachineName, member: &Member) -> Facts {
+        let request = self.request(member);
+        let cs = self.cs(name).await;
+        let target = self.server(&cs, Component::MasterTarget, &request, member).await;
+        let relay = self.server(&cs, Component::ProcessServer, &request, member).await;
+        Facts {
+            operation: self.operation,
+            now: self.services.ctx.now(),
+            item: self.item(name, member),
+            vcenter: self.vcenter(name, member, &request).await,
+            azure: self.azure(member).await,
+            agent: self.agent(name).await,
+            points: self.points(member).await,
+            request,
+            cs,
+            target,
+            relay,
+        }
+    }
+
+    fn needs(&self, operations: &[Operation]) -> bool {
+        operations.contains(&self.operation)
+    }
+
+    /// Asks `host`, within the limit, unless it stayed silent before.
+    async fn ask<T, F>(&mut self, host: &str, question: F) -> Seen<T>
+    where
+        F: Future<Output = Seen<T>>,
+    {
+        if let Some(why) = self.silent.get(host) {
+            return Seen::Silent(why.clone());
+        }
+        let late = || Seen::Silent(format!("{host} did not answer within {} s", LIMIT.as_secs()));
+        let seen = timeout(LIMIT, question).await.unwrap_or_else(|_| late());
+        if let Seen::Silent(why) = &seen {
+            self.silent.insert(host.to_owned(), why.clone());
+        }
+        seen
+    }
+
+    fn request(&self, member: &Member) -> RequestFacts {
+        let (input, item) = (&member.input, member.item.as_ref());
+        let target = item.and_then(|item| item.master_target.as_ref()).map(|server| server.id.clone());
+        let relay = item.and_then(|item| item.process_server.as_ref()).map(|server| server.id.clone());
+        RequestFacts {
+            by_plan: self.by_plan,
+            choice: input.point.clone(),
+            master_target: input.master_target.clone().or(target),
+            process_server: input.process_server.clone().or(relay),
+            retention_drive: input.retention.clone(),
+            datastore: input.datastore.clone(),
+        }
+    }
+
+    fn item(&self, name: &MachineName, member: &Member) -> ItemFacts {
+        let item = member.item.as_ref();
+        let disk =
+            |disk: &crate::journal::ItemDisk| DiskFacts { disk: disk.disk.clone(), uuid: disk.vmdk.clone() };
+        let critical = member.health == Health::Critical;
+        let codes = member.errors.iter().map(|report| report.code.clone());
+        ItemFacts {
+            name: name.clone(),
+            os: item.and_then(|item| item.os).unwrap_or(OsFamily::Windows),
+            state: item.map_or("unprotected", |item| item.state.as_str()).to_owned(),
+            allowed: allowed(self.operation, item),
+            critical: if critical { codes.collect() } else { Vec::new() },
+            group: item.and_then(|item| item.group.clone()),
+            migrated: false,
+            disks: item.map(|item| item.disks.iter().map(disk).collect()).unwrap_or_default(),
+            source_since: item.and_then(|item| item.last_failover),
+            registered_after: item.and_then(|item| item.chosen.as_ref()).map(|chosen| chosen.time),
+            resuming: item.is_some_and(|item| item.halfway.is_some()),
+        }
+    }
+
+    async fn cs(&mut self, name: &MachineName) -> Seen<CsFacts> {
+        if !self.needs(&[EnableProtection, Reprotect, Failback, ReprotectForward]) {
+            return Seen::Unasked;
+        }
+        let cs = &self.services.cs;
+        let question = async {
+            let facts = async {
+                let (status, row) = (cs.status().await?, cs.machine(name).await?);
+                Ok(CsFacts { status, row, servers: cs.servers().await? })
+            };
+            facts.await.map_or_else(|e: ComponentError| Seen::Silent(e.to_string()), Seen::Known)
+        };
+        self.ask("configuration server", question).await
+    }
+
+    /// Asks a server itself, where the configuration server says it listens, or where it last did.
+    async fn server(
+        &mut self,
+        cs: &Seen<CsFacts>,
+        component: Component,
+        request: &RequestFacts,
+        member: &Member,
+    ) -> Seen<ServerHealth> {
+        let is_target = component == Component::MasterTarget;
+        let needed: &[Operation] = match is_target {
+            true => &[Reprotect, Failback],
+            false => &[EnableProtection, Failover, Reprotect, Failback, ReprotectForward],
+        };
+        let id = if is_target { &request.master_target } else { &request.process_server };
+        let (true, Some(id)) = (self.needs(needed), id) else { return Seen::Unasked };
+        let listed = cs.known().and_then(|cs| cs.server(id)).map(|row| row.address.clone());
+        let item = member.item.as_ref();
+        let last = item.and_then(|item| match is_target {
+            true => item.master_target.as_ref(),
+            false => item.process_server.as_ref(),
+        });
+        let last = last.filter(|server| server.id == *id).map(|server| server.address.clone());
+        let Some(address) = listed.or(last) else { return Seen::Unasked };
+        let sessions = &self.services.sessions;
+        let question = async {
+            let health = sessions.health(&address).await;
+            health.map_or_else(|e| Seen::Silent(e.to_string()), Seen::Known)
+        };
+        self.ask(&address, question).await
+    }
+
+    async fn azure(&mut self, member: &Member) -> Seen<AzureFacts> {
+        if !self.needs(&[Failover, Reprotect, Failback, CommitBack]) {
+            return Seen::Unasked;
+        }
+        let item = member.item.as_ref();
+        let name = item.map(|item| item.azure.as_ref().map_or(&item.azure_name, |vm| &vm.name));
+        let name = name.cloned().unwrap_or_default();
+        let azure = &self.services.azure;
+        let question = async {
+            match azure.vm(&name).await {
+                Ok(None) => Seen::Known(AzureFacts { power: "missing".to_owned(), ..AzureFacts::default() }),
+                Ok(Some(vm)) => Seen::Known(AzureFacts {
+                    exists: true,
+                    running: vm.power == crate::clients::azure::Power::Running,
+                    power: format!("{:?}", vm.power).to_lowercase(),
+                }),
+                Err(error) => Seen::Silent(error.to_string()),
+            }
+        };
+        self.ask("Azure", question).await
+    }
+
+    async fn agent(&mut self, name: &MachineName) -> Seen<AgentStatus> {
+        let site = match self.operation {
+            Reprotect => Site::Azure,
+            ReprotectForward => Site::OnPremises,
+            EnableProtection | Failover | Operation::Commit | Failback | CommitBack => return Seen::Unasked,
+        };
+        let services = self.services;
+        let question = async {
+            let address = agent_address(services, name, site).await;
+            let status = services.agents.status(&address).await;
+            status.map_or_else(|e| Seen::Silent(e.to_string()), Seen::Known)
+        };
+        self.ask(&format!("{name}@{site}"), question).await
+    }
+
+    async fn points(&mut self, member: &Member) -> Seen<Vec<Point>> {
+        let spec: Option<SessionSpec> = match self.operation {
+            Failover => member.item.as_ref().and_then(|item| item.forward.clone()),
+            Failback => member.item.as_ref().and_then(|item| item.reverse.clone()),
+            EnableProtection | Operation::Commit | Reprotect | CommitBack | ReprotectForward => {
+                return Seen::Unasked;
+            }
+        };
+        let Some(spec) = spec else { return Seen::Known(Vec::new()) };
+        let keeper = spec.target.clone().unwrap_or_else(|| spec.relay.clone());
+        let sessions = &self.services.sessions;
+        let question = async {
+            match sessions.get(&keeper, &spec.session).await {
+                Ok(view) => Seen::Known(view.points),
+                Err(error) if error.is_refusal("unknown-session") => Seen::Known(Vec::new()),
+                Err(error) => Seen::Silent(error.to_string()),
+            }
+        };
+        self.ask(&keeper, question).await
+    }
+
+    async fn vcenter(
+        &mut self,
+        name: &MachineName,
+        member: &Member,
+        request: &RequestFacts,
+    ) -> Seen<VcenterFacts> {
+        if !self.needs(&[EnableProtection, Reprotect, Failback]) {
+            return Seen::Unasked;
+        }
+        let services = self.services;
+        let look = |v: VcenterClient| async move { look_at(&v, name, member, request).await };
+        let question = async {
+            match services.vcenter.with_session(look).await {
+                Ok(facts) => Seen::Known(facts),
+                Err(error @ (VcenterError::InvalidLogin { .. } | VcenterError::NoPermission { .. })) => {
+                    Seen::Refused(error.to_string())
+                }
+                Err(error) => Seen::Silent(error.to_string()),
+            }
+        };
+        self.ask("vCenter", question).await
+    }
+}
+
+/// True when the item's state allows the operation.
+fn allowed(operation: Operation, item: Option<&Item>) -> bool {
+    let Some(item) = item else { return operation == EnableProtection };
+    let has = |wanted: Allowed| item.state.allowed().contains(&wanted);
+    match operation {
+        EnableProtection => item.state == ProtectionState::EnablingFailed,
+        Failover | Failback => has(Allowed::UnplannedFailover) || has(Allowed::PlannedFailover),
+        Operation::Commit | CommitBack => has(Allowed::Commit),
+        Reprotect | ReprotectForward => has(Allowed::SwitchProtection),
+    }
+}
+
+fn found(result: Result<vcenter::VmFacts, VcenterError>) -> Result<Option<vcenter::VmFacts>, VcenterError> {
+    match result {
+        Ok(vm) => Ok(Some(vm)),
+        Err(VcenterError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads what the rules want to know of vCenter.
+async fn look_at(
+    v: &VcenterClient,
+    name: &MachineName,
+    member: &Member,
+    request: &RequestFacts,
+) -> Result<VcenterFacts, VcenterError> {
+    let connected = v.check_connected().await?;
+    let known = member.item.as_ref().and_then(|item| item.vm.as_ref());
+    let wanted = member.input.vm_name.as_deref().unwrap_or(name.as_str());
+    let vm = match known {
+        Some(known) => found(v.vm_by_uuid(&known.uuid).await)?,
+        None => found(v.vm_by_name(wanted).await)?,
+    };
+    let target = match &request.master_target {
+        Some(id) => found(v.vm_by_name(id).await)?,
+        None => None,
+    };
+    let stores = v.datastores().await?;
+    let names = |refs: &[failback_wire::vim::MoRef]| {
+        stores.iter().filter(|store| refs.contains(&store.moref)).map(|store| store.name.clone()).collect()
+    };
+    let on_host = |store: &&vcenter::DatastoreFacts| {
+        target.as_ref().is_some_and(|target| store.hosts.contains(&target.host_ref))
+    };
+    // A stranger of the machine's name on the master target's host stands in the way of a new machine (P36).
+    let mut names_on_host = Vec::new();
+    if let (None, Some(known), Some(target)) = (&vm, known, &target) {
+        let stranger = found(v.vm_by_name(&known.name).await)?;
+        names_on_host.extend(stranger.filter(|vm| vm.host_ref == target.host_ref).map(|_| name.to_string()));
+    }
+    Ok(VcenterFacts {
+        can_write: !connected.read_only,
+        datastores: stores.iter().filter(on_host).map(datastore).collect(),
+        vm: vm.map(|vm| VmFacts {
+            on: vm.power == Power::On,
+            host_connected: vm.host_connected,
+            disks: vm.disks.iter().map(|disk| disk.uuid.clone()).collect(),
+            datastores: names(&vm.datastores),
+            snapshots: vm.snapshots,
+        }),
+        target_vm: target.as_ref().map(target_facts),
+        names_on_host,
+    })
+}
+
+fn datastore(store: &vcenter::DatastoreFacts) -> DatastoreFacts {
+    DatastoreFacts {
+        name: store.name.clone(),
+        kind: store.kind.clone(),
+        accessible: store.accessible,
+        writable: store.writable,
+    }
+}
+
+fn target_facts(vm: &vcenter::VmFacts) -> TargetVmFacts {
+    TargetVmFacts {
+        snapshots: vm.snapshots.clone(),
+        disks: vm.disks.iter().map(|disk| disk.uuid.clone()).collect(),
+        controllers: vm.controllers.values().cloned().collect(),
+        enable_uuid: vm.enable_uuid(),
+        tools: vm.tools_running,
+        host_connected: vm.host_connected,
+    }
+}

@@ -1,0 +1,316 @@
+//! State as the fold of the journal. Total: a record about something unknown changes nothing, so that any
+//! prefix of any journal folds.
+
+use super::item::{Current, Fact, Item};
+use super::record::{Accepted, Operation, Outcome, Plan, Record, Rest, Verb};
+use super::state::{Allowed, ProtectionState};
+use failback_wire::clock::VirtualMs;
+use failback_wire::error::Report;
+use failback_wire::ids::{JobId, MachineName};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// All that the journal tells.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Replicated items.
+    pub items: BTreeMap<MachineName, Item>,
+    /// Jobs.
+    pub jobs: BTreeMap<JobId, Job>,
+    /// Jobs in the order in which they were accepted.
+    pub order: Vec<JobId>,
+    /// Recovery plans.
+    pub plans: BTreeMap<String, Plan>,
+    /// Jobs by the request they answer, for requests sent twice.
+    pub requests: BTreeMap<String, JobId>,
+    /// The open job of each item that has one.
+    pub working: BTreeMap<MachineName, JobId>,
+}
+
+/// How far a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Accepted; preconditions are looked at, nothing was touched.
+    Checking,
+    /// Preconditions hold; steps run.
+    Running,
+    /// Over: a precondition did not hold, nothing was touched.
+    Refused,
+    /// Over.
+    Ended(Outcome),
+}
+
+/// A job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// What was asked for.
+    pub request: Accepted,
+    /// How far it is.
+    pub phase: Phase,
+    /// When it was accepted.
+    pub accepted: VirtualMs,
+    /// When its preconditions were found to hold, or not.
+    pub checked: Option<VirtualMs>,
+    /// When it ended.
+    pub ended: Option<VirtualMs>,
+    /// Preconditions that did not hold.
+    pub refusal: Vec<Report>,
+    /// Each member's progress.
+    pub members: BTreeMap<MachineName, Progress>,
+}
+
+impl Job {
+    /// True until it ended.
+    pub fn is_open(&self) -> bool {
+        match self.phase {
+            Phase::Checking | Phase::Running => true,
+            Phase::Refused | Phase::Ended(_) => false,
+        }
+    }
+    /// How it ended; `None` while it runs.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self.phase {
+            Phase::Checking | Phase::Running => None,
+            Phase::Refused => Some(Outcome::Failed),
+            Phase::Ended(outcome) => Some(outcome),
+        }
+    }
+    /// Every error of the job: broken preconditions, or what failed in each member.
+    pub fn errors(&self) -> Vec<&Report> {
+        let failed = self.members.values().filter_map(|member| member.failed.as_ref());
+        let undo = self.members.values().filter_map(|member| member.undo_failed.as_ref());
+        self.refusal.iter().chain(failed.chain(undo).map(|failure| &failure.report)).collect()
+    }
+    /// The verb it was asked for with; one for all members.
+    pub fn verb(&self) -> Verb {
+        self.request.inputs.values().next().map_or(Verb::Unplanned, |input| input.verb)
+    }
+    /// Members in boot order.
+    pub fn names(&self) -> impl Iterator<Item = &MachineName> {
+        self.request.groups.iter().flatten()
+    }
+}
+
+/// How far one member of a job is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Where its item was before the job.
+    pub before: Option<Rest>,
+    /// Steps that began, by id.
+    pub steps: BTreeMap<String, StepProgress>,
+    /// The step that failed, if one did.
+    pub failed: Option<Failure>,
+    /// The undo that failed, if one did.
+    pub undo_failed: Option<Failure>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// When it ended.
+    pub ended: Option<VirtualMs>,
+}
+
+/// A step, or its undo, that failed for good.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failure {
+    /// When.
+    pub at: VirtualMs,
+    /// The step's id.
+    pub step: String,
+    /// Why.
+    pub report: Report,
+}
+
+/// One step of one member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepProgress {
+    /// Its idempotency key.
+    pub key: String,
+    /// When it began.
+    pub started: VirtualMs,
+    /// When it was done.
+    pub done: Option<VirtualMs>,
+    /// When it was taken back.
+    pub undone: Option<VirtualMs>,
+}
+
+impl State {
+    /// The fold of `records`, oldest first.
+    pub fn fold<'a>(records: impl IntoIterator<Item = &'a Record>) -> Self {
+        let mut state = Self::default();
+        for record in records {
+            apply(&mut state, record);
+        }
+        state
+    }
+    /// The open job that works on this item, if any: one operation per item at a time.
+    pub fn busy(&self, item: &MachineName) -> Option<&JobId> {
+        self.working.get(item)
+    }
+    /// What may be asked of the item now; nothing while a job changes it. A job that still looks at its
+    /// preconditions changes nothing, and may never.
+    pub fn allowed(&self, item: &MachineName) -> &'static [Allowed] {
+        let running = |id: &JobId| self.jobs.get(id).is_some_and(|job| job.phase == Phase::Running);
+        match self.items.get(item) {
+            Some(found) if !self.busy(item).is_some_and(running) => found.state.allowed(),
+            Some(_) | None => &[],
+        }
+    }
+    fn progress(&mut self, job: &JobId, member: &MachineName) -> Option<&mut Progress> {
+        self.jobs.get_mut(job)?.members.get_mut(member)
+    }
+    fn learn(&mut self, member: &MachineName, facts: &[Fact]) {
+        if let Some(item) = self.items.get_mut(member) {
+            for fact in facts {
+                item.learn(fact);
+            }
+        }
+    }
+}
+
+/// Folds one record into the state. The only place where state changes.
+pub fn apply(state: &mut State, record: &Record) {
+    match record {
+        Record::Accepted { at, request } => accepted(state, *at, request),
+        Record::Refused { at, job, reports } => {
+            if let Some(found) = state.jobs.get_mut(job) {
+                found.phase = Phase::Refused;
+                found.checked = Some(*at);
+                found.ended = Some(*at);
+                found.refusal = reports.clone();
+            }
+            state.working.retain(|_, working| working != job);
+        }
+        Record::Prechecked { at, job, scenario, running, warnings } => {
+            prechecked(state, *at, job, scenario, *running);
+            for (member, reports) in warnings {
+                let facts: Vec<Fact> = reports.iter().cloned().map(Fact::Warning).collect();
+                state.learn(member, &facts);
+            }
+        }
+        Record::StepStarted { at, job, member, step, key } => {
+            if let Some(progress) = state.progress(job, member) {
+                let fresh = StepProgress { key: key.clone(), started: *at, done: None, undone: None };
+                progress.steps.insert(step.clone(), fresh);
+            }
+        }
+        Record::StepDone { at, job, member, step, facts } => {
+            if let Some(found) = state.progress(job, member).and_then(|p| p.steps.get_mut(step)) {
+                found.done = Some(*at);
+            }
+            state.learn(member, facts);
+        }
+        Record::StepFailed { at, job, member, step, report } => {
+            if let Some(progress) = state.progress(job, member) {
+                progress.failed = Some(Failure { at: *at, step: step.clone(), report: report.clone() });
+            }
+        }
+        Record::StepUndone { at, job, member, step, facts } => {
+            if let Some(found) = state.progress(job, member).and_then(|p| p.steps.get_mut(step)) {
+                found.undone = Some(*at);
+            }
+            state.learn(member, facts);
+        }
+        Record::UndoFailed { at, job, member, step, report } => {
+            if let Some(progress) = state.progress(job, member) {
+                progress.undo_failed = Some(Failure { at: *at, step: step.clone(), report: report.clone() });
+            }
+            state.learn(member, &[Fact::Warning(report.clone())]);
+        }
+        Record::MemberEnded { at, job, member, outcome, rest, halfway } => {
+            let operation = state.jobs.get(job).map(|job| job.request.operation);
+            let ended =
+                Ended { at: *at, outcome: *outcome, rest: *rest, halfway: operation.filter(|_| *halfway) };
+            member_ended(state, job, member, &ended);
+        }
+        Record::JobEnded { at, job, outcome } => {
+            if let Some(found) = state.jobs.get_mut(job) {
+                found.phase = Phase::Ended(*outcome);
+                found.ended = Some(*at);
+            }
+            state.working.retain(|_, working| working != job);
+        }
+        Record::ItemChanged { at, item, state: to } => {
+            if let Some(item) = state.items.get_mut(item) {
+                item.state = *to;
+                item.since = *at;
+            }
+        }
+        Record::PlanSaved { plan, .. } => {
+            state.plans.insert(plan.name.clone(), plan.clone());
+        }
+    }
+}
+
+fn accepted(state: &mut State, at: VirtualMs, request: &Accepted) {
+    let member = |name: &MachineName| {
+        let skipped = request.skipped.contains(name);
+        let outcome = skipped.then_some(Outcome::Succeeded);
+        (name.clone(), Progress { outcome, ended: skipped.then_some(at), ..Progress::default() })
+    };
+    let members = request.groups.iter().flatten().map(member).collect();
+    let working = request.groups.iter().flatten().map(|name| (name.clone(), request.job.clone()));
+    state.working.extend(working);
+    if let Some(key) = &request.dedupe {
+        state.requests.insert(key.clone(), request.job.clone());
+    }
+    state.order.push(request.job.clone());
+    let job = Job {
+        request: request.clone(),
+        phase: Phase::Checking,
+        accepted: at,
+        checked: None,
+        ended: None,
+        refusal: Vec::new(),
+        members,
+    };
+    state.jobs.insert(request.job.clone(), job);
+}
+
+fn prechecked(state: &mut State, at: VirtualMs, id: &JobId, scenario: &str, running: ProtectionState) {
+    let Some(job) = state.jobs.get_mut(id) else { return };
+    job.phase = Phase::Running;
+    job.checked = Some(at);
+    let started = job.accepted;
+    for (name, progress) in job.members.iter_mut().filter(|(_, progress)| progress.outcome.is_none()) {
+        let input = job.request.inputs.get(name);
+        let item = state.items.entry(name.clone()).or_insert_with(|| Item::new(name.clone(), at));
+        if let (Operation::EnableProtection, Some(input)) = (job.request.operation, input) {
+            item.group = input.group.clone();
+            item.azure_name = input.azure_name.clone().unwrap_or_else(|| name.to_string());
+        }
+        progress.before = Some(Rest { state: item.state, leg: item.leg, active: item.active });
+        item.state = running;
+        item.since = at;
+        item.current = Some(Current { job: id.clone(), scenario: scenario.to_owned(), started });
+    }
+}
+
+/// What a `MemberEnded` record says.
+struct Ended {
+    at: VirtualMs,
+    outcome: Outcome,
+    rest: Rest,
+    halfway: Option<Operation>,
+}
+
+fn member_ended(state: &mut State, job: &JobId, member: &MachineName, ended: &Ended) {
+    if let Some(progress) = state.progress(job, member) {
+        progress.outcome = Some(ended.outcome);
+        progress.ended = Some(ended.at);
+    }
+    let Some(item) = state.items.get_mut(member) else { return };
+    if item.active != ended.rest.active {
+        item.last_failover = Some(ended.at);
+    }
+    item.state = ended.rest.state;
+    item.leg = ended.rest.leg;
+    item.active = ended.rest.active;
+    item.since = ended.at;
+    match ended.outcome {
+        Outcome::Succeeded => {
+            item.notes.clear();
+            item.halfway = None;
+        }
+        Outcome::Failed => item.halfway = ended.halfway.or(item.halfway),
+    }
+}

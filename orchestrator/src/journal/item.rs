@@ -1,0 +1,260 @@
+//! A replicated item as the journal tells it, and the facts that steps add to it.
+
+use super::record::Operation;
+use super::state::{Leg, ProtectionState};
+use failback_wire::clock::VirtualMs;
+use failback_wire::error::Report;
+use failback_wire::event::{Mark, PointKind};
+use failback_wire::ids::{DiskId, GroupName, JobId, MachineName, PointId, SessionId, Site, VmdkUuid};
+use failback_wire::proto::cs::OsFamily;
+use failback_wire::proto::session::{Direction, SessionSpec};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A machine under protection, whichever side it runs on. Its name never changes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Item {
+    /// Name.
+    pub name: MachineName,
+    /// Which way it replicates, or last did.
+    pub leg: Leg,
+    /// Protection state.
+    pub state: ProtectionState,
+    /// The side that carries production.
+    pub active: Site,
+    /// Since when it is in `state`.
+    pub since: VirtualMs,
+    /// When it last failed over, or back.
+    pub last_failover: Option<VirtualMs>,
+    /// The job that last changed it, or is changing it.
+    pub current: Option<Current>,
+    /// The virtual machine on-premises.
+    pub vm: Option<OnPremVm>,
+    /// Operating system family.
+    pub os: Option<OsFamily>,
+    /// Protected disks, in the machine's order.
+    pub disks: Vec<ItemDisk>,
+    /// The virtual machine in Azure, while it exists.
+    pub azure: Option<AzureVm>,
+    /// The name the machine has, or will have, in Azure.
+    pub azure_name: String,
+    /// Replication group (multi-VM consistency), fixed when protection was enabled (G1).
+    pub group: Option<GroupName>,
+    /// Process server that serves it now.
+    pub process_server: Option<ServerRef>,
+    /// Master target that holds its disks on the way home.
+    pub master_target: Option<ServerRef>,
+    /// Latest session to Azure.
+    pub forward: Option<SessionSpec>,
+    /// Latest session to on-premises.
+    pub reverse: Option<SessionSpec>,
+    /// Highest epoch any session of the item ever had; a new one takes a higher one.
+    pub epoch: u64,
+    /// The point the last failover settled on.
+    pub chosen: Option<Chosen>,
+    /// Warnings by code; a split brain, a lost address.
+    pub warnings: BTreeMap<String, Report>,
+    /// What steps want to remember across attempts; emptied when an operation succeeds.
+    pub notes: BTreeMap<String, String>,
+    /// The operation that failed past its point of no return: only a further attempt leads on, and
+    /// nothing of it is ever taken back.
+    pub halfway: Option<Operation>,
+}
+
+/// The job an item's `currentScenario` speaks of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Current {
+    /// Its id.
+    pub job: JobId,
+    /// Its scenario name.
+    pub scenario: String,
+    /// When it was accepted.
+    pub started: VirtualMs,
+}
+
+/// The virtual machine on-premises.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnPremVm {
+    /// Its name in vCenter's inventory.
+    pub name: String,
+    /// vCenter's UUID of it.
+    pub uuid: String,
+}
+
+/// The virtual machine in Azure.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AzureVm {
+    /// Resource name.
+    pub name: String,
+    /// Managed disks, by the disk they carry.
+    pub disks: BTreeMap<DiskId, String>,
+}
+
+/// A protected disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemDisk {
+    /// The disk.
+    pub disk: DiskId,
+    /// Bytes; a multiple of 4096.
+    pub size: u64,
+    /// Its VMDK on-premises: where data comes home to (P21, I3).
+    pub vmdk: VmdkUuid,
+}
+
+/// A process server or master target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerRef {
+    /// Id in the configuration server's database.
+    pub id: String,
+    /// Where it listens.
+    pub address: String,
+}
+
+/// The point a failover settled on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chosen {
+    /// Session it belongs to.
+    pub session: SessionId,
+    /// The point.
+    pub point: PointId,
+    /// The mark it stands for.
+    pub mark: Mark,
+    /// Consistency.
+    pub kind: PointKind,
+    /// When the source cut it.
+    pub time: VirtualMs,
+    /// The side that comes up with it.
+    pub to: Site,
+}
+
+/// What a step found out or brought about; folded into the item when the step is done or undone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact {
+    /// The virtual machine on-premises; replaces what was known.
+    Vm(OnPremVm),
+    /// Operating system family.
+    Os(OsFamily),
+    /// All protected disks; replaces what was known.
+    Disks(Vec<ItemDisk>),
+    /// One disk's VMDK is another one now (alternate location).
+    Vmdk {
+        /// The disk.
+        disk: DiskId,
+        /// Its new counterpart.
+        vmdk: VmdkUuid,
+    },
+    /// The virtual machine in Azure exists.
+    AzureVm(AzureVm),
+    /// The virtual machine in Azure is gone.
+    AzureVmGone,
+    /// Another process server serves the item.
+    ProcessServer(ServerRef),
+    /// Another master target holds (`Some`) or none holds (`None`) the item's disks.
+    MasterTarget(Option<ServerRef>),
+    /// A session exists, or was taken up with a higher epoch.
+    SessionOpened(SessionSpec),
+    /// The session in this direction is over and forgotten everywhere.
+    SessionClosed(Direction),
+    /// A failover settled on this point.
+    Chosen(Chosen),
+    /// A choice was taken back.
+    Unchosen,
+    /// The item carries this warning until it is cleared.
+    Warning(Report),
+    /// The warning with this code no longer holds.
+    WarningCleared(String),
+    /// Remember this for later steps and later attempts.
+    Note {
+        /// Name.
+        key: String,
+        /// Value.
+        value: String,
+    },
+    /// Forget the note of this name.
+    NoteCleared(String),
+}
+
+impl Item {
+    /// An item that enable protection has just begun to make.
+    pub fn new(name: MachineName, at: VirtualMs) -> Self {
+        Self {
+            azure_name: name.to_string(),
+            name,
+            leg: Leg::Forward,
+            state: ProtectionState::EnablingInProgress,
+            active: Site::OnPremises,
+            since: at,
+            last_failover: None,
+            current: None,
+            vm: None,
+            os: None,
+            disks: Vec::new(),
+            azure: None,
+            group: None,
+            process_server: None,
+            master_target: None,
+            forward: None,
+            reverse: None,
+            epoch: 0,
+            chosen: None,
+            warnings: BTreeMap::new(),
+            notes: BTreeMap::new(),
+            halfway: None,
+        }
+    }
+
+    /// The session that should be feeding recovery points on the item's leg.
+    pub fn session(&self) -> Option<&SessionSpec> {
+        match self.leg {
+            Leg::Forward => self.forward.as_ref(),
+            Leg::Reverse => self.reverse.as_ref(),
+        }
+    }
+
+    /// `activeLocation`: after reprotect `Primary` means Azure (decisive point 7).
+    pub fn active_location(&self) -> &'static str {
+        if self.active == self.leg.source() { "Primary" } else { "Recovery" }
+    }
+
+    /// Folds one fact in. Facts about unknown disks change nothing.
+    pub fn learn(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Vm(vm) => self.vm = Some(vm.clone()),
+            Fact::Os(os) => self.os = Some(*os),
+            Fact::Disks(disks) => self.disks = disks.clone(),
+            Fact::Vmdk { disk, vmdk } => {
+                for known in self.disks.iter_mut().filter(|known| known.disk == *disk) {
+                    known.vmdk = vmdk.clone();
+                }
+            }
+            Fact::AzureVm(vm) => self.azure = Some(vm.clone()),
+            Fact::AzureVmGone => self.azure = None,
+            Fact::ProcessServer(server) => self.process_server = Some(server.clone()),
+            Fact::MasterTarget(server) => self.master_target = server.clone(),
+            Fact::SessionOpened(spec) => {
+                self.epoch = self.epoch.max(spec.epoch);
+                match spec.direction {
+                    Direction::Forward => self.forward = Some(spec.clone()),
+                    Direction::Reverse => self.reverse = Some(spec.clone()),
+                }
+            }
+            Fact::SessionClosed(Direction::Forward) => self.forward = None,
+            Fact::SessionClosed(Direction::Reverse) => self.reverse = None,
+            Fact::Chosen(chosen) => self.chosen = Some(chosen.clone()),
+            Fact::Unchosen => self.chosen = None,
+            Fact::Warning(report) => {
+                self.warnings.insert(report.code.clone(), report.clone());
+            }
+            Fact::WarningCleared(code) => {
+                self.warnings.remove(code);
+            }
+            Fact::Note { key, value } => {
+                self.notes.insert(key.clone(), value.clone());
+            }
+            Fact::NoteCleared(key) => {
+                self.notes.remove(key);
+            }
+        }
+    }
+}

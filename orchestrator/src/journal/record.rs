@@ -1,0 +1,251 @@
+//! What the journal holds: one record for everything that was decided, begun, done, failed or undone.
+
+use super::item::Fact;
+use super::state::{Leg, ProtectionState};
+use failback_wire::clock::VirtualMs;
+use failback_wire::error::Report;
+use failback_wire::ids::{GroupName, JobId, MachineName, PointId, Site};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What the product can be asked to do with an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Operation {
+    /// Bring a machine under protection: replicate it to Azure.
+    EnableProtection,
+    /// Fail over to Azure.
+    Failover,
+    /// Commit a failover to Azure.
+    Commit,
+    /// Reprotect: replicate from Azure to on-premises.
+    Reprotect,
+    /// Fail back from Azure.
+    Failback,
+    /// Commit a failback: deletes the Azure VM.
+    CommitBack,
+    /// Reprotect: replicate from on-premises to Azure again.
+    ReprotectForward,
+}
+
+impl Operation {
+    /// Every operation.
+    pub const ALL: [Self; 7] = [
+        Self::EnableProtection,
+        Self::Failover,
+        Self::Commit,
+        Self::Reprotect,
+        Self::Failback,
+        Self::CommitBack,
+        Self::ReprotectForward,
+    ];
+    /// Its name in events and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EnableProtection => "enable-protection",
+            Self::Failover => "failover",
+            Self::Commit => "commit",
+            Self::Reprotect => "reprotect",
+            Self::Failback => "failback",
+            Self::CommitBack => "commit-back",
+            Self::ReprotectForward => "reprotect-forward",
+        }
+    }
+}
+
+/// The verb a failover was asked for with; classic does the same under both (section 6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    /// `unplannedFailover`.
+    #[default]
+    Unplanned,
+    /// `plannedFailover`.
+    Planned,
+}
+
+/// Which recovery point a failover is to settle on (R3, R4, R5).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PointChoice {
+    /// Process what was received, then take the newest (`LatestTime`, `Latest`).
+    #[default]
+    Latest,
+    /// The newest that exists already (`LatestProcessed`, `LatestCrashConsistent`).
+    LatestProcessed,
+    /// The newest application-consistent one; for a group the newest common one (`LatestTag`).
+    Application,
+    /// This very point; never offered for plans.
+    Custom(PointId),
+}
+
+/// What an operator asked for one item; fields an operation does not use are at their defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// Failover, failback: the verb.
+    pub verb: Verb,
+    /// Failover: try to shut the source down first (C3). A failback always does.
+    pub shutdown: bool,
+    /// Failover, failback: which point.
+    pub point: PointChoice,
+    /// Enable, reprotect: id of the process server.
+    pub process_server: Option<String>,
+    /// Reprotect to on-premises: id of the master target.
+    pub master_target: Option<String>,
+    /// Reprotect to on-premises: datastore for new disks; required even where it is ignored (C9).
+    pub datastore: Option<String>,
+    /// Reprotect to on-premises: mount of the retention volume (P27).
+    pub retention: Option<String>,
+    /// Enable, reprotect: name of the replication policy (P10).
+    pub policy: Option<String>,
+    /// Enable, reprotect to Azure: storage account of the seed blobs.
+    pub storage_account: Option<String>,
+    /// Enable: name of the virtual machine in vCenter.
+    pub vm_name: Option<String>,
+    /// Enable: name the machine gets in Azure.
+    pub azure_name: Option<String>,
+    /// Enable: replication group (G1).
+    pub group: Option<GroupName>,
+}
+
+/// What a job works on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Target {
+    /// One replicated item.
+    Item(MachineName),
+    /// A recovery plan.
+    Plan(String),
+}
+
+impl Target {
+    /// The target's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Item(name) => name.as_str(),
+            Self::Plan(name) => name,
+        }
+    }
+    /// The plan's name, when it is one.
+    pub fn plan(&self) -> Option<&str> {
+        match self {
+            Self::Item(_) => None,
+            Self::Plan(name) => Some(name),
+        }
+    }
+}
+
+/// A recovery plan: which machines, in which order they boot (L1, L2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Name.
+    pub name: String,
+    /// Boot groups, first to boot first; each machine in exactly one.
+    pub groups: Vec<Vec<MachineName>>,
+}
+
+/// Everything about a request that its job needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Accepted {
+    /// The job it became.
+    pub job: JobId,
+    /// What is to be done.
+    pub operation: Operation,
+    /// To what.
+    pub target: Target,
+    /// Members in boot order: one group with one member for an item.
+    pub groups: Vec<Vec<MachineName>>,
+    /// What was asked for each member.
+    pub inputs: BTreeMap<MachineName, Input>,
+    /// Members of a plan that are already where the operation would bring them (L1).
+    pub skipped: Vec<MachineName>,
+    /// `x-ms-client-request-id`, and the key under which a repeated request finds this job again.
+    pub client_request: Option<String>,
+    /// See `client_request`.
+    pub dedupe: Option<String>,
+}
+
+/// How a member of a job ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// All steps done.
+    Succeeded,
+    /// A step failed; what could be undone was.
+    Failed,
+}
+
+/// Where an item comes to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rest {
+    /// Protection state.
+    pub state: ProtectionState,
+    /// Leg.
+    pub leg: Leg,
+    /// The side that carries production.
+    pub active: Site,
+}
+
+/// One entry of the journal.
+#[expect(missing_docs, reason = "the fields are named by what they hold; each variant says what happened")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// A request became a job.
+    Accepted { at: VirtualMs, request: Accepted },
+    /// The job's preconditions do not hold; the job is over and touched nothing.
+    Refused { at: VirtualMs, job: JobId, reports: Vec<Report> },
+    /// The job's preconditions hold: its members enter `running`, from now on it has effects.
+    Prechecked {
+        at: VirtualMs,
+        job: JobId,
+        scenario: String,
+        running: ProtectionState,
+        warnings: BTreeMap<MachineName, Vec<Report>>,
+    },
+    /// A step began; `key` is the same for every attempt.
+    StepStarted { at: VirtualMs, job: JobId, member: MachineName, step: String, key: String },
+    /// A step is done.
+    StepDone { at: VirtualMs, job: JobId, member: MachineName, step: String, facts: Vec<Fact> },
+    /// A step failed for good: its member unwinds.
+    StepFailed { at: VirtualMs, job: JobId, member: MachineName, step: String, report: Report },
+    /// What a step did was taken back.
+    StepUndone { at: VirtualMs, job: JobId, member: MachineName, step: String, facts: Vec<Fact> },
+    /// What a step did could not be taken back; unwinding stops there.
+    UndoFailed { at: VirtualMs, job: JobId, member: MachineName, step: String, report: Report },
+    /// A member of the job is through; its item comes to rest, or stays `halfway` for a further attempt.
+    MemberEnded {
+        at: VirtualMs,
+        job: JobId,
+        member: MachineName,
+        outcome: Outcome,
+        rest: Rest,
+        halfway: bool,
+    },
+    /// The job is over.
+    JobEnded { at: VirtualMs, job: JobId, outcome: Outcome },
+    /// An item changed outside a job: its first recovery point came.
+    ItemChanged { at: VirtualMs, item: MachineName, state: ProtectionState },
+    /// A recovery plan was created or replaced.
+    PlanSaved { at: VirtualMs, plan: Plan },
+}
+
+impl Record {
+    /// Its name; crash points are told apart by it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Accepted { .. } => "accepted",
+            Self::Refused { .. } => "refused",
+            Self::Prechecked { .. } => "prechecked",
+            Self::StepStarted { .. } => "step-started",
+            Self::StepDone { .. } => "step-done",
+            Self::StepFailed { .. } => "step-failed",
+            Self::StepUndone { .. } => "step-undone",
+            Self::UndoFailed { .. } => "undo-failed",
+            Self::MemberEnded { .. } => "member-ended",
+            Self::JobEnded { .. } => "job-ended",
+            Self::ItemChanged { .. } => "item-changed",
+            Self::PlanSaved { .. } => "plan-saved",
+        }
+    }
+}

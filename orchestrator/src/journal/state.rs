@@ -1,0 +1,239 @@
+//! The states a replicated item can be in, and what may be asked of it there.
+
+use super::record::Verb;
+use failback_wire::ids::Site;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Which way an item replicates; the provider on the wire follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Leg {
+    /// On-premises to Azure: `InMageAzureV2`.
+    Forward,
+    /// Azure to on-premises: `InMage`.
+    Reverse,
+}
+
+impl Leg {
+    /// `providerSpecificDetails.instanceType` of an item on this leg.
+    pub fn instance_type(self) -> &'static str {
+        match self {
+            Self::Forward => "InMageAzureV2",
+            Self::Reverse => "InMage",
+        }
+    }
+    /// The side whose copy is the source of replication on this leg.
+    pub fn source(self) -> Site {
+        match self {
+            Self::Forward => Site::OnPremises,
+            Self::Reverse => Site::Azure,
+        }
+    }
+}
+
+/// Health of an item; derived from what the monitor sees, never set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Health {
+    /// All is well.
+    #[default]
+    Normal,
+    /// Something deserves a look.
+    Warning,
+    /// Replication does not work.
+    Critical,
+}
+
+impl Health {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "Normal",
+            Self::Warning => "Warning",
+            Self::Critical => "Critical",
+        }
+    }
+}
+
+/// Protection state. Variants are named as the wire names them; those that no recording shows (the
+/// in-progress words and `ReprotectFailed`) are the lab's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ProtectionState {
+    /// Enable protection runs.
+    EnablingInProgress,
+    /// Enable protection failed; it may be asked for again.
+    EnablingFailed,
+    /// The session is set up, no recovery point exists yet.
+    InitialReplicationInProgress,
+    /// Recovery points exist.
+    Protected,
+    /// A failover (or failback) runs.
+    UnplannedFailoverInProgress,
+    /// The same, asked for as planned.
+    PlannedFailoverInProgress,
+    /// A failover (or failback) failed; it may be asked for again.
+    UnplannedFailoverFailed,
+    /// The same, asked for as planned.
+    PlannedFailoverFailed,
+    /// Failed over (or back), not committed.
+    UnplannedFailoverCommitPendingStatesBegin,
+    /// The same, asked for as planned.
+    CommitPendingStatesBegin,
+    /// Commit runs.
+    CommitInProgress,
+    /// Committed, and not protected.
+    UnplannedFailoverCommitted,
+    /// Reprotect runs.
+    ReprotectInProgress,
+    /// Reprotect failed; it may be asked for again.
+    ReprotectFailed,
+}
+
+/// What an item may be asked for, in the wire's words (`allowedOperations`). Only what the product does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Allowed {
+    /// Fail over, or back.
+    UnplannedFailover,
+    /// The same workflow under the other verb (section 6: classic accepts both).
+    PlannedFailover,
+    /// Commit.
+    Commit,
+    /// Reprotect, as recorded for VMware items.
+    SwitchProtection,
+}
+
+impl Allowed {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::UnplannedFailover => "UnplannedFailover",
+            Self::PlannedFailover => "PlannedFailover",
+            Self::Commit => "Commit",
+            Self::SwitchProtection => "SwitchProtection",
+        }
+    }
+}
+
+impl ProtectionState {
+    /// Every state.
+    pub const ALL: [Self; 14] = [
+        Self::EnablingInProgress,
+        Self::EnablingFailed,
+        Self::InitialReplicationInProgress,
+        Self::Protected,
+        Self::UnplannedFailoverInProgress,
+        Self::PlannedFailoverInProgress,
+        Self::UnplannedFailoverFailed,
+        Self::PlannedFailoverFailed,
+        Self::UnplannedFailoverCommitPendingStatesBegin,
+        Self::CommitPendingStatesBegin,
+        Self::CommitInProgress,
+        Self::UnplannedFailoverCommitted,
+        Self::ReprotectInProgress,
+        Self::ReprotectFailed,
+    ];
+
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EnablingInProgress => "EnablingInProgress",
+            Self::EnablingFailed => "EnablingFailed",
+            Self::InitialReplicationInProgress => "InitialReplicationInProgress",
+            Self::Protected => "Protected",
+            Self::UnplannedFailoverInProgress => "UnplannedFailoverInProgress",
+            Self::PlannedFailoverInProgress => "PlannedFailoverInProgress",
+            Self::UnplannedFailoverFailed => "UnplannedFailoverFailed",
+            Self::PlannedFailoverFailed => "PlannedFailoverFailed",
+            Self::UnplannedFailoverCommitPendingStatesBegin => "UnplannedFailoverCommitPendingStatesBegin",
+            Self::CommitPendingStatesBegin => "CommitPendingStatesBegin",
+            Self::CommitInProgress => "CommitInProgress",
+            Self::UnplannedFailoverCommitted => "UnplannedFailoverCommitted",
+            Self::ReprotectInProgress => "ReprotectInProgress",
+            Self::ReprotectFailed => "ReprotectFailed",
+        }
+    }
+
+    /// The sentence beside it.
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::EnablingInProgress => "Enabling protection",
+            Self::EnablingFailed => "Protection couldn't be enabled",
+            Self::InitialReplicationInProgress => "Initial replication is in progress",
+            Self::Protected => "Protected",
+            Self::UnplannedFailoverInProgress => "Failover is in progress",
+            Self::PlannedFailoverInProgress => "Planned failover is in progress",
+            Self::UnplannedFailoverFailed => "Failover failed",
+            Self::PlannedFailoverFailed => "Planned failover failed",
+            Self::UnplannedFailoverCommitPendingStatesBegin => "Failover completed",
+            Self::CommitPendingStatesBegin => "Planned failover finished",
+            Self::CommitInProgress => "Committing failover",
+            Self::UnplannedFailoverCommitted => "Failover committed",
+            Self::ReprotectInProgress => "Reprotect is in progress",
+            Self::ReprotectFailed => "Reprotect failed",
+        }
+    }
+
+    /// The same state as a failover under `verb` shows it.
+    #[must_use]
+    pub fn under(self, verb: Verb) -> Self {
+        match (verb, self) {
+            (Verb::Planned, Self::UnplannedFailoverInProgress) => Self::PlannedFailoverInProgress,
+            (Verb::Planned, Self::UnplannedFailoverFailed) => Self::PlannedFailoverFailed,
+            (Verb::Planned, Self::UnplannedFailoverCommitPendingStatesBegin) => {
+                Self::CommitPendingStatesBegin
+            }
+            (Verb::Planned | Verb::Unplanned, state) => state,
+        }
+    }
+
+    /// True when no operation runs: a state in which an item may stay.
+    pub fn is_rest(self) -> bool {
+        match self {
+            Self::EnablingInProgress
+            | Self::UnplannedFailoverInProgress
+            | Self::PlannedFailoverInProgress
+            | Self::CommitInProgress
+            | Self::ReprotectInProgress => false,
+            Self::EnablingFailed
+            | Self::InitialReplicationInProgress
+            | Self::Protected
+            | Self::UnplannedFailoverFailed
+            | Self::PlannedFailoverFailed
+            | Self::UnplannedFailoverCommitPendingStatesBegin
+            | Self::CommitPendingStatesBegin
+            | Self::UnplannedFailoverCommitted
+            | Self::ReprotectFailed => true,
+        }
+    }
+
+    /// What may be asked of an item in this state.
+    pub fn allowed(self) -> &'static [Allowed] {
+        match self {
+            Self::Protected | Self::UnplannedFailoverFailed | Self::PlannedFailoverFailed => {
+                &[Allowed::UnplannedFailover, Allowed::PlannedFailover]
+            }
+            Self::UnplannedFailoverCommitPendingStatesBegin | Self::CommitPendingStatesBegin => {
+                &[Allowed::Commit]
+            }
+            Self::UnplannedFailoverCommitted | Self::ReprotectFailed => &[Allowed::SwitchProtection],
+            Self::EnablingInProgress
+            | Self::EnablingFailed
+            | Self::InitialReplicationInProgress
+            | Self::UnplannedFailoverInProgress
+            | Self::PlannedFailoverInProgress
+            | Self::CommitInProgress
+            | Self::ReprotectInProgress => &[],
+        }
+    }
+
+    /// True while a session should feed recovery points.
+    pub fn is_replicating(self) -> bool {
+        matches!(self, Self::InitialReplicationInProgress | Self::Protected)
+    }
+}
+
+impl fmt::Display for ProtectionState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

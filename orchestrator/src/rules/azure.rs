@@ -1,0 +1,90 @@
+//! Rules about Azure and the agent of the copy that is to be the source.
+
+use crate::catalogue::{control, documented, machine};
+use crate::facts::{AzureFacts, Facts};
+use crate::journal::Operation;
+use failback_wire::error::Report;
+use failback_wire::ids::Site;
+use failback_wire::proto::cs::RegistrationRow;
+use std::time::Duration;
+
+use super::target::late;
+
+/// How long an agent may take to register after its machine booted (P32).
+pub(super) const REGISTRATION_GRACE: Duration = Duration::from_secs(15 * 60);
+
+pub(super) fn reachable(f: &Facts) -> Option<Report> {
+    f.azure.silent().map(|why| Report::new(&control::AZURE_UNREACHABLE, "Azure", why))
+}
+
+fn vm(f: &Facts) -> Option<&AzureFacts> {
+    f.azure.known()
+}
+
+pub(super) fn vm_exists(f: &Facts) -> Option<Report> {
+    let name = f.item.name.as_str();
+    (!vm(f)?.exists).then(|| Report::new(&machine::AZURE_VM_MISSING, name, name))
+}
+
+pub(super) fn vm_running(f: &Facts) -> Option<Report> {
+    let vm = vm(f).filter(|vm| vm.exists && !vm.running)?;
+    Some(Report::new(&documented::AZURE_VM_DOWN, f.item.name.as_str(), vm.power.as_str()))
+}
+
+/// The site of the copy that is to be the source.
+fn source(operation: Operation) -> Site {
+    match operation {
+        Operation::Reprotect | Operation::Failback | Operation::CommitBack | Operation::Commit => Site::Azure,
+        Operation::EnableProtection | Operation::Failover | Operation::ReprotectForward => Site::OnPremises,
+    }
+}
+
+/// The registration of the source, made since it became the source. The other copy's does not count (C14).
+fn registration(f: &Facts) -> Option<&RegistrationRow> {
+    let row = f.cs.known()?.registration(source(f.operation))?;
+    let since = f.item.registered_after.unwrap_or_default();
+    (row.registered_at >= since).then_some(row)
+}
+
+/// True when it makes sense to ask about the agent: its machine runs, and the database can say.
+fn askable(f: &Facts) -> bool {
+    let azure_ok = source(f.operation) == Site::OnPremises || vm(f).is_none_or(|vm| vm.exists && vm.running);
+    f.cs.known().is_some_and(|cs| cs.row.is_some()) && azure_ok
+}
+
+fn in_grace(f: &Facts) -> bool {
+    f.item.source_since.is_some_and(|since| f.now.since(since) < REGISTRATION_GRACE)
+}
+
+pub(super) fn agent_registered(f: &Facts) -> Option<Report> {
+    let name = f.item.name.as_str();
+    if !askable(f) || registration(f).is_some() || !in_grace(f) {
+        return None;
+    }
+    Some(Report::new(&machine::AGENT_NOT_INSTALLED, name, name))
+}
+
+/// After the grace, an agent that still has not registered has no way to the configuration server (95226);
+/// on-premises, or when it does not answer at all, its services are down (78174).
+pub(super) fn agent_connected(f: &Facts) -> Option<Report> {
+    if !askable(f) {
+        return None;
+    }
+    if registration(f).is_some() || in_grace(f) {
+        return None;
+    }
+    let doc = if source(f.operation) == Site::Azure && f.agent.silent().is_none() {
+        &documented::CS_UNREACHABLE_FROM_AZURE
+    } else {
+        &documented::AGENT_HEARTBEAT
+    };
+    Some(Report::new(doc, f.item.name.as_str(), "its agent has not registered since it was started"))
+}
+
+pub(super) fn agent_heartbeat(f: &Facts) -> Option<Report> {
+    if !askable(f) {
+        return None;
+    }
+    let detail = late(f.now, registration(f)?.last_heartbeat)?;
+    Some(Report::new(&documented::AGENT_HEARTBEAT, f.item.name.as_str(), detail))
+}

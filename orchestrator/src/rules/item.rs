@@ -1,0 +1,57 @@
+//! Rules about the item itself: state, group, health, recovery points.
+
+use crate::catalogue::machine as doc;
+use crate::facts::Facts;
+use crate::journal::PointChoice;
+use failback_wire::error::Report;
+use failback_wire::event::PointKind;
+
+pub(super) fn state(f: &Facts) -> Option<Report> {
+    (!f.item.allowed).then(|| {
+        Report::new(
+            &doc::NOT_ALLOWED,
+            f.item.name.as_str(),
+            format!("{} in state {}", f.operation.as_str(), f.item.state),
+        )
+    })
+}
+
+pub(super) fn not_migrated(f: &Facts) -> Option<Report> {
+    f.item.migrated.then(|| Report::new(&doc::MIGRATED, f.item.name.as_str(), ""))
+}
+
+pub(super) fn group_by_plan(f: &Facts) -> Option<Report> {
+    let group = f.item.group.as_ref().filter(|_| !f.request.by_plan)?;
+    let detail = format!("{} belongs to {group}", f.item.name);
+    Some(Report::new(&doc::GROUP_ONLY_BY_PLAN, f.item.name.as_str(), detail))
+}
+
+/// An attempt that failed half-way has stopped the source, so the health says nothing about it any more.
+pub(super) fn health(f: &Facts) -> Option<Report> {
+    if f.item.critical.is_empty() || f.item.resuming {
+        return None;
+    }
+    Some(Report::new(&doc::HEALTH_CRITICAL, f.item.name.as_str(), f.item.critical.join(", ")))
+}
+
+pub(super) fn has_point(f: &Facts) -> Option<Report> {
+    let points = f.points.known()?;
+    points.is_empty().then(|| Report::new(&doc::NO_POINT, f.item.name.as_str(), f.item.name.as_str()))
+}
+
+/// Quiet when there is no point at all: R6 reports that.
+pub(super) fn has_kind(f: &Facts) -> Option<Report> {
+    let points = f.points.known().filter(|points| !points.is_empty())?;
+    if f.request.choice != PointChoice::Application {
+        return None;
+    }
+    let found = points.iter().any(|point| point.kind == PointKind::Application);
+    (!found).then(|| Report::new(&doc::NO_POINT_OF_TYPE, f.item.name.as_str(), "application-consistent"))
+}
+
+pub(super) fn has_requested(f: &Facts) -> Option<Report> {
+    let points = f.points.known().filter(|points| !points.is_empty())?;
+    let PointChoice::Custom(wanted) = &f.request.choice else { return None };
+    let found = points.iter().any(|point| point.point == *wanted);
+    (!found).then(|| Report::new(&doc::POINT_UNKNOWN, f.item.name.as_str(), wanted.as_str()))
+}

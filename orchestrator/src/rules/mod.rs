@@ -1,0 +1,145 @@
+//! The preconditions of every operation, as data: one small function per rule, one table in check order.
+//!
+//! [`check`] evaluates all rules that apply and reports every violation, not only the first. Rules look at
+//! a snapshot of facts and ask nothing, so a refusal touches nothing. A rule whose facts are missing
+//! because a system did not answer stays quiet: the rule about that system reports it.
+
+use crate::facts::Facts;
+use crate::journal::Operation;
+use failback_wire::error::Report;
+
+mod azure;
+mod control;
+mod item;
+pub mod plan;
+mod site;
+mod target;
+
+#[cfg(test)]
+mod tests;
+
+use Operation::{Commit, CommitBack, EnableProtection, Failback, Failover, Reprotect, ReprotectForward};
+
+/// What breaking a rule means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// The request is refused.
+    Refuse,
+    /// The operation goes on; the item carries a warning.
+    Warn,
+}
+
+/// One precondition.
+pub struct Rule {
+    /// Key of `domain.md`.
+    pub key: &'static str,
+    /// What must hold.
+    pub name: &'static str,
+    /// Operations it is checked for.
+    pub applies: &'static [Operation],
+    /// What breaking it means.
+    pub severity: Severity,
+    /// The violation, if the facts show one.
+    pub check: fn(&Facts) -> Option<Report>,
+}
+
+/// What the rules say about a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verdict {
+    /// Why it is refused; empty when it is not.
+    pub refusals: Vec<Report>,
+    /// What the item shall carry as warnings.
+    pub warnings: Vec<Report>,
+}
+
+const fn rule(
+    key: &'static str,
+    name: &'static str,
+    applies: &'static [Operation],
+    check: fn(&Facts) -> Option<Report>,
+) -> Rule {
+    Rule { key, name, applies, severity: Severity::Refuse, check }
+}
+
+const ALL: &[Operation] =
+    &[EnableProtection, Failover, Commit, Reprotect, Failback, CommitBack, ReprotectForward];
+const HOME: &[Operation] = &[Reprotect, Failback];
+const CS: &[Operation] = &[EnableProtection, Reprotect, Failback, ReprotectForward];
+const RELAY: &[Operation] = &[EnableProtection, Failover, Reprotect, Failback, ReprotectForward];
+const ROW: &[Operation] = &[Reprotect, Failback, ReprotectForward];
+const POINTS: &[Operation] = &[Failover, Failback];
+const MOVES: &[Operation] = &[Failover, Reprotect, Failback, ReprotectForward];
+const AGENT: &[Operation] = &[Reprotect, ReprotectForward];
+const AZURE: &[Operation] = &[Failover, Reprotect, Failback, CommitBack];
+
+/// Every rule, in check order (1.10).
+pub static RULES: &[Rule] = &[
+    rule("C7", "the state allows the operation", ALL, item::state),
+    rule("P33", "the migration is not complete", HOME, item::not_migrated),
+    rule("G2", "a group member moves only by plan", MOVES, item::group_by_plan),
+    rule("C15", "the replication health is not critical", &[Failback], item::health),
+    rule("P2", "the configuration server is connected", CS, control::cs_connected),
+    rule("P4", "the configuration server has its registered address", CS, control::cs_address),
+    rule("P3", "the machine's row is in the database", ROW, control::cs_row),
+    rule("P1", "vCenter is connected", &[EnableProtection, Reprotect, Failback], site::vcenter_connected),
+    rule("P8", "vCenter accepts the login", &[EnableProtection, Reprotect, Failback], site::vcenter_login),
+    rule("P8", "the vCenter account may write", HOME, site::vcenter_writable),
+    rule("P25", "the configuration server knows the master target", HOME, target::known),
+    rule("P30", "the master target has a heartbeat", HOME, target::heartbeat),
+    rule("P30", "the master target answers", HOME, target::answers),
+    rule("P25", "the master target is a virtual machine of this vCenter", HOME, target::is_a_vm),
+    rule("P15", "the master target is of the machine's family", HOME, target::os_family),
+    Rule {
+        key: "P16",
+        name: "the master target is not newer than its servers",
+        applies: &[Reprotect],
+        severity: Severity::Warn,
+        check: target::version,
+    },
+    rule("P17", "the master target has no snapshot", HOME, target::no_snapshot),
+    rule("P18", "the master target's controller is LSI Logic", &[Reprotect], target::controller),
+    rule("P21", "disk.EnableUUID is TRUE on the master target", &[Reprotect], target::enable_uuid),
+    rule("P22", "VMware Tools run on the master target", &[Reprotect], target::tools),
+    rule("P19", "the master target has room for the disks", &[Reprotect], target::slots),
+    rule("P26", "no disk UUID is the master target's own", &[Reprotect], target::uuid_clash),
+    rule("P27", "the master target has a retention volume", &[Reprotect], target::retention),
+    rule("P23", "the master target's host has a usable datastore", &[Reprotect], site::datastores),
+    rule("P24", "the datastore is mounted read/write there", &[Reprotect], site::datastore_writable),
+    rule("C9", "the chosen datastore exists", &[Reprotect], site::datastore_known),
+    rule("P36", "the name is free on the master target's host", &[Reprotect], site::name_free),
+    rule("P21", "the machine's disks match its virtual machine", &[Reprotect], site::disks_match),
+    rule("C12", "the on-premises virtual machine exists", &[EnableProtection, Failback], site::vm_exists),
+    rule("P39", "the host of the virtual machine is connected", HOME, site::host_connected),
+    rule("C12", "the on-premises virtual machine is off", &[Failback], site::vm_off),
+    rule("P13", "the configuration server knows the process server", CS, control::relay_known),
+    rule("P13", "the process server has a heartbeat", CS, control::relay_heartbeat),
+    rule("P12", "the process server answers", RELAY, control::relay_answers),
+    rule("C16", "Azure answers", AZURE, azure::reachable),
+    rule("P33", "the Azure virtual machine exists", HOME, azure::vm_exists),
+    rule("P31", "the Azure virtual machine runs", &[Reprotect], azure::vm_running),
+    rule("P32", "the agent of the source is registered", AGENT, azure::agent_registered),
+    rule("P32", "the agent of the source can reach the configuration server", AGENT, azure::agent_connected),
+    rule("P32", "the agent of the source has a heartbeat", AGENT, azure::agent_heartbeat),
+    rule("R6", "there is a recovery point", POINTS, item::has_point),
+    rule("R3", "there is a recovery point of the requested kind", POINTS, item::has_kind),
+    rule("R3", "the requested recovery point exists", POINTS, item::has_requested),
+];
+
+/// The rules of one operation, in check order.
+pub fn rules_for(operation: Operation) -> impl Iterator<Item = &'static Rule> {
+    RULES.iter().filter(move |rule| rule.applies.contains(&operation))
+}
+
+/// Evaluates every rule of the operation; reports all violations, in check order.
+pub fn check(facts: &Facts) -> Verdict {
+    let mut verdict = Verdict::default();
+    for rule in rules_for(facts.operation) {
+        if let Some(report) = (rule.check)(facts) {
+            match rule.severity {
+                Severity::Refuse => verdict.refusals.push(report),
+                Severity::Warn => verdict.warnings.push(report),
+            }
+        }
+    }
+    verdict
+}

@@ -1,0 +1,177 @@
+//! Rules of a recovery plan as a whole; those of its members come on top (I8).
+
+use crate::catalogue::machine as doc;
+use crate::facts::{MemberFacts, PlanFacts};
+use crate::journal::{Operation, PointChoice};
+use crate::workflow::common_times;
+use failback_wire::error::Report;
+use failback_wire::event::PointKind;
+use failback_wire::ids::{GroupName, MachineName};
+use failback_wire::proto::session::Point;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Machines in one plan (L1).
+pub const MAX_MEMBERS: usize = 100;
+/// Boot groups in one plan (L1).
+pub const MAX_GROUPS: usize = 7;
+
+/// Operations that take replication groups as a whole (G2).
+const GROUP_MOVES: &[Operation] =
+    &[Operation::Failover, Operation::Reprotect, Operation::Failback, Operation::ReprotectForward];
+
+/// One precondition of a plan.
+pub struct PlanRule {
+    /// Key of `domain.md`.
+    pub key: &'static str,
+    /// What must hold.
+    pub name: &'static str,
+    /// The violations, if the facts show any.
+    pub check: fn(&PlanFacts) -> Vec<Report>,
+}
+
+/// Every rule, in check order.
+pub static PLAN_RULES: &[PlanRule] = &[
+    PlanRule { key: "L1", name: "the plan has machines", check: not_empty },
+    PlanRule { key: "L1", name: "at most 100 machines", check: members },
+    PlanRule { key: "L1", name: "at most 7 groups", check: groups },
+    PlanRule { key: "L1", name: "a machine is in one group of the plan", check: unique },
+    PlanRule { key: "G2", name: "replication groups are complete", check: complete },
+    PlanRule { key: "G3", name: "inputs are given for every machine", check: inputs },
+    PlanRule { key: "P29", name: "replication groups are of one kind", check: uniform },
+    PlanRule {
+        key: "R4",
+        name: "replication groups have a common application-consistent point",
+        check: common_point,
+    },
+];
+
+fn machines(f: &PlanFacts) -> impl Iterator<Item = &MachineName> {
+    f.groups.iter().flatten()
+}
+
+fn not_empty(f: &PlanFacts) -> Vec<Report> {
+    if machines(f).next().is_some() {
+        return Vec::new();
+    }
+    vec![Report::new(&doc::PLAN_EMPTY, f.plan.as_str(), "")]
+}
+
+fn members(f: &PlanFacts) -> Vec<Report> {
+    let count = machines(f).count();
+    if count <= MAX_MEMBERS {
+        return Vec::new();
+    }
+    vec![Report::new(&doc::PLAN_TOO_LARGE, f.plan.as_str(), format!("{count} machines"))]
+}
+
+fn groups(f: &PlanFacts) -> Vec<Report> {
+    if f.groups.len() <= MAX_GROUPS {
+        return Vec::new();
+    }
+    vec![Report::new(&doc::PLAN_TOO_MANY_GROUPS, f.plan.as_str(), format!("{} groups", f.groups.len()))]
+}
+
+fn unique(f: &PlanFacts) -> Vec<Report> {
+    let mut seen = BTreeSet::new();
+    let twice: BTreeSet<_> = machines(f).filter(|name| !seen.insert(*name)).collect();
+    twice.into_iter().map(|name| Report::new(&doc::PLAN_DUPLICATE, name.as_str(), name.as_str())).collect()
+}
+
+/// A commit moves nothing, so it may leave members out.
+fn complete(f: &PlanFacts) -> Vec<Report> {
+    if !GROUP_MOVES.contains(&f.operation) {
+        return Vec::new();
+    }
+    let inside: BTreeSet<_> = machines(f).collect();
+    let mut out = Vec::new();
+    for (group, all) in &f.replication_groups {
+        let missing: Vec<_> =
+            all.iter().filter(|name| !inside.contains(name)).map(ToString::to_string).collect();
+        if !missing.is_empty() && all.len() > missing.len() {
+            let detail = format!("{group} lacks {}", missing.join(", "));
+            out.push(Report::new(&doc::PLAN_GROUP_INCOMPLETE, group.as_str(), detail));
+        }
+    }
+    out
+}
+
+/// What reprotect to the site needs of each machine (C9: the datastore even though it may be ignored).
+fn inputs(f: &PlanFacts) -> Vec<Report> {
+    if f.operation != Operation::Reprotect {
+        return Vec::new();
+    }
+    let missing = |member: &MemberFacts| {
+        let Some(request) = &member.request else { return "all inputs".to_owned() };
+        let fields = [
+            ("master target", &request.master_target),
+            ("process server", &request.process_server),
+            ("retention drive", &request.retention_drive),
+            ("datastore", &request.datastore),
+        ];
+        let names: Vec<_> =
+            fields.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| *name).collect();
+        names.join(", ")
+    };
+    let members = f.members.iter().map(|(name, member)| (name, missing(member)));
+    members
+        .filter(|(_, missing)| !missing.is_empty())
+        .map(|(name, missing)| Report::new(&doc::PLAN_INPUT_MISSING, name.as_str(), missing))
+        .collect()
+}
+
+fn uniform(f: &PlanFacts) -> Vec<Report> {
+    let mut by_group: BTreeMap<&GroupName, Vec<&MemberFacts>> = BTreeMap::new();
+    for member in f.members.values() {
+        if let Some(group) = &member.group {
+            by_group.entry(group).or_default().push(member);
+        }
+    }
+    let mut out = Vec::new();
+    for (group, members) in by_group {
+        let families: BTreeSet<_> = members.iter().map(|member| member.os).collect();
+        let inputs = members.iter().filter_map(|member| member.request.as_ref()?.master_target.as_deref());
+        let targets: BTreeSet<_> = inputs.collect();
+        if families.len() > 1 {
+            out.push(Report::new(&doc::GROUP_MIXED, group.as_str(), "operating system families differ"));
+        }
+        if targets.len() > 1 {
+            out.push(Report::new(&doc::GROUP_MIXED, group.as_str(), "master targets differ"));
+        }
+    }
+    out
+}
+
+/// Quiet when a member has no point of the kind at all: its own rules report that.
+fn common_point(f: &PlanFacts) -> Vec<Report> {
+    let mut by_group: BTreeMap<&GroupName, Vec<Vec<Point>>> = BTreeMap::new();
+    for member in f.members.values() {
+        let asked = member.request.as_ref().is_some_and(|r| r.choice == PointChoice::Application);
+        if let (Some(group), Some(points), true) = (&member.group, &member.points, asked) {
+            by_group.entry(group).or_default().push(points.clone());
+        }
+    }
+    let tagged = |points: &Vec<Point>| points.iter().any(|point| point.kind == PointKind::Application);
+    let lacks = |members: &Vec<Vec<Point>>| members.iter().all(tagged) && common_times(members).is_empty();
+    let bad = by_group.into_iter().filter(|(_, members)| lacks(members));
+    bad.map(|(group, _)| Report::new(&doc::NO_COMMON_POINT, group.as_str(), group.as_str())).collect()
+}
+
+/// Evaluates the plan's rules, then wraps each member's refusals: if any member is refused, the plan is.
+///
+/// `members` are the refusals of each machine's own rules.
+pub fn check_plan(f: &PlanFacts, members: &BTreeMap<MachineName, Vec<Report>>) -> Vec<Report> {
+    let mut out: Vec<_> = PLAN_RULES.iter().flat_map(|rule| (rule.check)(f)).collect();
+    let refused: Vec<_> = members.iter().filter(|(_, reports)| !reports.is_empty()).collect();
+    if !refused.is_empty() {
+        let names: Vec<_> = refused.iter().map(|(name, _)| name.to_string()).collect();
+        let mut whole = Report::new(&doc::PLAN_MEMBER_FAILS, f.plan.as_str(), names.join(", "));
+        for (name, reports) in &refused {
+            whole
+                .inner
+                .extend(reports.iter().map(|report| format!("{name}: {} {}", report.code, report.message)));
+        }
+        out.push(whole);
+        out.extend(refused.into_iter().flat_map(|(_, reports)| reports.iter().cloned()));
+    }
+    out
+}

@@ -1,0 +1,115 @@
+//! Rules about vCenter, hosts, datastores and the on-premises virtual machine.
+
+use crate::catalogue::{control, documented, machine, target as doc};
+use crate::facts::{DatastoreFacts, Facts, Seen, VcenterFacts};
+use failback_wire::error::Report;
+
+pub(super) fn vcenter_connected(f: &Facts) -> Option<Report> {
+    f.vcenter.silent().map(|why| Report::new(&control::VCENTER_DISCONNECTED, "vCenter", why))
+}
+
+pub(super) fn vcenter_login(f: &Facts) -> Option<Report> {
+    match &f.vcenter {
+        Seen::Refused(why) => Some(Report::new(&control::VCENTER_LOGIN, "vCenter", why.as_str())),
+        Seen::Unasked | Seen::Silent(_) | Seen::Known(_) => None,
+    }
+}
+
+pub(super) fn vcenter_writable(f: &Facts) -> Option<Report> {
+    (!f.vcenter.known()?.can_write).then(|| Report::new(&control::VCENTER_READ_ONLY, "vCenter", ""))
+}
+
+fn supported(vcenter: &VcenterFacts) -> impl Iterator<Item = &DatastoreFacts> {
+    vcenter.datastores.iter().filter(|datastore| datastore.supported())
+}
+
+/// Without VMware Tools on the master target the list is empty anyway, and P22 reports that.
+pub(super) fn datastores(f: &Facts) -> Option<Report> {
+    let vcenter = f.vcenter.known()?;
+    let target = vcenter.target_vm.as_ref().filter(|vm| vm.tools)?;
+    if !target.host_connected || supported(vcenter).next().is_some() {
+        return None;
+    }
+    let seen: Vec<_> = vcenter.datastores.iter().map(|d| format!("{} ({})", d.name, d.kind)).collect();
+    Some(Report::new(&doc::NO_DATASTORE, "datastore", seen.join(", ")))
+}
+
+/// Datastores the operation will write to: those of the machine's disks, or the chosen one.
+fn wanted(f: &Facts) -> Option<Vec<&str>> {
+    let vcenter = f.vcenter.known()?;
+    Some(match &vcenter.vm {
+        Some(vm) => vm.datastores.iter().map(String::as_str).collect(),
+        None => f.request.datastore.as_deref().into_iter().collect(),
+    })
+}
+
+pub(super) fn datastore_writable(f: &Facts) -> Option<Report> {
+    let vcenter = f.vcenter.known()?;
+    if !vcenter.target_vm.as_ref()?.host_connected {
+        return None;
+    }
+    let found = |name: &str| vcenter.datastores.iter().find(|datastore| datastore.name == name);
+    let bad = wanted(f)?.into_iter().find(|name| match found(name) {
+        Some(datastore) => !datastore.usable() || !datastore.supported() && vcenter.vm.is_none(),
+        // At the original location a datastore that the host does not list is not mounted there.
+        None => vcenter.vm.is_some(),
+    })?;
+    Some(Report::new(&documented::DATASTORE_INACCESSIBLE, bad, bad))
+}
+
+/// At the original location the datastore must be given but is ignored (C9).
+pub(super) fn datastore_known(f: &Facts) -> Option<Report> {
+    let vcenter = f.vcenter.known()?;
+    if vcenter.vm.is_some() {
+        return None;
+    }
+    let wanted = f.request.datastore.as_deref().unwrap_or_default();
+    let found = vcenter.datastores.iter().any(|datastore| datastore.name == wanted);
+    (!found).then(|| Report::new(&doc::DATASTORE_UNKNOWN, wanted, wanted))
+}
+
+/// A machine of ours from an attempt that failed is found by UUID, and so is no stranger.
+pub(super) fn name_free(f: &Facts) -> Option<Report> {
+    let vcenter = f.vcenter.known().filter(|vcenter| vcenter.vm.is_none())?;
+    let name = f.item.name.as_str();
+    let taken = vcenter.names_on_host.iter().any(|other| other == name);
+    taken.then(|| Report::new(&documented::VM_NAME_TAKEN, name, name))
+}
+
+/// Every disk under protection hangs on the machine, or (an earlier attempt) on the master target.
+pub(super) fn disks_match(f: &Facts) -> Option<Report> {
+    let vcenter = f.vcenter.known()?;
+    let vm = vcenter.vm.as_ref()?;
+    let on_target = |uuid| vcenter.target_vm.as_ref().is_some_and(|target| target.disks.contains(uuid));
+    let missing = |uuid| !vm.disks.contains(uuid) && !on_target(uuid);
+    let lost: Vec<_> = f.item.disks.iter().filter(|disk| missing(&disk.uuid)).collect();
+    if lost.is_empty() {
+        return None;
+    }
+    let names: Vec<_> = lost.iter().map(|disk| format!("{} ({})", disk.disk, disk.uuid)).collect();
+    Some(Report::new(&machine::DISK_MISMATCH, f.item.name.as_str(), names.join(", ")))
+}
+
+pub(super) fn vm_exists(f: &Facts) -> Option<Report> {
+    let name = f.item.name.as_str();
+    f.vcenter.known()?.vm.is_none().then(|| Report::new(&machine::ONPREM_VM_MISSING, name, name))
+}
+
+pub(super) fn host_connected(f: &Facts) -> Option<Report> {
+    let vcenter = f.vcenter.known()?;
+    let vm_lost = vcenter.vm.as_ref().is_some_and(|vm| !vm.host_connected);
+    let target_lost = vcenter.target_vm.as_ref().is_some_and(|vm| !vm.host_connected);
+    let entity = match (vm_lost, target_lost) {
+        (true, _) => f.item.name.as_str(),
+        (false, true) => f.request.master_target.as_deref().unwrap_or("master target"),
+        (false, false) => return None,
+    };
+    Some(Report::new(&machine::ONPREM_HOST_DOWN, entity, entity))
+}
+
+/// An earlier attempt may have come as far as powering it on.
+pub(super) fn vm_off(f: &Facts) -> Option<Report> {
+    let vm = f.vcenter.known()?.vm.as_ref()?;
+    let name = f.item.name.as_str();
+    (vm.on && !f.item.resuming).then(|| Report::new(&machine::ONPREM_VM_ON, name, name))
+}

@@ -1,0 +1,144 @@
+//! Rules about the master target.
+
+use crate::catalogue::{documented, target as doc};
+use crate::facts::{Facts, TargetVmFacts};
+use failback_wire::clock::VirtualMs;
+use failback_wire::error::{ErrorDoc, Report};
+use failback_wire::proto::cs::OsFamily;
+use std::time::Duration;
+
+/// A server or machine without a sign of life for this long counts as lost (806, 78022, 78174).
+pub(super) const HEARTBEAT_LIMIT: Duration = Duration::from_secs(15 * 60);
+/// Disks one master target may hold for replication (P19).
+pub(super) const MAX_DISKS: usize = 60;
+
+/// Says how late a heartbeat is, when it is too late.
+pub(super) fn late(now: VirtualMs, last: VirtualMs) -> Option<String> {
+    let age = now.since(last);
+    (age >= HEARTBEAT_LIMIT).then(|| format!("the last one came {} min ago", age.as_secs() / 60))
+}
+
+fn id(f: &Facts) -> &str {
+    f.request.master_target.as_deref().unwrap_or("master target")
+}
+
+fn report(f: &Facts, doc: &ErrorDoc, detail: impl Into<String>) -> Option<Report> {
+    Some(Report::new(doc, id(f), detail))
+}
+
+fn vm(f: &Facts) -> Option<&TargetVmFacts> {
+    f.vcenter.known()?.target_vm.as_ref()
+}
+
+pub(super) fn known(f: &Facts) -> Option<Report> {
+    let cs = f.cs.known()?;
+    cs.server(id(f)).is_none().then(|| Report::new(&doc::MT_UNKNOWN, id(f), id(f)))
+}
+
+pub(super) fn heartbeat(f: &Facts) -> Option<Report> {
+    let detail = late(f.now, f.cs.known()?.server(id(f))?.last_heartbeat)?;
+    report(f, &documented::MT_HEARTBEAT, detail)
+}
+
+/// Quiet when the heartbeat is missing too: one cause, one report.
+pub(super) fn answers(f: &Facts) -> Option<Report> {
+    let why = f.target.silent()?;
+    if heartbeat(f).is_some() || known(f).is_some() {
+        return None;
+    }
+    report(f, &doc::MT_SILENT, why)
+}
+
+pub(super) fn is_a_vm(f: &Facts) -> Option<Report> {
+    f.vcenter.known()?.target_vm.is_none().then(|| Report::new(&doc::MT_NOT_A_VM, id(f), id(f)))
+}
+
+fn family(os: OsFamily) -> &'static str {
+    match os {
+        OsFamily::Windows => "Windows",
+        OsFamily::Linux => "Linux",
+    }
+}
+
+pub(super) fn os_family(f: &Facts) -> Option<Report> {
+    let row = f.cs.known().and_then(|cs| cs.server(id(f))).map(|server| server.os);
+    let os = f.target.known().map(|health| health.os).or(row)?;
+    if os == f.item.os {
+        return None;
+    }
+    let detail = format!("{} is {}, {} is {}", id(f), family(os), f.item.name, family(f.item.os));
+    report(f, &doc::MT_OS_FAMILY, detail)
+}
+
+/// `9.62` as numbers; what is no number counts as zero.
+fn parts(version: &str) -> Vec<u32> {
+    version.split('.').map(|part| part.parse().unwrap_or(0)).collect()
+}
+
+pub(super) fn version(f: &Facts) -> Option<Report> {
+    let (cs, target) = (f.cs.known()?, f.target.known()?);
+    let relay = f.relay.known().map_or(cs.status.version.as_str(), |relay| relay.version.as_str());
+    let oldest = parts(relay).min(parts(&cs.status.version));
+    if parts(&target.version) <= oldest {
+        return None;
+    }
+    let detail = format!(
+        "master target {}, process server {relay}, configuration server {}",
+        target.version, cs.status.version
+    );
+    report(f, &doc::MT_VERSION, detail)
+}
+
+pub(super) fn no_snapshot(f: &Facts) -> Option<Report> {
+    let vm = vm(f)?;
+    if vm.snapshots.is_empty() {
+        return None;
+    }
+    report(f, &doc::MT_SNAPSHOT, format!("{} on {}", vm.snapshots.join(", "), id(f)))
+}
+
+pub(super) fn controller(f: &Facts) -> Option<Report> {
+    let vm = vm(f)?;
+    if vm.controllers.iter().any(|kind| kind.contains("LsiLogic")) {
+        return None;
+    }
+    report(f, &doc::MT_CONTROLLER, vm.controllers.join(", "))
+}
+
+pub(super) fn enable_uuid(f: &Facts) -> Option<Report> {
+    (!vm(f)?.enable_uuid).then(|| Report::new(&doc::MT_ENABLE_UUID, id(f), ""))
+}
+
+pub(super) fn tools(f: &Facts) -> Option<Report> {
+    (!vm(f)?.tools).then(|| Report::new(&doc::MT_NO_TOOLS, id(f), ""))
+}
+
+/// Disks of this machine that hang there already (an earlier attempt) need no new slot.
+pub(super) fn slots(f: &Facts) -> Option<Report> {
+    let attached = &f.target.known()?.attached;
+    let new = f.item.disks.iter().filter(|disk| !attached.contains(&disk.uuid)).count();
+    if new == 0 || attached.len() + new <= MAX_DISKS {
+        return None;
+    }
+    report(f, &doc::MT_FULL, format!("{} attached, {new} more needed", attached.len()))
+}
+
+/// One disk hangs on one machine (I4): the same UUID on both means that both were made from one template.
+pub(super) fn uuid_clash(f: &Facts) -> Option<Report> {
+    let vcenter = f.vcenter.known()?;
+    let (own, vm) = (vcenter.target_vm.as_ref()?, vcenter.vm.as_ref()?);
+    let disk = vm.disks.iter().find(|uuid| own.disks.contains(uuid))?;
+    report(f, &doc::MT_UUID_CLASH, disk.as_str())
+}
+
+pub(super) fn retention(f: &Facts) -> Option<Report> {
+    let volume = f.target.known()?.retention.as_ref();
+    let Some(volume) = volume.filter(|volume| volume.capacity > 0) else {
+        return report(f, &doc::NO_RETENTION, "none is listed");
+    };
+    let wanted = f.request.retention_drive.as_deref()?;
+    if wanted.trim_end_matches(['\\', '/', ':']) == volume.mount.trim_end_matches(['\\', '/', ':']) {
+        return None;
+    }
+    report(f, &doc::NO_RETENTION, format!("{wanted} was asked for, {} is listed", volume.mount))
+}

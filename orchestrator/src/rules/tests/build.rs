@@ -1,0 +1,165 @@
+//! Facts of a world in which everything is as it should be.
+
+use crate::facts::*;
+use crate::journal::{Operation, PointChoice};
+use failback_wire::clock::VirtualMs;
+use failback_wire::event::{Mark, PointKind};
+use failback_wire::ids::{MachineName, Site};
+use failback_wire::proto::agent::AgentStatus;
+use failback_wire::proto::cs::*;
+use failback_wire::proto::session::{Point, RetentionVolume, ServerHealth};
+
+/// Minutes of virtual time.
+pub(super) fn min(minutes: u64) -> VirtualMs {
+    VirtualMs(minutes * 60_000)
+}
+
+pub(super) fn point(id: &str, kind: PointKind, at: u64) -> Point {
+    Point {
+        point: id.into(),
+        mark: Mark(at),
+        kind,
+        time: min(at),
+        group: false,
+        snapshots: Default::default(),
+    }
+}
+
+fn registration(site: Site) -> RegistrationRow {
+    RegistrationRow {
+        host_id: format!("host-{site}"),
+        site,
+        address: format!("web01@{site}"),
+        registered_at: min(590),
+        last_heartbeat: min(598),
+        version: "9.62".into(),
+    }
+}
+
+fn server(component: Component, id: &str) -> ServerRow {
+    ServerRow {
+        component,
+        id: id.into(),
+        address: id.into(),
+        version: "9.62".into(),
+        os: OsFamily::Windows,
+        last_heartbeat: min(598),
+        facts: Default::default(),
+    }
+}
+
+fn cs() -> CsFacts {
+    CsFacts {
+        status: CsStatus {
+            version: "9.62".into(),
+            registered_address: "10.0.0.4".into(),
+            address: "10.0.0.4".into(),
+            generation: 1,
+        },
+        row: Some(MachineRow {
+            machine: "web01".into(),
+            protection: Protection {
+                os: OsFamily::Windows,
+                vm_uuid: "4210".into(),
+                direction: "none".into(),
+                policy: "failback".into(),
+            },
+            registrations: vec![registration(Site::OnPremises), registration(Site::Azure)],
+        }),
+        servers: vec![server(Component::ProcessServer, "ps"), server(Component::MasterTarget, "mt")],
+    }
+}
+
+fn health(id: &str) -> ServerHealth {
+    ServerHealth {
+        id: id.into(),
+        os: OsFamily::Windows,
+        version: "9.62".into(),
+        attached: Vec::new(),
+        retention: Some(RetentionVolume { mount: "R:".into(), capacity: 600 << 30, free: 500 << 30 }),
+        sessions: Vec::new(),
+    }
+}
+
+fn vcenter() -> VcenterFacts {
+    VcenterFacts {
+        can_write: true,
+        vm: Some(VmFacts {
+            on: false,
+            host_connected: true,
+            snapshots: Vec::new(),
+            disks: vec!["u0".into(), "u1".into()],
+            datastores: vec!["ds1".into()],
+        }),
+        target_vm: Some(TargetVmFacts {
+            snapshots: Vec::new(),
+            disks: vec!["mt0".into()],
+            controllers: vec!["VirtualLsiLogicController".into()],
+            enable_uuid: true,
+            tools: true,
+            host_connected: true,
+        }),
+        datastores: vec![DatastoreFacts {
+            name: "ds1".into(),
+            kind: "VMFS".into(),
+            accessible: true,
+            writable: true,
+        }],
+        names_on_host: Vec::new(),
+    }
+}
+
+/// Facts under which `operation` is allowed, at 600 minutes, 100 minutes after the last failover.
+pub(super) fn sound(operation: Operation) -> Facts {
+    let disk = |disk: &str, uuid: &str| DiskFacts { disk: disk.into(), uuid: uuid.into() };
+    let status = AgentStatus {
+        host_id: "host".into(),
+        registered: true,
+        session: None,
+        tools_enabled: true,
+        disks: Vec::new(),
+    };
+    Facts {
+        operation,
+        now: min(600),
+        request: RequestFacts {
+            by_plan: false,
+            choice: PointChoice::Latest,
+            master_target: Some("mt".into()),
+            process_server: Some("ps".into()),
+            retention_drive: Some("R".into()),
+            datastore: Some("ds1".into()),
+        },
+        item: ItemFacts {
+            name: MachineName::from("web01"),
+            os: OsFamily::Windows,
+            state: "Protected".into(),
+            allowed: true,
+            critical: Vec::new(),
+            group: None,
+            migrated: false,
+            disks: vec![disk("web01-disk0", "u0"), disk("web01-disk1", "u1")],
+            source_since: Some(min(500)),
+            registered_after: Some(min(499)),
+            resuming: false,
+        },
+        cs: Seen::Known(cs()),
+        vcenter: Seen::Known(vcenter()),
+        target: Seen::Known(health("mt")),
+        relay: Seen::Known(health("ps")),
+        azure: Seen::Known(AzureFacts { exists: true, running: true, power: "running".into() }),
+        agent: Seen::Known(status),
+        points: Seen::Known(vec![
+            point("p1", PointKind::Application, 560),
+            point("p2", PointKind::Crash, 595),
+        ]),
+    }
+}
+
+/// The known answer, to be spoilt.
+pub(super) fn known<T>(seen: &mut Seen<T>) -> &mut T {
+    match seen {
+        Seen::Known(value) => value,
+        Seen::Unasked | Seen::Silent(_) | Seen::Refused(_) => panic!("nothing known"),
+    }
+}

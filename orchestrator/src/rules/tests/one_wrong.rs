@@ -1,0 +1,125 @@
+//! A table: one thing wrong, the operation, the codes it is refused with.
+
+use super::build::{known, min, point, sound};
+use super::refusals;
+use crate::facts::{Facts, Seen};
+use crate::journal::Operation::{self, *};
+use crate::journal::PointChoice;
+use failback_wire::event::PointKind;
+use failback_wire::ids::Site;
+use failback_wire::proto::cs::OsFamily;
+
+type Spoil = fn(&mut Facts);
+/// What is wrong, how, for which operations, and the codes that must come out.
+type Case = (&'static str, Spoil, &'static [Operation], &'static [&'static str]);
+
+fn register_at(f: &mut Facts, site: Site, at: u64) {
+    let row = known(&mut f.cs).row.as_mut().unwrap();
+    for registration in row.registrations.iter_mut().filter(|r| r.site == site) {
+        registration.registered_at = min(at);
+    }
+}
+
+fn heartbeat(f: &mut Facts, server: &str, at: u64) {
+    for row in known(&mut f.cs).servers.iter_mut().filter(|row| row.id == server) {
+        row.last_heartbeat = min(at);
+    }
+}
+
+const SITE: &[Operation] = &[Reprotect, Failback];
+const BACK: &[Operation] = &[Reprotect, Failback, ReprotectForward];
+
+#[rustfmt::skip]
+const CASES: &[Case] = &[
+    ("state", |f| f.item.allowed = false, &Operation::ALL, &["FB1801"]),
+    ("migrated", |f| f.item.migrated = true, SITE, &["FB1507"]),
+    ("group member alone", |f| f.item.group = Some("g".into()), &[Failover, Reprotect, Failback, ReprotectForward], &["FB1701"]),
+    ("group member by plan", |f| { f.item.group = Some("g".into()); f.request.by_plan = true }, BACK, &[]),
+    ("health", |f| f.item.critical = vec!["78174".into()], &[Failback], &["FB1802"]),
+    ("health, another operation", |f| f.item.critical = vec!["78174".into()], &[Failover, Reprotect], &[]),
+    ("health, second attempt", |f| { f.item.critical = vec!["78174".into()]; f.item.resuming = true }, &[Failback], &[]),
+    ("CS silent", |f| f.cs = Seen::Silent("down".into()), &[EnableProtection, Reprotect, Failback, ReprotectForward], &["FB1003"]),
+    ("CS silent, not needed", |f| f.cs = Seen::Silent("down".into()), &[Failover, Commit, CommitBack], &[]),
+    ("CS address", |f| known(&mut f.cs).status.address = "10.0.0.9".into(), BACK, &["FB1005"]),
+    ("CS row", |f| known(&mut f.cs).row = None, BACK, &["FB1004"]),
+    ("vCenter silent", |f| f.vcenter = Seen::Silent("down".into()), &[EnableProtection, Reprotect, Failback], &["FB1001"]),
+    ("vCenter silent, not needed", |f| f.vcenter = Seen::Silent("down".into()), &[Failover, Commit, CommitBack, ReprotectForward], &[]),
+    ("vCenter login", |f| f.vcenter = Seen::Refused("InvalidLogin".into()), SITE, &["FB1006"]),
+    ("read-only account", |f| known(&mut f.vcenter).can_write = false, SITE, &["FB1002"]),
+    ("MT not registered", |f| known(&mut f.cs).servers.retain(|s| s.id != "mt"), SITE, &["FB1312"]),
+    ("MT heartbeat", |f| heartbeat(f, "mt", 585), SITE, &["78022"]),
+    ("MT heartbeat and silent", |f| { heartbeat(f, "mt", 585); f.target = Seen::Silent("down".into()) }, SITE, &["78022"]),
+    ("MT silent", |f| f.target = Seen::Silent("down".into()), SITE, &["FB1310"]),
+    ("MT no VM", |f| known(&mut f.vcenter).target_vm = None, SITE, &["FB1308"]),
+    ("MT family", |f| known(&mut f.target).os = OsFamily::Linux, SITE, &["FB1301"]),
+    ("MT snapshot", |f| known(&mut f.vcenter).target_vm.as_mut().unwrap().snapshots = vec!["backup".into()], SITE, &["FB1303"]),
+    ("MT snapshot, not needed", |f| known(&mut f.vcenter).target_vm.as_mut().unwrap().snapshots = vec!["backup".into()], &[Failover, ReprotectForward], &[]),
+    ("MT controller", |f| known(&mut f.vcenter).target_vm.as_mut().unwrap().controllers = vec!["ParaVirtualSCSIController".into()], &[Reprotect], &["FB1304"]),
+    ("MT EnableUUID", |f| known(&mut f.vcenter).target_vm.as_mut().unwrap().enable_uuid = false, &[Reprotect], &["FB1306"]),
+    ("MT Tools", |f| known(&mut f.vcenter).target_vm.as_mut().unwrap().tools = false, &[Reprotect], &["FB1307"]),
+    ("MT 59 disks", |f| known(&mut f.target).attached = (0..59).map(|n| format!("x{n}").into()).collect(), &[Reprotect], &["FB1305"]),
+    ("MT 58 disks", |f| known(&mut f.target).attached = (0..58).map(|n| format!("x{n}").into()).collect(), &[Reprotect], &[]),
+    ("one template", |f| known(&mut f.vcenter).target_vm.as_mut().unwrap().disks.push("u1".into()), &[Reprotect], &["FB1309"]),
+    ("retention", |f| known(&mut f.target).retention = None, &[Reprotect], &["FB1402"]),
+    ("another retention drive", |f| f.request.retention_drive = Some("S:".into()), &[Reprotect], &["FB1402"]),
+    ("NFS only", |f| { known(&mut f.vcenter).datastores[0].kind = "NFS".into() }, &[Reprotect], &["FB1401"]),
+    ("datastore read-only", |f| known(&mut f.vcenter).datastores[0].writable = false, &[Reprotect], &["8061"]),
+    ("datastore of the VM not mounted", |f| known(&mut f.vcenter).vm.as_mut().unwrap().datastores = vec!["ds9".into()], &[Reprotect], &["8061"]),
+    ("unknown datastore, ignored", |f| f.request.datastore = Some("ds9".into()), &[Reprotect], &[]),
+    ("unknown datastore, no VM", |f| { f.request.datastore = Some("ds9".into()); known(&mut f.vcenter).vm = None }, &[Reprotect], &["FB1403"]),
+    ("name taken", |f| { let v = known(&mut f.vcenter); v.vm = None; v.names_on_host = vec!["web01".into()] }, &[Reprotect], &["78052"]),
+    ("a disk replaced", |f| known(&mut f.vcenter).vm.as_mut().unwrap().disks = vec!["u0".into(), "u9".into()], &[Reprotect], &["FB1505"]),
+    ("a disk left at the MT", |f| { let v = known(&mut f.vcenter); v.vm.as_mut().unwrap().disks.pop(); v.target_vm.as_mut().unwrap().disks.push("u1".into()) }, &[Reprotect], &[]),
+    ("on-premises VM gone", |f| known(&mut f.vcenter).vm = None, &[Failback], &["FB1503"]),
+    ("on-premises VM gone, alternate location", |f| known(&mut f.vcenter).vm = None, &[Reprotect], &[]),
+    ("host down", |f| known(&mut f.vcenter).vm.as_mut().unwrap().host_connected = false, SITE, &["FB1504"]),
+    ("on-premises VM on", |f| known(&mut f.vcenter).vm.as_mut().unwrap().on = true, &[Failback], &["FB1506"]),
+    ("on-premises VM on, reprotect powers it off", |f| known(&mut f.vcenter).vm.as_mut().unwrap().on = true, &[Reprotect], &[]),
+    ("PS not registered", |f| known(&mut f.cs).servers.retain(|s| s.id != "ps"), BACK, &["FB1101"]),
+    ("PS heartbeat", |f| heartbeat(f, "ps", 585), BACK, &["806"]),
+    ("PS silent", |f| f.relay = Seen::Silent("down".into()), &[EnableProtection, Failover, Reprotect, Failback, ReprotectForward], &["FB1102"]),
+    ("Azure silent", |f| f.azure = Seen::Silent("down".into()), &[Failover, Reprotect, Failback, CommitBack], &["FB1007"]),
+    ("Azure VM gone", |f| { let a = known(&mut f.azure); a.exists = false; a.running = false }, SITE, &["FB1502"]),
+    ("Azure VM stopped", |f| known(&mut f.azure).running = false, &[Reprotect], &["78093"]),
+    ("Azure VM stopped, failback", |f| known(&mut f.azure).running = false, &[Failback], &[]),
+    ("agent not registered yet", |f| { register_at(f, Site::Azure, 400); f.item.source_since = Some(min(597)) }, &[Reprotect], &["FB1501"]),
+    ("agent never registered", |f| register_at(f, Site::Azure, 400), &[Reprotect], &["95226"]),
+    ("agent never registered, silent", |f| { register_at(f, Site::Azure, 400); f.agent = Seen::Silent("down".into()) }, &[Reprotect], &["78174"]),
+    ("the other copy's registration", |f| register_at(f, Site::OnPremises, 400), &[Reprotect, Failback], &[]),
+    ("agent not registered yet, forward", |f| { register_at(f, Site::OnPremises, 400); f.item.source_since = Some(min(597)) }, &[ReprotectForward], &["FB1501"]),
+    ("agent never registered, forward", |f| register_at(f, Site::OnPremises, 400), &[ReprotectForward], &["78174"]),
+    ("agent lost", |f| known(&mut f.cs).row.as_mut().unwrap().registrations.iter_mut().for_each(|r| r.last_heartbeat = min(580)), &[Reprotect, ReprotectForward], &["78174"]),
+    ("no point", |f| known(&mut f.points).clear(), &[Failover, Failback], &["FB1601"]),
+    ("no application point", |f| { known(&mut f.points).remove(0); f.request.choice = PointChoice::Application }, &[Failover, Failback], &["FB1602"]),
+    ("an application point", |f| f.request.choice = PointChoice::Application, &[Failover, Failback], &[]),
+    ("unknown point", |f| f.request.choice = PointChoice::Custom("p9".into()), &[Failover, Failback], &["FB1603"]),
+    ("a known point", |f| { f.request.choice = PointChoice::Custom("p3".into()); known(&mut f.points).push(point("p3", PointKind::Crash, 599)) }, &[Failover, Failback], &[]),
+];
+
+#[test]
+fn one_thing_wrong_gives_exactly_its_code() {
+    for (what, spoil, operations, codes) in CASES {
+        for operation in *operations {
+            let mut facts = sound(*operation);
+            spoil(&mut facts);
+            assert_eq!(&refusals(&facts), codes, "{what}, {}", operation.as_str());
+        }
+    }
+}
+
+#[test]
+fn a_newer_master_target_only_warns() {
+    let mut facts = sound(Reprotect);
+    known(&mut facts.target).version = "9.63".into();
+    let verdict = super::super::check(&facts);
+    assert!(verdict.refusals.is_empty());
+    let codes: Vec<_> = verdict.warnings.iter().map(|report| report.code.as_str()).collect();
+    assert_eq!(codes, ["FB1302"]);
+}
+
+#[test]
+fn versions_compare_as_numbers() {
+    let mut facts = sound(Reprotect);
+    known(&mut facts.target).version = "9.7".into();
+    assert!(super::super::check(&facts).warnings.is_empty(), "9.7 is older than 9.62");
+}

@@ -1,0 +1,105 @@
+//! A plan is refused as a whole, before any machine is touched.
+
+use super::build::{known, point, sound};
+use crate::facts::{MemberFacts, PlanFacts, RequestFacts};
+use crate::journal::Operation::{self, Failback, Reprotect};
+use crate::journal::PointChoice;
+use crate::rules::check;
+use crate::rules::plan::check_plan;
+use failback_wire::error::Report;
+use failback_wire::event::PointKind;
+use failback_wire::ids::MachineName;
+use failback_wire::proto::cs::OsFamily;
+use failback_wire::proto::session::Point;
+use std::collections::BTreeMap;
+
+fn plan(operation: Operation, groups: &[&[&str]]) -> PlanFacts {
+    let groups: Vec<Vec<MachineName>> =
+        groups.iter().map(|group| group.iter().map(|name| MachineName::from(*name)).collect()).collect();
+    let request = RequestFacts {
+        master_target: Some("mt".into()),
+        process_server: Some("ps".into()),
+        retention_drive: Some("R:".into()),
+        datastore: Some("ds1".into()),
+        ..RequestFacts::default()
+    };
+    let member = MemberFacts { group: None, os: OsFamily::Windows, request: Some(request), points: None };
+    let members = groups.iter().flatten().map(|name| (name.clone(), member.clone())).collect();
+    PlanFacts { plan: "plan".into(), operation, groups, members, replication_groups: BTreeMap::new() }
+}
+
+fn codes(reports: &[Report]) -> Vec<&str> {
+    reports.iter().map(|report| report.code.as_str()).collect()
+}
+
+fn refused(facts: &PlanFacts) -> Vec<String> {
+    check_plan(facts, &BTreeMap::new()).into_iter().map(|report| report.code).collect()
+}
+
+#[test]
+fn limits() {
+    assert_eq!(refused(&plan(Failback, &[&["a", "b"], &["c"]])), Vec::<String>::new());
+    assert_eq!(refused(&plan(Failback, &[])), ["FB1709"]);
+    assert_eq!(refused(&plan(Failback, &[["a"].as_slice(); 8])), ["FB1703", "FB1708"]);
+    let names: Vec<String> = (0..101).map(|n| format!("vm{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    assert_eq!(refused(&plan(Failback, &[&names[..100]])), Vec::<String>::new());
+    assert_eq!(refused(&plan(Failback, &[&names])), ["FB1702"]);
+}
+
+#[test]
+fn replication_groups_are_whole_and_uniform() {
+    let mut facts = plan(Reprotect, &[&["a", "b"]]);
+    facts.members.values_mut().for_each(|member| member.group = Some("g".into()));
+    facts.replication_groups.insert("g".into(), vec!["a".into(), "b".into()]);
+    assert_eq!(refused(&facts), Vec::<String>::new());
+    facts.replication_groups.insert("g".into(), vec!["a".into(), "b".into(), "c".into()]);
+    assert_eq!(refused(&facts), ["FB1705"]);
+    facts.replication_groups.clear();
+    facts.members.get_mut(&MachineName::from("a")).unwrap().os = OsFamily::Linux;
+    assert_eq!(refused(&facts), ["FB1707"]);
+}
+
+#[test]
+fn reprotect_needs_inputs_for_every_machine() {
+    let mut facts = plan(Reprotect, &[&["a", "b"]]);
+    facts.members.get_mut(&MachineName::from("b")).unwrap().request.as_mut().unwrap().datastore = None;
+    let reports = check_plan(&facts, &BTreeMap::new());
+    assert_eq!(codes(&reports), ["FB1706"]);
+    assert_eq!(reports[0].entity, "b");
+}
+
+#[test]
+fn a_group_needs_a_common_application_consistent_point() {
+    let mut facts = plan(Failback, &[&["a", "b"]]);
+    facts.replication_groups.insert("g".into(), vec!["a".into(), "b".into()]);
+    for (member, at) in facts.members.values_mut().zip([100, 160]) {
+        member.group = Some("g".into());
+        let tagged = |at| Point { group: true, ..point("p", PointKind::Application, at) };
+        member.points = Some(vec![tagged(40), tagged(at)]);
+        member.request.as_mut().unwrap().choice = PointChoice::Application;
+    }
+    assert_eq!(refused(&facts), Vec::<String>::new(), "both have the tag of minute 40");
+    facts.members.values_mut().for_each(|member| drop(member.points.as_mut().unwrap().remove(0)));
+    assert_eq!(refused(&facts), ["FB1604"]);
+    facts.members.values_mut().for_each(|member| member.request = Some(RequestFacts::default()));
+    assert_eq!(refused(&facts), Vec::<String>::new(), "latest keeps no consistency (R4)");
+}
+
+#[test]
+fn one_refused_member_refuses_the_plan() {
+    let facts = plan(Failback, &[&["a", "b", "c", "d", "e"]]);
+    let mut members = BTreeMap::new();
+    for name in facts.groups.iter().flatten() {
+        let mut member = sound(Failback);
+        member.item.name = name.clone();
+        if name.as_str() == "d" {
+            known(&mut member.points).clear();
+        }
+        members.insert(name.clone(), check(&member).refusals);
+    }
+    let reports = check_plan(&facts, &members);
+    assert_eq!(codes(&reports), ["FB1704", "FB1601"]);
+    assert_eq!(reports[1].entity, "d");
+    assert_eq!(reports[0].inner.len(), 1);
+}

@@ -1,0 +1,166 @@
+//! The orchestrator as a running service: it owns the journal, runs jobs, watches sessions.
+
+mod announce;
+mod glance;
+pub(crate) mod monitor;
+mod services;
+mod submit;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use glance::glance;
+pub use services::Services;
+pub use submit::{Action, Ask, Refusal};
+
+use crate::config::Config;
+use crate::journal::{Job, Journal, JournalError, Record};
+use crate::workflow::{Book, Classic, Workflow, runner};
+use announce::Shown;
+use failback_wire::clock::VirtualMs;
+use failback_wire::env::Ids;
+use failback_wire::error::Report;
+use failback_wire::event::What;
+use failback_wire::ids::{JobId, MachineName};
+use failback_wire::node::Ctx;
+use failback_wire::store::CommitHook;
+use monitor::Sight;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use crate::journal::Health;
+
+/// One epoch of the orchestrator.
+pub struct Orchestrator {
+    services: Services,
+    journal: Journal,
+    book: Arc<dyn Book>,
+    ids: Ids,
+    sights: Mutex<BTreeMap<MachineName, Sight>>,
+    shown: Mutex<BTreeMap<MachineName, Shown>>,
+}
+
+impl Orchestrator {
+    /// Starts the product: folds the journal in `image` (or an empty one), takes up open jobs, watches sessions.
+    ///
+    /// # Errors
+    /// When `image` is no journal.
+    pub fn start(
+        ctx: Ctx,
+        config: Config,
+        image: Option<&[u8]>,
+        hook: Arc<dyn CommitHook>,
+    ) -> Result<Arc<Self>, JournalError> {
+        Self::start_with(ctx, config, image, hook, Arc::new(Classic))
+    }
+
+    /// Starts with an explicit book: folds the journal, takes up open jobs, watches sessions.
+    ///
+    /// # Errors
+    /// When `image` is no journal.
+    pub fn start_with(
+        ctx: Ctx,
+        config: Config,
+        image: Option<&[u8]>,
+        hook: Arc<dyn CommitHook>,
+        book: Arc<dyn Book>,
+    ) -> Result<Arc<Self>, JournalError> {
+        let journal = Journal::open(ctx.fence.clone(), hook, image)?;
+        let me = Arc::new(Self {
+            ids: ctx.ids("jobs"),
+            services: Services::new(ctx, config),
+            journal,
+            book,
+            sights: Mutex::default(),
+            shown: Mutex::default(),
+        });
+        me.remember_shown();
+        let open = |state: &crate::journal::State| {
+            let is_open = |id: &&JobId| state.jobs.get(*id).is_some_and(Job::is_open);
+            state.order.iter().filter(is_open).cloned().collect::<Vec<_>>()
+        };
+        for job in me.journal.read(open) {
+            me.retell(&job);
+            me.services.ctx.spawn(runner::drive(me.clone(), job));
+        }
+        me.services.ctx.spawn(monitor::watch(me.clone()));
+        Ok(me)
+    }
+
+    /// The committed image of the journal, as a disk would hold it.
+    ///
+    /// # Errors
+    /// When SQLite cannot serialise.
+    pub fn image(&self) -> Result<Vec<u8>, JournalError> {
+        self.journal.image()
+    }
+
+    /// Items, jobs and plans as plain data, for checks.
+    pub fn observe(&self) -> serde_json::Value {
+        let health = |name: &MachineName| self.health(name);
+        self.journal.read(|state| {
+            let items: BTreeMap<_, _> = state
+                .items
+                .iter()
+                .map(|(name, item)| {
+                    let (health, errors) = health(name);
+                    let view = serde_json::json!({
+                        "state": item.state.as_str(),
+                        "leg": item.leg.instance_type(),
+                        "active": item.active,
+                        "activeLocation": item.active_location(),
+                        "rest": item.state.is_rest() && state.busy(name).is_none(),
+                        "health": health.as_str(),
+                        "healthErrors": errors.iter().map(|e| e.code.as_str()).collect::<Vec<_>>(),
+                        "allowed": state.allowed(name).iter().map(|a| a.as_str()).collect::<Vec<_>>(),
+                        "warnings": item.warnings.keys().collect::<Vec<_>>(),
+                        "halfway": item.halfway,
+                        "points": self.sights().get(name).map(|s| s.points.keys().collect::<Vec<_>>()),
+                        "item": item,
+                    });
+                    (name.as_str(), view)
+                })
+                .collect();
+            let jobs: Vec<_> = state.order.iter().filter_map(|id| state.jobs.get(id)).collect();
+            serde_json::json!({ "items": items, "jobs": jobs, "plans": state.plans })
+        })
+    }
+
+    /// Clients and configuration.
+    pub(crate) fn services(&self) -> &Services {
+        &self.services
+    }
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+    pub(crate) fn book(&self) -> &dyn Book {
+        self.book.as_ref()
+    }
+    pub(crate) fn now(&self) -> VirtualMs {
+        self.services.ctx.now()
+    }
+    pub(crate) fn emit(&self, what: What) {
+        self.services.ctx.emit(what);
+    }
+    pub(crate) fn job(&self, id: &JobId) -> Option<Job> {
+        self.journal.read(|state| state.jobs.get(id).cloned())
+    }
+    /// The workflow a job runs.
+    pub(crate) fn workflow(&self, job: &Job) -> &'static Workflow {
+        self.book.workflow(job.request.operation, job.verb())
+    }
+    /// Health of an item as the monitor derives it, and the errors behind it.
+    pub(crate) fn health(&self, item: &MachineName) -> (Health, Vec<Report>) {
+        self.sights().get(item).map(|sight| (sight.health, sight.errors.clone())).unwrap_or_default()
+    }
+    pub(crate) fn sights(&self) -> MutexGuard<'_, BTreeMap<MachineName, Sight>> {
+        self.sights.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// Journals, then tells what the records mean.
+    pub(crate) fn record(&self, records: Vec<Record>) -> Result<(), JournalError> {
+        let told = records.clone();
+        self.journal.append::<_, JournalError>(|_| Ok((records, ())))?;
+        self.announce(&told);
+        Ok(())
+    }
+}

@@ -1,0 +1,241 @@
+//! Looks at every replicating item's session and servers: recovery points, RPO and health follow from
+//! what is seen. Nothing here is journalled but an item's first recovery point.
+
+use super::Orchestrator;
+use crate::catalogue::warning::RPO_BREACH;
+use crate::journal::{Health, Item, ProtectionState, Record, State};
+use crate::workflow::{Finding, Glance};
+use failback_wire::clock::VirtualMs;
+use failback_wire::error::Report;
+use failback_wire::event::What;
+use failback_wire::ids::{MachineName, PointId, SessionId};
+use failback_wire::proto::session::{Point, SessionView};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+use tokio::time::sleep_until;
+
+/// What the monitor knows of one item.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sight {
+    /// The session it was seen in.
+    pub(crate) session: Option<SessionId>,
+    /// The last answer.
+    pub(crate) view: Option<SessionView>,
+    /// When it came.
+    pub(crate) seen: Option<VirtualMs>,
+    /// Recovery points on offer.
+    pub(crate) points: BTreeMap<PointId, Point>,
+    /// Health, as derived at the last look.
+    pub(crate) health: Health,
+    /// The errors behind it, worst first.
+    pub(crate) errors: Vec<Report>,
+    /// Findings by code and entity, with when they were first made.
+    first: BTreeMap<(String, String), VirtualMs>,
+    /// When the look began that brought it: an answer to an earlier question tells nothing new.
+    begun: VirtualMs,
+    /// A look is under way.
+    looking: bool,
+}
+
+/// True for items whose session should be feeding recovery points.
+fn watched(item: &Item) -> bool {
+    let tried = matches!(
+        item.state,
+        ProtectionState::UnplannedFailoverFailed | ProtectionState::PlannedFailoverFailed
+    );
+    item.session().is_some() && (item.state.is_replicating() || tried && item.halfway.is_none())
+}
+
+/// Looks at everything, at once and then at every interval.
+pub(crate) async fn watch(me: Arc<Orchestrator>) {
+    let every = me.services().config.knobs.poll_every;
+    let mut next = me.now();
+    loop {
+        let look = |item: &&Item| watched(item);
+        let items: Vec<Item> =
+            me.journal().read(|state| state.items.values().filter(look).cloned().collect());
+        for item in items {
+            let busy =
+                std::mem::replace(&mut me.sights().entry(item.name.clone()).or_default().looking, true);
+            if !busy {
+                me.services().ctx.spawn(look_at(me.clone(), item));
+            }
+        }
+        next = next.plus(every);
+        sleep_until(me.services().ctx.clock.instant(next)).await;
+    }
+}
+
+/// Looks at these items now, all at once, and waits for what it brings: preconditions must not be judged
+/// by a look of minutes ago.
+pub(crate) async fn refresh(me: &Arc<Orchestrator>, names: &[MachineName]) {
+    let find = |state: &State| {
+        names.iter().filter_map(|name| state.items.get(name)).filter(|item| watched(item)).cloned().collect()
+    };
+    let items: Vec<Item> = me.journal().read(find);
+    let mut waiting = Vec::new();
+    for item in items {
+        let (done, end) = oneshot::channel();
+        let look = look_at(me.clone(), item);
+        me.services().ctx.spawn(async move {
+            look.await;
+            let _ = done.send(());
+        });
+        waiting.push(end);
+    }
+    for end in waiting {
+        let _ = end.await;
+    }
+}
+
+async fn look_at(me: Arc<Orchestrator>, item: Item) {
+    let begun = me.now();
+    let glance = me.book().glance(me.services(), &item).await;
+    let name = item.name.clone();
+    let session = |item: &Item| item.session().map(|spec| (spec.session.clone(), spec.epoch));
+    let current = me.journal().read(|state| state.items.get(&name).filter(|now| watched(now)).cloned());
+    // A job may have changed the item while the answer was on its way: then it tells of the past.
+    let fresh = current.filter(|now| session(now) == session(&item));
+    if let Some(now) = &fresh {
+        me.absorb(now, begun, glance);
+    }
+    if let Some(sight) = me.sights().get_mut(&name) {
+        sight.looking = false;
+    }
+}
+
+impl Orchestrator {
+    fn absorb(self: &Arc<Self>, item: &Item, begun: VirtualMs, glance: Glance) {
+        self.withdraw_old_points(&item.name);
+        {
+            let mut sights = self.sights();
+            let sight = sights.entry(item.name.clone()).or_default();
+            if begun < sight.begun {
+                return;
+            }
+            sight.begun = begun;
+        }
+        let mut findings = glance.findings;
+        if let Some(view) = &glance.view {
+            self.offer(item, view);
+            findings.extend(self.rpo(item, view));
+        }
+        let (health, errors) = self.derive(&item.name, findings);
+        if let Some(sight) = self.sights().get_mut(&item.name) {
+            sight.health = health;
+            sight.errors = errors;
+            if let Some(view) = &glance.view {
+                sight.seen = Some(self.now());
+                sight.view = Some(view.clone());
+            }
+        }
+        let synced =
+            |view: &SessionView| !view.points.is_empty() && view.disks.iter().all(|disk| disk.synced);
+        let first = item.state == ProtectionState::InitialReplicationInProgress
+            && glance.view.as_ref().is_some_and(synced);
+        if first {
+            let state = ProtectionState::Protected;
+            let record = Record::ItemChanged { at: self.now(), item: item.name.clone(), state };
+            if let Err(error) = self.record(vec![record]) {
+                tracing::error!(item = %item.name, %error, "the first recovery point is not journalled");
+            }
+        } else {
+            self.announce_item(&item.name);
+        }
+    }
+
+    /// Offers the points that are new, withdraws those that are gone.
+    fn offer(&self, item: &Item, view: &SessionView) {
+        let now: BTreeMap<PointId, Point> =
+            view.points.iter().map(|point| (point.point.clone(), point.clone())).collect();
+        let before = {
+            let mut sights = self.sights();
+            let sight = sights.entry(item.name.clone()).or_default();
+            sight.session = Some(view.session.clone());
+            std::mem::replace(&mut sight.points, now.clone())
+        };
+        for point in before.keys().filter(|point| !now.contains_key(*point)) {
+            self.emit(What::PointWithdrawn { item: item.name.clone(), point: point.clone() });
+        }
+        for point in view.points.iter().filter(|point| !before.contains_key(&point.point)) {
+            self.emit(What::PointOffered {
+                item: item.name.clone(),
+                session: view.session.clone(),
+                point: point.point.clone(),
+                mark: point.mark,
+                kind: point.kind,
+            });
+        }
+    }
+
+    /// Points of a session that is no longer the item's are no longer on offer, and an item that does not
+    /// replicate has no replication health.
+    pub(super) fn withdraw_old_points(&self, name: &MachineName) {
+        let (session, is_watched) = self.journal().read(|state| {
+            let item = state.items.get(name);
+            (item.and_then(Item::session).map(|spec| spec.session.clone()), item.is_some_and(watched))
+        });
+        let gone = {
+            let mut sights = self.sights();
+            let Some(sight) = sights.get_mut(name) else { return };
+            let settled = is_watched || (sight.health == Health::Normal && sight.first.is_empty());
+            if settled && sight.session == session {
+                return;
+            }
+            sight.health = Health::Normal;
+            sight.errors.clear();
+            sight.first.clear();
+            if sight.session == session {
+                BTreeMap::new()
+            } else {
+                sight.session = session;
+                sight.view = None;
+                sight.seen = None;
+                std::mem::take(&mut sight.points)
+            }
+        };
+        for point in gone.into_keys() {
+            self.emit(What::PointWithdrawn { item: name.clone(), point });
+        }
+        self.announce_item(name);
+    }
+
+    /// The RPO threshold only raises an alert (R8).
+    fn rpo(&self, item: &Item, view: &SessionView) -> Option<Finding> {
+        let last = view.last_mark?;
+        let age = self.now().since(last);
+        let late = age > self.services().config.knobs.rpo_threshold;
+        let detail = format!("the last complete mark is {} min old", age.as_secs() / 60);
+        late.then(|| Finding {
+            report: Report::new(&RPO_BREACH, item.name.as_str(), detail),
+            health: Health::Warning,
+            since: None,
+            at_once: true,
+        })
+    }
+
+    /// Health is the worst of the findings that have lasted long enough.
+    fn derive(&self, name: &MachineName, findings: Vec<Finding>) -> (Health, Vec<Report>) {
+        let now = self.now();
+        let silence = self.services().config.knobs.silent_after;
+        let mut sights = self.sights();
+        let first = &mut sights.entry(name.clone()).or_default().first;
+        let key = |finding: &Finding| (finding.report.code.clone(), finding.report.entity.clone());
+        let same = |a: &Report, b: &Report| a.code == b.code && a.entity == b.entity;
+        let before = std::mem::take(first);
+        let mut counted: Vec<(Health, Report)> = Vec::new();
+        for finding in findings {
+            let seen = before.get(&key(&finding)).copied().unwrap_or(now);
+            first.insert(key(&finding), seen);
+            let age = now.since(finding.since.unwrap_or(seen));
+            let told = counted.iter().any(|(_, report)| same(report, &finding.report));
+            if !told && (finding.at_once || age > silence) {
+                counted.push((finding.health, finding.report));
+            }
+        }
+        counted.sort_by_key(|(health, _)| std::cmp::Reverse(*health));
+        let worst = counted.first().map(|(health, _)| *health).unwrap_or_default();
+        (worst, counted.into_iter().map(|(_, report)| report).collect())
+    }
+}

@@ -1,0 +1,43 @@
+//! What steps, rules and the monitor reach the outside world through.
+
+use crate::clients::agent::AgentClient;
+use crate::clients::azure::AzureClient;
+use crate::clients::cs::CsClient;
+use crate::clients::session::SessionClient;
+use crate::clients::vcenter::VcenterClient;
+use crate::config::Config;
+use failback_wire::node::Ctx;
+
+/// Clients of the systems around the orchestrator. Cheap to share, never holds state of its own.
+pub struct Services {
+    /// Clock, randomness, events, transport.
+    pub ctx: Ctx,
+    /// What the orchestrator was told.
+    pub config: Config,
+    /// vCenter.
+    pub vcenter: VcenterClient,
+    /// Azure: machines, disks, signatures.
+    pub azure: AzureClient,
+    /// The configuration server.
+    pub cs: CsClient,
+    /// Mobility agents, at the addresses they registered.
+    pub agents: AgentClient,
+    /// Sessions at process servers and master targets.
+    pub sessions: SessionClient,
+}
+
+impl Services {
+    /// Clients that speak as this node.
+    pub fn new(ctx: Ctx, config: Config) -> Self {
+        let http = || ctx.http.clone();
+        let to = &config.vcenter;
+        let vcenter = VcenterClient::new(http(), to.host.clone(), to.user.clone(), to.password.clone());
+        let to = &config.azure;
+        let (subscription, group) = (to.subscription.clone(), to.resource_group.clone());
+        let azure = AzureClient::new(http(), to.host.clone(), subscription, group, to.token.clone());
+        let cs = CsClient::new(http(), config.cs.host.clone(), config.cs.passphrase.clone());
+        let agents = AgentClient::new(http(), config.cs.passphrase.clone());
+        let sessions = SessionClient::new(http(), config.cs.passphrase.clone());
+        Self { vcenter, azure, cs, agents, sessions, config, ctx }
+    }
+}

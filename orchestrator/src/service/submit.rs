@@ -1,0 +1,242 @@
+//! Requests on their way to becoming jobs. What is refused here is refused at once and leaves no trace in
+//! the journal: unknown, busy, not allowed in this state.
+
+use super::Orchestrator;
+use crate::catalogue::machine::{BAD_REQUEST, BUSY, NOT_ALLOWED, NOT_FOUND, PLAN_EMPTY};
+use crate::journal::{
+    Accepted, Allowed, Input, Item, JournalError, Leg, Operation, ProtectionState, Record, State, Target,
+    Verb,
+};
+use crate::workflow::runner;
+use failback_wire::error::{ErrorDoc, Report};
+use failback_wire::http::StatusCode;
+use failback_wire::ids::{JobId, MachineName};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What an operator may ask for. Which workflow it is follows from the item's leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// `PUT` of a replicated item.
+    Enable,
+    /// Fail over, or back, under a verb.
+    Failover(Verb),
+    /// Commit a failover, or a failback.
+    Commit,
+    /// Reprotect, either way.
+    Reprotect,
+}
+
+impl Action {
+    fn wants(self) -> Option<Allowed> {
+        match self {
+            Self::Enable => None,
+            Self::Failover(Verb::Unplanned) => Some(Allowed::UnplannedFailover),
+            Self::Failover(Verb::Planned) => Some(Allowed::PlannedFailover),
+            Self::Commit => Some(Allowed::Commit),
+            Self::Reprotect => Some(Allowed::SwitchProtection),
+        }
+    }
+    /// The operation this action means for an item on `leg`.
+    pub fn operation(self, leg: Leg) -> Operation {
+        match (self, leg) {
+            (Self::Enable, _) => Operation::EnableProtection,
+            (Self::Failover(_), Leg::Forward) => Operation::Failover,
+            (Self::Failover(_), Leg::Reverse) => Operation::Failback,
+            (Self::Commit, Leg::Forward) => Operation::Commit,
+            (Self::Commit, Leg::Reverse) => Operation::CommitBack,
+            (Self::Reprotect, Leg::Forward) => Operation::Reprotect,
+            (Self::Reprotect, Leg::Reverse) => Operation::ReprotectForward,
+        }
+    }
+    /// True when the item is already where this action would bring it: a plan passes over it (L1).
+    fn already(self, item: &Item) -> bool {
+        match self {
+            Self::Enable => false,
+            Self::Failover(_) => matches!(
+                item.state,
+                ProtectionState::UnplannedFailoverCommitPendingStatesBegin
+                    | ProtectionState::CommitPendingStatesBegin
+            ),
+            Self::Commit => item.state == ProtectionState::UnplannedFailoverCommitted,
+            Self::Reprotect => item.state.is_replicating(),
+        }
+    }
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// What is asked for.
+    pub action: Action,
+    /// Of what.
+    pub target: Target,
+    /// What was asked for each machine.
+    pub inputs: BTreeMap<MachineName, Input>,
+    /// `x-ms-client-request-id`.
+    pub client_request: Option<String>,
+    /// Key under which the same request, sent again, finds its job.
+    pub dedupe: Option<String>,
+}
+
+/// A request that became no job.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Status of the reply; always 4xx, unless the journal failed.
+    pub status: StatusCode,
+    /// Why, each reason once.
+    pub reports: Vec<Report>,
+}
+
+impl Refusal {
+    /// One reason.
+    pub fn new(status: StatusCode, doc: &ErrorDoc, entity: &str, detail: impl Into<String>) -> Self {
+        Self { status, reports: vec![Report::new(doc, entity, detail)] }
+    }
+    /// 400 with what is wrong.
+    pub fn bad(entity: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, &BAD_REQUEST, entity, detail)
+    }
+    /// 404.
+    pub fn missing(entity: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, &NOT_FOUND, entity, entity)
+    }
+}
+
+impl From<JournalError> for Refusal {
+    fn from(error: JournalError) -> Self {
+        let doc = &crate::catalogue::execution::DEFECT;
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, doc, "journal", error.to_string())
+    }
+}
+
+impl Orchestrator {
+    /// Makes a job of the request, or finds the one it already became.
+    ///
+    /// # Errors
+    /// [`Refusal`]: nothing was journalled and nothing will happen.
+    pub fn submit(self: &Arc<Self>, ask: &Ask) -> Result<JobId, Refusal> {
+        let at = self.now();
+        let result = self.journal().append(|state| {
+            if let Some(job) = ask.dedupe.as_ref().and_then(|key| state.requests.get(key)) {
+                return Ok((Vec::new(), (job.clone(), None)));
+            }
+            let request = self.accept(state, ask)?;
+            let record = Record::Accepted { at, request: request.clone() };
+            Ok((vec![record.clone()], (request.job, Some(record))))
+        });
+        match result {
+            Ok((job, Some(record))) => {
+                self.announce(&[record]);
+                self.services().ctx.spawn(runner::drive(self.clone(), job.clone()));
+                Ok(job)
+            }
+            Ok((job, None)) => Ok(job),
+            Err(refusal) => {
+                self.refused(ask.action, ask.target.name(), &refusal);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Tells of a request that was refused at once.
+    pub(crate) fn refused(&self, action: Action, target: &str, refusal: &Refusal) {
+        let leg = self.journal().read(|state| {
+            let member = state.plans.get(target).and_then(|plan| plan.groups.iter().flatten().next());
+            let name = member.cloned().unwrap_or_else(|| MachineName::new(target));
+            state.items.get(&name).map_or(Leg::Forward, |item| item.leg)
+        });
+        let codes = refusal.reports.iter().map(|report| report.code.clone()).collect();
+        self.announce_refusal(action.operation(leg).as_str(), target, codes);
+    }
+
+    fn accept(&self, state: &State, ask: &Ask) -> Result<Accepted, Refusal> {
+        let groups = match &ask.target {
+            Target::Item(name) => vec![vec![name.clone()]],
+            Target::Plan(name) => state.plans.get(name).ok_or_else(|| Refusal::missing(name))?.groups.clone(),
+        };
+        let names: Vec<&MachineName> = groups.iter().flatten().collect();
+        busy(state, &names)?;
+        let (operation, skipped) = match ask.action {
+            Action::Enable => (enable(state, &names)?, Vec::new()),
+            Action::Failover(_) | Action::Commit | Action::Reprotect => sort(state, ask, &names)?,
+        };
+        Ok(Accepted {
+            job: JobId::new(self.ids.guid()),
+            operation,
+            target: ask.target.clone(),
+            groups,
+            inputs: ask.inputs.clone(),
+            skipped,
+            client_request: ask.client_request.clone(),
+            dedupe: ask.dedupe.clone(),
+        })
+    }
+}
+
+/// One operation per item at a time.
+fn busy(state: &State, names: &[&MachineName]) -> Result<(), Refusal> {
+    let report = |name: &&MachineName| {
+        let job = state.busy(name)?;
+        Some(Report::new(&BUSY, name.as_str(), format!("job {job}")))
+    };
+    let reports: Vec<Report> = names.iter().filter_map(report).collect();
+    if reports.is_empty() { Ok(()) } else { Err(Refusal { status: StatusCode::CONFLICT, reports }) }
+}
+
+/// A machine is brought under protection once; a failed attempt may be repeated.
+fn enable(state: &State, names: &[&MachineName]) -> Result<Operation, Refusal> {
+    let known = |name: &&&MachineName| {
+        state.items.get(**name).is_some_and(|item| item.state != ProtectionState::EnablingFailed)
+    };
+    match names.iter().find(known) {
+        Some(name) => Err(Refusal::new(
+            StatusCode::CONFLICT,
+            &NOT_ALLOWED,
+            name.as_str(),
+            format!("{name} is already under protection"),
+        )),
+        None => Ok(Operation::EnableProtection),
+    }
+}
+
+/// Who takes part, in which operation, and who is already there. Everything that stands against it is told.
+fn sort(state: &State, ask: &Ask, names: &[&MachineName]) -> Result<(Operation, Vec<MachineName>), Refusal> {
+    let single = ask.target.plan().is_none();
+    let (mut reports, mut skipped, mut chosen) = (Vec::new(), Vec::new(), None);
+    let mut status = StatusCode::BAD_REQUEST;
+    for name in names {
+        let Some(item) = state.items.get(*name) else {
+            status = StatusCode::NOT_FOUND;
+            reports.push(Report::new(&NOT_FOUND, name.as_str(), name.as_str()));
+            continue;
+        };
+        let operation = ask.action.operation(item.leg);
+        let allowed = ask.action.wants().is_some_and(|wanted| item.state.allowed().contains(&wanted));
+        // Without a recovery point the rules have more to say than the state: they are asked (R6).
+        let moves = matches!(ask.action, Action::Failover(_));
+        let no_point_yet = moves && item.state == ProtectionState::InitialReplicationInProgress;
+        if !allowed && !no_point_yet {
+            if !single && ask.action.already(item) {
+                skipped.push((*name).clone());
+            } else {
+                let allowed: Vec<&str> =
+                    item.state.allowed().iter().map(|allowed| allowed.as_str()).collect();
+                let detail = format!("{name} is in state {}, allowed: [{}]", item.state, allowed.join(", "));
+                reports.push(Report::new(&NOT_ALLOWED, name.as_str(), detail));
+            }
+        } else if *chosen.get_or_insert(operation) != operation {
+            let detail = format!("{name} replicates the other way than the machines before it");
+            reports.push(Report::new(&NOT_ALLOWED, name.as_str(), detail));
+        }
+    }
+    match chosen {
+        Some(operation) if reports.is_empty() => Ok((operation, skipped)),
+        None if reports.is_empty() => {
+            let doc = if names.is_empty() { &PLAN_EMPTY } else { &NOT_ALLOWED };
+            let detail = "every machine is already there";
+            Err(Refusal::new(StatusCode::BAD_REQUEST, doc, ask.target.name(), detail))
+        }
+        Some(_) | None => Err(Refusal { status, reports }),
+    }
+}

@@ -1,0 +1,81 @@
+//! The product's book: which workflow an operation runs, what is looked at before it, and what the monitor
+//! sees.
+
+use super::{Book, Checked, Request, Workflow};
+use super::{commit, commit_back, enable, failback, failover, reprotect, reprotect_forward};
+use crate::facts::{Gathering, MemberFacts, PlanFacts, RequestFacts};
+use crate::journal::{Item, Operation, Verb};
+use crate::rules;
+use crate::service::Services;
+use failback_wire::http::BoxFuture;
+use failback_wire::ids::{GroupName, MachineName};
+use std::collections::BTreeMap;
+
+#[cfg(test)]
+mod tests;
+
+/// The classic cycle: failover, commit, reprotect, failback, commit, reprotect.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Classic;
+
+impl Book for Classic {
+    fn workflow(&self, operation: Operation, verb: Verb) -> &'static Workflow {
+        match (operation, verb) {
+            (Operation::EnableProtection, _) => &enable::WORKFLOW,
+            (Operation::Failover, _) => &failover::WORKFLOW,
+            (Operation::Commit, _) => &commit::WORKFLOW,
+            (Operation::Reprotect, _) => &reprotect::WORKFLOW,
+            (Operation::Failback, Verb::Unplanned) => &failback::UNPLANNED,
+            (Operation::Failback, Verb::Planned) => &failback::PLANNED,
+            (Operation::CommitBack, _) => &commit_back::WORKFLOW,
+            (Operation::ReprotectForward, _) => &reprotect_forward::WORKFLOW,
+        }
+    }
+
+    fn precheck<'a>(&'a self, services: &'a Services, request: &'a Request) -> BoxFuture<'a, Checked> {
+        Box::pin(precheck(services, request))
+    }
+}
+
+async fn precheck(services: &Services, request: &Request) -> Checked {
+    let by_plan = request.plan.is_some();
+    let mut gathering = Gathering::new(services, request.operation, by_plan);
+    let (mut refusals, mut warnings) = (BTreeMap::new(), BTreeMap::new());
+    let mut members = BTreeMap::new();
+    for (name, member) in &request.members {
+        let facts = gathering.member(name, member).await;
+        let verdict = rules::check(&facts);
+        refusals.insert(name.clone(), verdict.refusals);
+        warnings.insert(name.clone(), verdict.warnings);
+        let asked = RequestFacts {
+            // What a plan must give for every machine is asked of the request alone (G3).
+            master_target: member.input.master_target.clone(),
+            process_server: member.input.process_server.clone(),
+            ..facts.request
+        };
+        let points = facts.points.known().cloned();
+        let (group, os) = (facts.item.group, facts.item.os);
+        members.insert(name.clone(), MemberFacts { group, os, request: Some(asked), points });
+    }
+    let Some(plan) = &request.plan else {
+        return Checked { refusals: refusals.into_values().flatten().collect(), warnings };
+    };
+    let facts = PlanFacts {
+        plan: plan.clone(),
+        operation: request.operation,
+        groups: request.groups.clone(),
+        members,
+        replication_groups: replication_groups(&request.items),
+    };
+    Checked { refusals: rules::plan::check_plan(&facts, &refusals), warnings }
+}
+
+fn replication_groups(items: &BTreeMap<MachineName, Item>) -> BTreeMap<GroupName, Vec<MachineName>> {
+    let mut groups: BTreeMap<GroupName, Vec<MachineName>> = BTreeMap::new();
+    for item in items.values() {
+        if let Some(group) = &item.group {
+            groups.entry(group.clone()).or_default().push(item.name.clone());
+        }
+    }
+    groups
+}

@@ -1,0 +1,91 @@
+//! Commit a failback: the only workflow that deletes anything in Azure (C20).
+//!
+//! Order: make sure that production really is on-premises, delete the Azure virtual machine, delete the
+//! managed disks the product made for it (and only those), forget the session at master target and process
+//! server, mark the machine unprotected at the configuration server. Nobody else's machine or disk is named
+//! anywhere in here (I1).
+//!
+//! The point of no return is the first deletion. A commit that failed is repeated; it goes on where it
+//! stopped.
+
+use super::ops::{azure, put_row, session};
+use super::step::{Recovery, Step, StepCtx, StepResult, Workflow};
+use crate::catalogue::execution::AZURE_DELETE_FAILED;
+use crate::journal::{Fact, Leg, Operation, ProtectionState, Rest};
+use failback_wire::ids::Site;
+use failback_wire::proto::session::Direction;
+
+const COMMIT: (&str, &str) = ("VmCommit", "Committing failback");
+
+/// The workflow.
+pub static WORKFLOW: Workflow = Workflow {
+    operation: Operation::CommitBack,
+    scenario: "CommitFailover",
+    friendly: "Commit",
+    precheck: ("VmCommitPrerequisitesCheck", "Prerequisites check for commit"),
+    running: ProtectionState::CommitInProgress,
+    success: Rest {
+        state: ProtectionState::UnplannedFailoverCommitted,
+        leg: Leg::Reverse,
+        active: Site::OnPremises,
+    },
+    failure: None,
+    boot_from: None,
+    steps: &[
+        Step {
+            id: "delete-vm",
+            task: COMMIT.0,
+            title: COMMIT.1,
+            run: |c| Box::pin(delete_vm(c)),
+            recovery: Recovery::Forward,
+        },
+        Step {
+            id: "delete-disks",
+            task: COMMIT.0,
+            title: COMMIT.1,
+            run: |c| Box::pin(delete_disks(c)),
+            recovery: Recovery::Forward,
+        },
+        Step {
+            id: "forget-session",
+            task: COMMIT.0,
+            title: COMMIT.1,
+            run: |c| Box::pin(forget_session(c)),
+            recovery: Recovery::Forward,
+        },
+        Step {
+            id: "row",
+            task: COMMIT.0,
+            title: COMMIT.1,
+            run: |c| Box::pin(row(c)),
+            recovery: Recovery::Forward,
+        },
+    ],
+};
+
+async fn delete_vm(c: &StepCtx<'_>) -> StepResult {
+    let Some(vm) = &c.item.azure else { return Ok(Vec::new()) };
+    let done = c.services.azure.delete_vm(&vm.name, &c.id(&vm.name)).await;
+    done.map_err(|e| azure::error(&AZURE_DELETE_FAILED, &vm.name, &e))?;
+    Ok(Vec::new())
+}
+
+async fn delete_disks(c: &StepCtx<'_>) -> StepResult {
+    for name in c.item.azure.iter().flat_map(|vm| vm.disks.values()) {
+        let done = c.services.azure.delete_disk(name, &c.id(name)).await;
+        done.map_err(|e| azure::error(&AZURE_DELETE_FAILED, name, &e))?;
+    }
+    Ok(vec![Fact::AzureVmGone])
+}
+
+async fn forget_session(c: &StepCtx<'_>) -> StepResult {
+    if let Some(spec) = &c.item.reverse {
+        session::forget(c, spec).await?;
+    }
+    Ok(vec![Fact::SessionClosed(Direction::Reverse), Fact::MasterTarget(None)])
+}
+
+async fn row(c: &StepCtx<'_>) -> StepResult {
+    put_row(c, "none", &c.services.config.vault.failback_policy).await?;
+    Ok(Vec::new())
+}

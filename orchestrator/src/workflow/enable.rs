@@ -1,0 +1,194 @@
+//! Enable protection: from an unprotected machine on-premises to one that replicates to Azure.
+//!
+//! Order: look at the virtual machine (its disks and their UUIDs become the item's identity), make the row
+//! in the configuration server's database, make the seed blobs, agree on a session, set it up at the process
+//! server, start the agent. The agent may have to register first; the job waits for it.
+//!
+//! No point of no return: every effect is the product's own and is taken back when a later step fails, except
+//! seeds, which the next attempt uses. The virtual machine itself is never touched.
+
+use super::ops::{agent, azure, note, peer_error, put_row, session, vcenter};
+use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
+use crate::catalogue::control::PS_UNKNOWN;
+use crate::catalogue::execution::{AGENT_FAILED, CS_UPDATE_FAILED, SESSION_FAILED};
+use crate::catalogue::machine::{AGENT_NOT_INSTALLED, ONPREM_VM_MISSING};
+use crate::journal::{Fact, Item, ItemDisk, Leg, OnPremVm, Operation, ProtectionState, Rest};
+use failback_wire::ids::{DiskId, Site};
+use failback_wire::proto::cs::{Component, OsFamily};
+use failback_wire::proto::session::{Direction, SessionDisk, SessionSpec, SyncMode, TargetDisk};
+
+const ENABLE: (&str, &str) = ("EnableDr", "Enabling replication");
+
+/// The workflow.
+pub static WORKFLOW: Workflow = Workflow {
+    operation: Operation::EnableProtection,
+    scenario: "EnableDr",
+    friendly: "Enable replication",
+    precheck: ("EnableDrPreflightTask", "Prerequisite check"),
+    running: ProtectionState::EnablingInProgress,
+    success: Rest {
+        state: ProtectionState::InitialReplicationInProgress,
+        leg: Leg::Forward,
+        active: Site::OnPremises,
+    },
+    failure: Some(ProtectionState::EnablingFailed),
+    boot_from: None,
+    steps: &[
+        Step {
+            id: "identify",
+            task: "IdentifyVmTask",
+            title: "Identifying the virtual machine",
+            run: |c| Box::pin(identify(c)),
+            recovery: Recovery::Nothing,
+        },
+        Step {
+            id: "row",
+            task: ENABLE.0,
+            title: ENABLE.1,
+            run: |c| Box::pin(row(c)),
+            recovery: Recovery::Undo(|c| Box::pin(undo_row(c))),
+        },
+        Step {
+            id: "seeds",
+            task: ENABLE.0,
+            title: ENABLE.1,
+            run: |c| Box::pin(make_seeds(c)),
+            recovery: Recovery::Operator,
+        },
+        Step {
+            id: "plan-session",
+            task: ENABLE.0,
+            title: ENABLE.1,
+            run: |c| Box::pin(plan_session(c)),
+            recovery: Recovery::Undo(|c| Box::pin(undo_plan(c))),
+        },
+        Step {
+            id: "session",
+            task: ENABLE.0,
+            title: ENABLE.1,
+            run: |c| Box::pin(open_session(c)),
+            recovery: Recovery::Undo(|c| Box::pin(undo_session(c))),
+        },
+        Step {
+            id: "agent",
+            task: ENABLE.0,
+            title: ENABLE.1,
+            run: |c| Box::pin(start_agent(c)),
+            recovery: Recovery::Undo(|c| Box::pin(undo_agent(c))),
+        },
+    ],
+};
+
+/// The disk's id: it names the disk wherever its copies lie.
+pub(super) fn disk_id(item: &Item, index: usize) -> DiskId {
+    DiskId::new(format!("{}-disk{index}", item.name))
+}
+
+async fn identify(c: &StepCtx<'_>) -> StepResult {
+    let name = c.input.vm_name.clone().unwrap_or_else(|| c.item.name.to_string());
+    let look = |vcenter: crate::clients::vcenter::VcenterClient| {
+        let name = name.clone();
+        async move { vcenter::found(vcenter.vm_by_name(&name).await) }
+    };
+    let vm = c.services.vcenter.with_session(look).await;
+    let vm = vm.map_err(|e| vcenter::error(&ONPREM_VM_MISSING, &name, &e))?;
+    let vm = vm.ok_or_else(|| StepError::new(&ONPREM_VM_MISSING, name.as_str(), name.as_str()))?;
+    let windows = vm.guest_id.to_ascii_lowercase().starts_with("win");
+    let disks = vm.disks.iter().enumerate().map(|(index, vmdk)| ItemDisk {
+        disk: disk_id(c.item, index),
+        size: vmdk.capacity,
+        vmdk: vmdk.uuid.clone(),
+    });
+    Ok(vec![
+        Fact::Os(if windows { OsFamily::Windows } else { OsFamily::Linux }),
+        Fact::Disks(disks.collect()),
+        Fact::Vm(OnPremVm { name: vm.name, uuid: vm.uuid }),
+    ])
+}
+
+async fn row(c: &StepCtx<'_>) -> StepResult {
+    let policy = c.input.policy.clone().unwrap_or_else(|| c.services.config.vault.policy.clone());
+    put_row(c, "forward", &policy).await?;
+    Ok(Vec::new())
+}
+
+async fn undo_row(c: &StepCtx<'_>) -> StepResult {
+    let done = c.services.cs.delete_machine(&c.item.name).await;
+    done.map_err(|e| peer_error(&CS_UPDATE_FAILED, c.item.name.as_str(), &e))?;
+    Ok(Vec::new())
+}
+
+/// Note: `new` when every seed was empty before the session.
+const SEEDS: &str = "seeds";
+
+fn account<'a>(c: &'a StepCtx<'_>) -> &'a str {
+    c.input.storage_account.as_deref().unwrap_or(&c.services.config.azure.storage_account)
+}
+
+/// Seeds of an earlier cycle, or of an attempt that failed, still hold an older copy and are used again.
+pub(super) async fn make_seeds(c: &StepCtx<'_>) -> StepResult {
+    let mut all_new = true;
+    for disk in &c.item.disks {
+        all_new &= azure::make_seed(c, account(c), disk, &SESSION_FAILED).await?;
+    }
+    Ok(vec![note(SEEDS, if all_new { "new" } else { "old" })])
+}
+
+/// Agrees on the session before anybody hears of it, so that every attempt sets up the same one.
+pub(super) async fn plan_session(c: &StepCtx<'_>) -> StepResult {
+    session::forget_leftover(c, c.item.forward.as_ref()).await?;
+    let known = c.item.process_server.as_ref().map(|server| server.id.clone());
+    let id = c.input.process_server.clone().or(known);
+    let id = id.ok_or_else(|| StepError::new(&PS_UNKNOWN, c.item.name.as_str(), "none was chosen"))?;
+    let relay = session::server(c, Component::ProcessServer, &id).await?;
+    let mut disks = Vec::new();
+    for disk in &c.item.disks {
+        let url = azure::seed_url(c, account(c), &disk.disk, &SESSION_FAILED).await?;
+        let target = TargetDisk::SeedBlob(url);
+        disks.push(SessionDisk { disk: disk.disk.clone(), size: disk.size, target });
+    }
+    let is_new = c.item.notes.get(SEEDS).is_some_and(|seeds| seeds == "new");
+    let sync = if is_new { SyncMode::Full } else { SyncMode::Checksum };
+    let spec = session::plan(c, Direction::Forward, sync, disks, &relay, None);
+    Ok(vec![Fact::ProcessServer(relay), Fact::SessionOpened(spec)])
+}
+
+pub(super) async fn undo_plan(_: &StepCtx<'_>) -> StepResult {
+    Ok(vec![Fact::SessionClosed(Direction::Forward)])
+}
+
+fn spec<'a>(c: &'a StepCtx<'_>) -> Result<&'a SessionSpec, StepError> {
+    c.item.forward.as_ref().ok_or_else(|| super::ops::defect(c, "the session to Azure"))
+}
+
+pub(super) async fn open_session(c: &StepCtx<'_>) -> StepResult {
+    let spec = spec(c)?;
+    session::open(c, &spec.relay, spec).await?;
+    Ok(Vec::new())
+}
+
+pub(super) async fn undo_session(c: &StepCtx<'_>) -> StepResult {
+    if let Some(spec) = &c.item.forward {
+        session::forget(c, spec).await?;
+    }
+    Ok(Vec::new())
+}
+
+/// Waits for the agent's registration: machines may be protected right after they boot.
+pub(super) async fn start_agent(c: &StepCtx<'_>) -> StepResult {
+    let name = c.item.name.as_str();
+    let row = c.services.cs.machine(&c.item.name).await;
+    let row = row.map_err(|e| peer_error(&AGENT_FAILED, name, &e))?;
+    if row.as_ref().and_then(|row| agent::registered(row, Site::OnPremises)).is_none() {
+        return Err(StepError::new(&AGENT_NOT_INSTALLED, name, name));
+    }
+    agent::start(c, Site::OnPremises, spec(c)?).await?;
+    Ok(Vec::new())
+}
+
+pub(super) async fn undo_agent(c: &StepCtx<'_>) -> StepResult {
+    if let Some(spec) = &c.item.forward {
+        agent::stop_if_reachable(c, Site::OnPremises, spec).await?;
+    }
+    Ok(Vec::new())
+}

@@ -1,0 +1,329 @@
+//! Failback: fail over from Azure to on-premises (C15 to C18). Both verbs do the same; only the names of
+//! their tasks differ.
+//!
+//! Order: wait until every disk is synchronised, shut the Azure virtual machine down and have Azure confirm
+//! that it is off, wait until everything received has been applied, stop the session, settle on a recovery
+//! point, roll the master target's disks to it, verify, move the disks by UUID back to the on-premises
+//! virtual machine, confirm once more that Azure is off, power on, enable VMware Tools in a Windows guest.
+//!
+//! Until the roll, failure starts the Azure virtual machine again and takes the replication up in a higher
+//! epoch. The roll is the point of no return: from there on a failed attempt is repeated and goes on where
+//! it stopped, with the point once chosen (C18). The Azure virtual machine stays, stopped, until commit.
+
+use super::Act;
+use super::ops::vcenter::{self, own_vm, target_vm};
+use super::ops::{agent, azure, defect, note, points, session};
+use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
+use crate::catalogue::documented::INITIAL_SYNC_PROBLEM;
+use crate::catalogue::execution::{
+    ATTACH_FAILED, AZURE_START_FAILED, AZURE_STOP_FAILED, DETACH_FAILED, DRAIN_TIMEOUT, POWER_ON_FAILED,
+    VERIFY_FAILED,
+};
+use crate::catalogue::machine::ONPREM_VM_MISSING;
+use crate::catalogue::target::{MT_DISKS_GONE, MT_SNAPSHOT};
+use crate::catalogue::warning::{ADDRESS_BY_DHCP, SOURCE_NOT_DRAINED};
+use crate::clients::vcenter::{VcenterClient, VmFacts};
+use crate::journal::{Fact, Leg, Operation, ProtectionState, Rest};
+use failback_wire::error::{Class, ErrorDoc, Report};
+use failback_wire::ids::Site;
+use failback_wire::proto::cs::OsFamily;
+use failback_wire::proto::session::{Phase, SessionSpec, SessionView};
+
+/// Note: when the shutdown of the Azure virtual machine began, in virtual ms; empty when it was off already.
+const STOPPING: &str = "stopping";
+
+/// Task ids and titles of one verb, in the order in which their steps come.
+struct Tasks {
+    prepare: (&'static str, &'static str),
+    stop: (&'static str, &'static str),
+    synchronise: (&'static str, &'static str),
+    disks: (&'static str, &'static str),
+    start: (&'static str, &'static str),
+}
+
+const UNPLANNED_TASKS: Tasks = Tasks {
+    prepare: ("ShutdownVmOnPrimaryForUFO", "Shut down the Azure virtual machine"),
+    stop: ("ShutdownVmOnPrimaryForUFO", "Shut down the Azure virtual machine"),
+    synchronise: ("PrepareForUnPlannedFailoverTask", "Synchronizing the latest changes"),
+    disks: ("FailoverTask", "Start failover"),
+    start: ("StartVmOnSecondary", "Start the on-premises virtual machine"),
+};
+
+const PLANNED_TASKS: Tasks = Tasks {
+    prepare: ("PrepareForFailoverTask", "Synchronizing the latest changes"),
+    stop: ("FailoverTask", "Shut down the Azure virtual machine"),
+    synchronise: ("FailoverTask", "Shut down the Azure virtual machine"),
+    disks: ("PrepareProtectedEntitiesTask", "Preparing on-premise virtual machine"),
+    start: ("StartVmOnSecondary", "Start the on-premises virtual machine"),
+};
+
+static UNPLANNED_STEPS: [Step; 11] = steps(&UNPLANNED_TASKS);
+static PLANNED_STEPS: [Step; 11] = steps(&PLANNED_TASKS);
+
+/// The workflow under `unplannedFailover`.
+pub static UNPLANNED: Workflow = Workflow {
+    operation: Operation::Failback,
+    scenario: "UnplannedFailover",
+    friendly: "Failover",
+    precheck: ("UnplannedFailoverPreflightChecksTask", "Prerequisites check for failover"),
+    running: ProtectionState::UnplannedFailoverInProgress,
+    success: Rest {
+        state: ProtectionState::UnplannedFailoverCommitPendingStatesBegin,
+        leg: Leg::Reverse,
+        active: Site::OnPremises,
+    },
+    failure: Some(ProtectionState::UnplannedFailoverFailed),
+    boot_from: Some("power-on"),
+    steps: &UNPLANNED_STEPS,
+};
+
+/// The workflow under `plannedFailover`.
+pub static PLANNED: Workflow = Workflow {
+    scenario: "PlannedFailover",
+    friendly: "Planned failover",
+    precheck: ("PlannedFailoverPreflightChecksTask", "Prerequisites check for planned failover"),
+    running: ProtectionState::PlannedFailoverInProgress,
+    success: Rest {
+        state: ProtectionState::CommitPendingStatesBegin,
+        leg: Leg::Reverse,
+        active: Site::OnPremises,
+    },
+    failure: Some(ProtectionState::PlannedFailoverFailed),
+    steps: &PLANNED_STEPS,
+    ..UNPLANNED
+};
+
+const fn steps(t: &Tasks) -> [Step; 11] {
+    use Recovery::{Forward, Nothing, Undo};
+    [
+        step("prepare", t.prepare, |c| Box::pin(prepare(c)), Nothing),
+        step("stop-azure", t.stop, |c| Box::pin(stop_azure(c)), Undo(|c| Box::pin(undo_stop(c)))),
+        step("drain", t.synchronise, |c| Box::pin(drain(c)), Undo(|c| Box::pin(undo_drain(c)))),
+        step("choose-point", t.synchronise, |c| Box::pin(choose(c)), Undo(|c| Box::pin(undo_choice(c)))),
+        step("roll", t.disks, |c| Box::pin(roll(c)), Forward),
+        step("verify", t.disks, |c| Box::pin(verify(c)), Forward),
+        step("map-disks", t.disks, |c| Box::pin(map_disks(c)), Forward),
+        step("detach", t.disks, |c| Box::pin(detach(c)), Forward),
+        step("attach", t.disks, |c| Box::pin(attach(c)), Forward),
+        step("power-on", t.start, |c| Box::pin(power_on(c)), Forward),
+        step("enable-tools", t.start, |c| Box::pin(enable_tools(c)), Nothing),
+    ]
+}
+
+const fn step(
+    id: &'static str,
+    (task, title): (&'static str, &'static str),
+    run: Act,
+    recovery: Recovery,
+) -> Step {
+    Step { id, task, title, run, recovery }
+}
+
+fn spec<'a>(c: &'a StepCtx<'_>) -> Result<&'a SessionSpec, StepError> {
+    c.item.reverse.as_ref().ok_or_else(|| defect(c, "the session to on-premises"))
+}
+
+fn azure_name<'a>(c: &'a StepCtx<'_>) -> Result<&'a str, StepError> {
+    let vm = c.item.azure.as_ref().ok_or_else(|| defect(c, "the Azure virtual machine"))?;
+    Ok(&vm.name)
+}
+
+/// True while an earlier attempt stands past the point of no return: session and point are settled.
+fn resuming(c: &StepCtx<'_>) -> bool {
+    c.item.halfway.is_some()
+}
+
+/// The session as the master target sees it.
+async fn target_view(c: &StepCtx<'_>) -> Result<SessionView, StepError> {
+    let spec = spec(c)?;
+    session::view(c, session::keeper(spec), spec).await
+}
+
+/// Waits until nothing but the latest changes is missing: what a disk lacks when its source is shut down in
+/// the middle of a synchronisation is lost. A source that is off already has nothing more to give.
+async fn prepare(c: &StepCtx<'_>) -> StepResult {
+    if resuming(c) {
+        return Ok(Vec::new());
+    }
+    let name = azure_name(c)?;
+    let vm = c.services.azure.vm(name).await.map_err(|e| azure::error(&AZURE_STOP_FAILED, name, &e))?;
+    if vm.is_none_or(|vm| vm.power.is_off()) {
+        return Ok(vec![note(STOPPING, "")]);
+    }
+    let view = target_view(c).await?;
+    let missing: Vec<_> = view.disks.iter().filter(|disk| !disk.synced).collect();
+    if let Some(why) = &view.resync_required {
+        return Err(wait(c, why));
+    }
+    if !missing.is_empty() {
+        return Err(wait(c, &format!("{} disks are not synchronised", missing.len())));
+    }
+    Ok(vec![note(STOPPING, c.ctx.now().0.to_string())])
+}
+
+fn wait(c: &StepCtx<'_>, why: &str) -> StepError {
+    StepError::new(&INITIAL_SYNC_PROBLEM, c.item.name.as_str(), why).with_class(Class::Wait)
+}
+
+/// Graceful: the guest flushes, its agent cuts a last mark and sends what is left. Then nothing on-premises
+/// may go on before Azure itself says that the machine is off (I2).
+async fn stop_azure(c: &StepCtx<'_>) -> StepResult {
+    let name = azure_name(c)?;
+    let fail = |e| azure::error(&AZURE_STOP_FAILED, name, &e);
+    if c.services.azure.vm(name).await.map_err(fail)?.is_some() {
+        c.services.azure.stop_vm(name, true, &c.id("stop")).await.map_err(fail)?;
+        c.services.azure.deallocate_vm(name, &c.id("deallocate")).await.map_err(fail)?;
+    }
+    azure::confirm_off(c, &AZURE_STOP_FAILED).await?;
+    Ok(Vec::new())
+}
+
+/// Starts the machine again and takes the replication up in a higher epoch, if it ran before.
+async fn undo_stop(c: &StepCtx<'_>) -> StepResult {
+    if c.item.notes.get(STOPPING).is_none_or(String::is_empty) {
+        return Ok(Vec::new());
+    }
+    let (name, spec) = (azure_name(c)?, spec(c)?);
+    let renewed = session::renew(c, spec).await?;
+    for host in session::servers(&renewed) {
+        session::open(c, host, &renewed).await?;
+    }
+    let started = c.services.azure.start_vm(name, &c.id("start-again")).await;
+    started.map_err(|e| azure::error(&AZURE_START_FAILED, name, &e))?;
+    agent::start(c, Site::Azure, &renewed).await?;
+    Ok(vec![Fact::SessionOpened(renewed), Fact::NoteCleared(STOPPING.to_owned())])
+}
+
+/// Waits until the process server has passed on, and the master target applied, all that was received; then
+/// neither takes any more.
+async fn drain(c: &StepCtx<'_>) -> StepResult {
+    if resuming(c) {
+        return Ok(Vec::new());
+    }
+    let spec = spec(c)?;
+    let view = session::stop(c, &spec.relay, spec).await?;
+    if !session::drained(&view) {
+        let detail = format!("{} of {} frames applied", view.applied, view.received);
+        return Err(StepError::new(&DRAIN_TIMEOUT, spec.relay.as_str(), detail).with_class(Class::Retry));
+    }
+    let applied = session::stop(c, session::keeper(spec), spec).await?.applied;
+    Ok(vec![note(points::DRAINED, applied.to_string())])
+}
+
+async fn undo_drain(_: &StepCtx<'_>) -> StepResult {
+    Ok(vec![Fact::NoteCleared(points::DRAINED.to_owned())])
+}
+
+async fn choose(c: &StepCtx<'_>) -> StepResult {
+    let spec = spec(c)?;
+    // The disks already are at, or between, points: the choice stands.
+    if resuming(c) && c.item.chosen.as_ref().is_some_and(|chosen| chosen.session == spec.session) {
+        return Ok(Vec::new());
+    }
+    let view = target_view(c).await?;
+    let mut facts = points::choose(c, spec, &view.points, Site::OnPremises).await?;
+    let stopping = c.item.notes.get(STOPPING).and_then(|at| at.parse().ok()).unwrap_or(0);
+    let newest = view.points.iter().map(|point| point.time.0).max().unwrap_or(0);
+    if newest < stopping {
+        let report = Report::new(&SOURCE_NOT_DRAINED, c.item.name.as_str(), "");
+        facts.push(Fact::Warning(report));
+    }
+    Ok(facts)
+}
+
+async fn undo_choice(_: &StepCtx<'_>) -> StepResult {
+    Ok(vec![Fact::Unchosen])
+}
+
+/// True when the master target says that its disks hold exactly the chosen point.
+fn holds(c: &StepCtx<'_>, view: &SessionView) -> bool {
+    let chosen = c.item.chosen.as_ref().map(|chosen| &chosen.point);
+    view.phase == Phase::Rolled && chosen.is_some() && view.rolled_to.as_ref() == chosen
+}
+
+async fn roll(c: &StepCtx<'_>) -> StepResult {
+    let chosen = c.item.chosen.as_ref().ok_or_else(|| defect(c, "the recovery point"))?;
+    if !holds(c, &target_view(c).await?) {
+        session::roll(c, spec(c)?, &chosen.point).await?;
+    }
+    Ok(Vec::new())
+}
+
+async fn verify(c: &StepCtx<'_>) -> StepResult {
+    let view = target_view(c).await?;
+    if holds(c, &view) {
+        return Ok(Vec::new());
+    }
+    let held = view.rolled_to.map_or("no point".to_owned(), |point| point.to_string());
+    let detail = format!("the master target holds {held} ({:?})", view.phase);
+    Err(StepError::new(&VERIFY_FAILED, c.item.name.as_str(), detail))
+}
+
+async fn in_vcenter<F, Fut>(c: &StepCtx<'_>, scope: F) -> StepResult
+where
+    F: FnOnce(VcenterClient) -> Fut,
+    Fut: Future<Output = StepResult>,
+{
+    c.services.vcenter.with_session(scope).await
+}
+
+fn master_target<'a>(c: &'a StepCtx<'_>) -> Result<&'a str, StepError> {
+    let server = c.item.master_target.as_ref().ok_or_else(|| defect(c, "the master target"))?;
+    Ok(&server.id)
+}
+
+/// The machine the disks go home to.
+async fn home(c: &StepCtx<'_>, v: &VcenterClient, doc: &ErrorDoc) -> Result<VmFacts, StepError> {
+    let name = c.item.name.as_str();
+    own_vm(c, v, doc).await?.ok_or_else(|| StepError::new(&ONPREM_VM_MISSING, name, name))
+}
+
+/// Notes where the disks' files lie while somebody still holds them; a crash between detaching and attaching
+/// would lose that else (I4).
+async fn map_disks(c: &StepCtx<'_>) -> StepResult {
+    in_vcenter(c, |v| async move {
+        let own = home(c, &v, &DETACH_FAILED).await?;
+        let target = target_vm(&v, master_target(c)?, &DETACH_FAILED).await?;
+        vcenter::note_paths(c, &[&target, &own], &MT_DISKS_GONE)
+    })
+    .await
+}
+
+async fn detach(c: &StepCtx<'_>) -> StepResult {
+    in_vcenter(c, |v| async move {
+        let target = target_vm(&v, master_target(c)?, &DETACH_FAILED).await?;
+        vcenter::detach(c, &v, &target, &DETACH_FAILED, &MT_SNAPSHOT).await?;
+        Ok(Vec::new())
+    })
+    .await
+}
+
+async fn attach(c: &StepCtx<'_>) -> StepResult {
+    in_vcenter(c, |v| async move {
+        let own = home(c, &v, &ATTACH_FAILED).await?;
+        vcenter::attach(c, &v, &own, &ATTACH_FAILED).await?;
+        Ok(Vec::new())
+    })
+    .await
+}
+
+/// Somebody may have started the Azure virtual machine in the meantime: asked right before, every time (I2).
+async fn power_on(c: &StepCtx<'_>) -> StepResult {
+    azure::confirm_off(c, &AZURE_STOP_FAILED).await?;
+    in_vcenter(c, |v| async move {
+        let own = home(c, &v, &POWER_ON_FAILED).await?;
+        let done = v.power_on(&own.moref).await;
+        done.map_err(|e| vcenter::error(&POWER_ON_FAILED, &own.name, &e))?;
+        Ok(Vec::new())
+    })
+    .await
+}
+
+async fn enable_tools(c: &StepCtx<'_>) -> StepResult {
+    match c.item.os {
+        Some(OsFamily::Windows) => agent::switch_tools(c, Site::OnPremises, true).await,
+        Some(OsFamily::Linux) | None => {
+            Ok(vec![Fact::Warning(Report::new(&ADDRESS_BY_DHCP, c.item.name.as_str(), ""))])
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Failover to Azure (C3 to C7).
+//!
+//! Order: shut the source down if asked to (best effort: a failed shutdown does not stop the failover, it
+//! warns of a split brain until reprotect powers the source off), stop the replication and process what was
+//! received, settle on a recovery point, make managed disks from the seeds' snapshots, make and start the
+//! Azure virtual machine, disable VMware Tools in a Windows guest.
+//!
+//! A source that was shut down and a replication that was stopped stay so (C6): only an operator starts the
+//! source again. Choice and disks are taken back. The point of no return is the virtual machine: once it was
+//! asked for, only a further attempt leads on, so that no running copy is ever deleted.
+
+use super::ops::{agent, azure, defect, note, points, session, vcenter};
+use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
+use crate::catalogue::documented::AZURE_VM_CREATE;
+use crate::catalogue::execution::{AZURE_DISK_FAILED, AZURE_START_FAILED, DRAIN_TIMEOUT};
+use crate::catalogue::warning::{SOURCE_NOT_SHUT_DOWN, SPLIT_BRAIN};
+use crate::clients::azure::{NewDisk, NewVm, Power as AzurePower};
+use crate::clients::vcenter::{Power, VcenterClient, VcenterError, VmFacts};
+use crate::journal::{AzureVm, Fact, Leg, Operation, PointChoice, ProtectionState, Rest};
+use failback_wire::error::{Class, Report};
+use failback_wire::ids::Site;
+use failback_wire::proto::cs::OsFamily;
+use failback_wire::proto::session::{SessionSpec, TargetDisk};
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// How long a source may take to shut down before its power is cut.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// Between two looks at it.
+const SHUTDOWN_PAUSE: Duration = Duration::from_secs(10);
+/// Size of machines in Azure.
+const VM_SIZE: &str = "Standard_D2s_v5";
+
+/// The workflow.
+pub static WORKFLOW: Workflow = Workflow {
+    operation: Operation::Failover,
+    scenario: "UnplannedFailover",
+    friendly: "Failover",
+    precheck: ("UnplannedFailoverPreflightChecksTask", "Prerequisites check for failover"),
+    running: ProtectionState::UnplannedFailoverInProgress,
+    success: Rest {
+        state: ProtectionState::UnplannedFailoverCommitPendingStatesBegin,
+        leg: Leg::Forward,
+        active: Site::Azure,
+    },
+    failure: Some(ProtectionState::UnplannedFailoverFailed),
+    boot_from: Some("create-vm"),
+    steps: &[
+        Step {
+            id: "shut-down-source",
+            task: "ShutdownVmOnPrimaryForUFO",
+            title: "Shut down the on-premises virtual machine",
+            run: |c| Box::pin(shut_down_source(c)),
+            recovery: Recovery::Operator,
+        },
+        Step {
+            id: "stop-replication",
+            task: "PrepareForUnPlannedFailoverTask",
+            title: "Synchronizing the latest changes",
+            run: |c| Box::pin(stop_replication(c)),
+            recovery: Recovery::Operator,
+        },
+        Step {
+            id: "choose-point",
+            task: "FailoverTask",
+            title: "Start failover",
+            run: |c| Box::pin(choose_point(c)),
+            recovery: Recovery::Undo(|c| Box::pin(undo_choice(c))),
+        },
+        Step {
+            id: "create-disks",
+            task: "FailoverTask",
+            title: "Start failover",
+            run: |c| Box::pin(create_disks(c)),
+            recovery: Recovery::Undo(|c| Box::pin(undo_disks(c))),
+        },
+        Step {
+            id: "create-vm",
+            task: "StartVmOnSecondary",
+            title: "Start the virtual machine",
+            run: |c| Box::pin(create_vm(c)),
+            recovery: Recovery::Forward,
+        },
+        Step {
+            id: "disable-tools",
+            task: "StartVmOnSecondary",
+            title: "Start the virtual machine",
+            run: |c| Box::pin(disable_tools(c)),
+            recovery: Recovery::Nothing,
+        },
+    ],
+};
+
+fn spec<'a>(c: &'a StepCtx<'_>) -> Result<&'a SessionSpec, StepError> {
+    c.item.forward.as_ref().ok_or_else(|| defect(c, "the session to Azure"))
+}
+
+async fn shut_down_source(c: &StepCtx<'_>) -> StepResult {
+    let look = |vcenter: VcenterClient| async move { shut_down(c, &vcenter).await };
+    let name = c.item.name.as_str();
+    let warn = |why: &str| {
+        let mut facts = vec![Fact::Warning(Report::new(&SPLIT_BRAIN, name, why))];
+        if c.input.shutdown {
+            facts.insert(0, Fact::Warning(Report::new(&SOURCE_NOT_SHUT_DOWN, name, why)));
+        }
+        facts
+    };
+    Ok(match c.services.vcenter.with_session(look).await {
+        Ok(true) => Vec::new(),
+        Ok(false) => warn("the on-premises virtual machine is powered on"),
+        Err(error) => warn(&error.to_string()),
+    })
+}
+
+/// Shuts the source down if that was asked for; true when it is off, or gone.
+async fn shut_down(c: &StepCtx<'_>, vcenter: &VcenterClient) -> Result<bool, VcenterError> {
+    let Some(known) = &c.item.vm else { return Ok(true) };
+    let is_on = |vm: &VmFacts| vm.power == Power::On;
+    let Some(vm) = vcenter::found(vcenter.vm_by_uuid(&known.uuid).await)?.filter(is_on) else {
+        return Ok(true);
+    };
+    if !c.input.shutdown {
+        return Ok(false);
+    }
+    // Without VMware Tools there is nobody to ask: then the power is cut at once.
+    if vcenter.shutdown_guest(&vm.moref).await.is_ok() {
+        let deadline = c.ctx.now().plus(SHUTDOWN_PATIENCE);
+        while c.ctx.now() < deadline {
+            sleep(SHUTDOWN_PAUSE).await;
+            if !is_on(&vcenter.vm(&vm.moref).await?) {
+                return Ok(true);
+            }
+        }
+    }
+    vcenter.power_off(&vm.moref).await?;
+    Ok(true)
+}
+
+/// A source that is out of reach cannot be told to stop; the process server then refuses what it sends.
+async fn stop_replication(c: &StepCtx<'_>) -> StepResult {
+    let spec = spec(c)?;
+    // An answer is welcome, but the failover does not depend on it: the source may be gone.
+    let told = agent::stop(c, Site::OnPremises, spec).await;
+    tracing::debug!(item = %c.item.name, told = told.is_ok(), "the source was told to stop replicating");
+    let view = session::stop(c, &spec.relay, spec).await?;
+    if c.input.point != PointChoice::LatestProcessed && !session::drained(&view) {
+        let detail = format!("{} of {} frames processed", view.applied, view.received);
+        return Err(StepError::new(&DRAIN_TIMEOUT, spec.relay.as_str(), detail).with_class(Class::Retry));
+    }
+    Ok(vec![note(points::DRAINED, view.applied.to_string())])
+}
+
+async fn choose_point(c: &StepCtx<'_>) -> StepResult {
+    let spec = spec(c)?;
+    // An attempt that came as far as the virtual machine goes on with the point it settled on.
+    if c.item.halfway.is_some() && c.item.chosen.as_ref().is_some_and(|chosen| chosen.session == spec.session)
+    {
+        return Ok(Vec::new());
+    }
+    let view = session::view(c, &spec.relay, spec).await?;
+    points::choose(c, spec, &view.points, Site::Azure).await
+}
+
+async fn undo_choice(_: &StepCtx<'_>) -> StepResult {
+    Ok(vec![Fact::Unchosen])
+}
+
+/// The disks of the chosen point, as Azure shall make them.
+async fn wanted_disks(c: &StepCtx<'_>) -> Result<Vec<NewDisk>, StepError> {
+    let spec = spec(c)?;
+    let chosen = c.item.chosen.as_ref().ok_or_else(|| defect(c, "the recovery point"))?;
+    let view = session::view(c, &spec.relay, spec).await?;
+    let point = view.points.iter().find(|point| point.point == chosen.point);
+    let mut disks = Vec::new();
+    for (index, disk) in spec.disks.iter().enumerate() {
+        let snapshot = point.and_then(|point| point.snapshots.get(&disk.disk));
+        let (TargetDisk::SeedBlob(seed), Some(snapshot)) = (&disk.target, snapshot) else {
+            let detail = format!("{} has no snapshot at {}", disk.disk, chosen.point);
+            return Err(StepError::new(&AZURE_DISK_FAILED, disk.disk.as_str(), detail));
+        };
+        disks.push(NewDisk {
+            name: azure::managed_disk(c.item, &disk.disk),
+            location: c.services.config.azure.location.clone(),
+            source: azure::snapshot_url(c, seed, snapshot),
+            os_type: (index == 0).then(|| os_type(c)),
+        });
+    }
+    Ok(disks)
+}
+
+fn os_type(c: &StepCtx<'_>) -> String {
+    match c.item.os {
+        Some(OsFamily::Linux) => "Linux",
+        Some(OsFamily::Windows) | None => "Windows",
+    }
+    .to_owned()
+}
+
+async fn create_disks(c: &StepCtx<'_>) -> StepResult {
+    for disk in wanted_disks(c).await? {
+        let done = c.services.azure.create_disk_from_blob_snapshot(&disk, &c.id(&disk.name)).await;
+        done.map_err(|e| azure::error(&AZURE_DISK_FAILED, &disk.name, &e))?;
+    }
+    Ok(Vec::new())
+}
+
+/// Deletes the disks this attempt made: those made from the chosen point that no machine holds.
+async fn undo_disks(c: &StepCtx<'_>) -> StepResult {
+    for disk in wanted_disks(c).await? {
+        let seen = c.services.azure.disk(&disk.name).await;
+        let seen = seen.map_err(|e| azure::error(&AZURE_DISK_FAILED, &disk.name, &e))?;
+        let ours = seen.is_some_and(|seen| {
+            seen.attached_to.is_none() && seen.source.as_deref() == Some(disk.source.as_str())
+        });
+        if ours {
+            let key = c.id(&format!("undo/{}", disk.name));
+            let done = c.services.azure.delete_disk(&disk.name, &key).await;
+            done.map_err(|e| azure::error(&AZURE_DISK_FAILED, &disk.name, &e))?;
+        }
+    }
+    Ok(Vec::new())
+}
+
+async fn create_vm(c: &StepCtx<'_>) -> StepResult {
+    let name = c.item.azure_name.clone();
+    let disk_of = |disk: &crate::journal::ItemDisk| azure::managed_disk(c.item, &disk.disk);
+    let mut names = c.item.disks.iter().map(disk_of);
+    let vm = NewVm {
+        name: name.clone(),
+        location: c.services.config.azure.location.clone(),
+        size: VM_SIZE.to_owned(),
+        os_type: os_type(c),
+        os_disk: names.next().ok_or_else(|| defect(c, "the disk to boot from"))?,
+        data_disks: names.collect(),
+    };
+    let made = c.services.azure.create_vm(&vm, &c.id("vm")).await;
+    let made = made.map_err(|e| azure::error(&AZURE_VM_CREATE, &name, &e))?;
+    if made.power != AzurePower::Running {
+        let done = c.services.azure.start_vm(&name, &c.id("start")).await;
+        done.map_err(|e| azure::error(&AZURE_START_FAILED, &name, &e))?;
+    }
+    let disks = c.item.disks.iter().map(|disk| (disk.disk.clone(), disk_of(disk))).collect();
+    Ok(vec![Fact::AzureVm(AzureVm { name, disks })])
+}
+
+async fn disable_tools(c: &StepCtx<'_>) -> StepResult {
+    match c.item.os {
+        Some(OsFamily::Windows) => agent::switch_tools(c, Site::Azure, false).await,
+        Some(OsFamily::Linux) | None => Ok(Vec::new()),
+    }
+}

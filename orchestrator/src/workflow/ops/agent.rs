@@ -1,0 +1,95 @@
+//! Mobility agents: where they listen, what they feed, VMware Tools in their guests.
+
+use super::super::{StepCtx, StepError, StepResult};
+use super::peer_error;
+use crate::catalogue::execution::AGENT_FAILED;
+use crate::catalogue::warning::TOOLS_NOT_CHANGED;
+use crate::journal::Fact;
+use crate::service::Services;
+use failback_wire::error::{Class, Report};
+use failback_wire::ids::{MachineName, Site};
+use failback_wire::proto::cs::MachineRow;
+use failback_wire::proto::session::SessionSpec;
+use std::time::Duration;
+use tokio::time::sleep;
+
+/// How long a guest that boots may take until its Tools can be switched.
+const TOOLS_PATIENCE: Duration = Duration::from_secs(10 * 60);
+/// How often an agent is told to stop on the way back.
+const STOP_ATTEMPTS: u32 = 3;
+/// Between two attempts to switch them.
+const TOOLS_PAUSE: Duration = Duration::from_secs(15);
+
+/// The address of the newest registration of the copy at `site`.
+pub(crate) fn registered(row: &MachineRow, site: Site) -> Option<&str> {
+    let rows = row.registrations.iter().filter(|row| row.site == site);
+    rows.max_by_key(|row| row.registered_at).map(|row| row.address.as_str())
+}
+
+/// Where a copy's agent listens before anybody has seen it registered: the name its site's DNS gives it.
+pub fn default_address(machine: &MachineName, site: Site) -> String {
+    format!("{machine}.{site}")
+}
+
+/// Where the agent of the copy at `site` listens, as far as the configuration server tells; it may be down.
+pub(crate) async fn address(services: &Services, machine: &MachineName, site: Site) -> String {
+    let row = services.cs.machine(machine).await.ok().flatten();
+    let known = row.as_ref().and_then(|row| registered(row, site)).map(str::to_owned);
+    known.unwrap_or_else(|| default_address(machine, site))
+}
+
+/// Starts (or takes up) replication in the copy at `site`. One that already runs in a later epoch goes on.
+pub(in crate::workflow) async fn start(
+    c: &StepCtx<'_>,
+    site: Site,
+    spec: &SessionSpec,
+) -> Result<(), StepError> {
+    let host = address(c.services, &c.item.name, site).await;
+    match c.services.agents.start_replication(&host, spec).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_refusal("stale-epoch") => Ok(()),
+        Err(error) => Err(peer_error(&AGENT_FAILED, c.item.name.as_str(), &error)),
+    }
+}
+
+/// Stops replication in the copy at `site`.
+pub(in crate::workflow) async fn stop(
+    c: &StepCtx<'_>,
+    site: Site,
+    spec: &SessionSpec,
+) -> Result<(), StepError> {
+    let host = address(c.services, &c.item.name, site).await;
+    let done = c.services.agents.stop_replication(&host, &spec.session).await;
+    done.map(drop).map_err(|error| peer_error(&AGENT_FAILED, c.item.name.as_str(), &error))
+}
+
+/// Stops replication in the copy at `site` on the way back. An agent that cannot be told costs nothing: its
+/// session is about to be forgotten, so nobody takes what it sends, and its next session replaces this one.
+pub(in crate::workflow) async fn stop_if_reachable(
+    c: &StepCtx<'_>,
+    site: Site,
+    spec: &SessionSpec,
+) -> Result<(), StepError> {
+    match stop(c, site, spec).await {
+        Err(error) if c.attempt < STOP_ATTEMPTS => Err(error.with_class(Class::Retry)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Enables or disables VMware Tools in the copy at `site` once its guest answers. A guest that does not
+/// answer in time costs a warning, not the failover (C5).
+pub(in crate::workflow) async fn switch_tools(c: &StepCtx<'_>, site: Site, enabled: bool) -> StepResult {
+    let deadline = c.ctx.now().plus(TOOLS_PATIENCE);
+    let name = c.item.name.as_str();
+    loop {
+        let host = address(c.services, &c.item.name, site).await;
+        let error = match c.services.agents.set_tools(&host, enabled).await {
+            Ok(_) => return Ok(vec![Fact::WarningCleared(TOOLS_NOT_CHANGED.code.to_owned())]),
+            Err(error) => error,
+        };
+        if c.ctx.now() >= deadline {
+            return Ok(vec![Fact::Warning(Report::new(&TOOLS_NOT_CHANGED, name, error.to_string()))]);
+        }
+        sleep(TOOLS_PAUSE).await;
+    }
+}

@@ -1,0 +1,91 @@
+//! Choosing the recovery point a failover settles on (R3 to R5).
+
+use super::super::{StepCtx, StepError};
+use super::session;
+use crate::catalogue::machine::{NO_COMMON_POINT, NO_POINT, NO_POINT_OF_TYPE, POINT_UNKNOWN};
+use crate::catalogue::warning::NOT_GROUP_CONSISTENT;
+use crate::journal::{Chosen, Fact, Item, PointChoice};
+use failback_wire::clock::VirtualMs;
+use failback_wire::error::{Class, Report};
+use failback_wire::event::PointKind;
+use failback_wire::ids::Site;
+use failback_wire::proto::session::{Point, SessionSpec};
+use std::collections::BTreeSet;
+
+/// Note that says: nothing more is coming in this session; its points are final.
+pub(in crate::workflow) const DRAINED: &str = "drained";
+
+/// When the newest application-consistent points that all members of a group share were cut.
+pub(crate) fn common_times(members: &[Vec<Point>]) -> BTreeSet<VirtualMs> {
+    let times = |points: &Vec<Point>| -> BTreeSet<VirtualMs> {
+        let tagged = points.iter().filter(|point| point.kind == PointKind::Application && point.group);
+        tagged.map(|point| point.time).collect()
+    };
+    let mut members = members.iter().map(times);
+    let first = members.next().unwrap_or_default();
+    members.fold(first, |common, times| common.intersection(&times).copied().collect())
+}
+
+/// The other members of the item's replication group that take part in this job.
+fn mates<'a>(c: &'a StepCtx<'_>) -> impl Iterator<Item = &'a Item> {
+    let mine = |mate: &&Item| mate.name != c.item.name && mate.group.is_some() && mate.group == c.item.group;
+    c.members.iter().filter(mine)
+}
+
+/// The newest application-consistent point that every member of the group in this job has too. Waits until
+/// the points of all of them are final, so that all members choose alike.
+async fn newest_common(c: &StepCtx<'_>, own: &[Point]) -> Result<VirtualMs, StepError> {
+    let name = c.item.name.as_str();
+    let mut all = vec![own.to_vec()];
+    for mate in mates(c) {
+        let spec = mate.session().filter(|_| mate.notes.contains_key(DRAINED));
+        let Some(spec) = spec else {
+            let detail = format!("the points of {} are not final yet", mate.name);
+            return Err(StepError::new(&NO_COMMON_POINT, name, detail).with_class(Class::Wait));
+        };
+        all.push(session::view(c, session::keeper(spec), spec).await?.points);
+    }
+    let newest = common_times(&all).pop_last();
+    newest.ok_or_else(|| StepError::new(&NO_COMMON_POINT, name, "").with_class(Class::Operator))
+}
+
+/// Settles on a point of the item's session, as the request says.
+pub(in crate::workflow) async fn choose(
+    c: &StepCtx<'_>,
+    spec: &SessionSpec,
+    points: &[Point],
+    to: Site,
+) -> Result<Vec<Fact>, StepError> {
+    let name = c.item.name.as_str();
+    let grouped = mates(c).next().is_some();
+    let is_application = |point: &&Point| point.kind == PointKind::Application;
+    let point = match &c.input.point {
+        PointChoice::Latest | PointChoice::LatestProcessed => points.iter().max_by_key(|point| point.time),
+        PointChoice::Application if grouped => {
+            let time = newest_common(c, points).await?;
+            points.iter().filter(is_application).find(|point| point.time == time)
+        }
+        PointChoice::Application => points.iter().filter(is_application).max_by_key(|point| point.time),
+        PointChoice::Custom(wanted) => points.iter().find(|point| point.point == *wanted),
+    };
+    let doc = match &c.input.point {
+        _none if points.is_empty() => &NO_POINT,
+        PointChoice::Application => &NO_POINT_OF_TYPE,
+        PointChoice::Custom(_) => &POINT_UNKNOWN,
+        PointChoice::Latest | PointChoice::LatestProcessed => &NO_POINT,
+    };
+    let point = point.ok_or_else(|| StepError::new(doc, name, name).with_class(Class::Operator))?;
+    let chosen = Chosen {
+        session: spec.session.clone(),
+        point: point.point.clone(),
+        mark: point.mark,
+        kind: point.kind,
+        time: point.time,
+        to,
+    };
+    let mut facts = vec![Fact::Chosen(chosen)];
+    if grouped && !matches!(c.input.point, PointChoice::Application) {
+        facts.push(Fact::Warning(Report::new(&NOT_GROUP_CONSISTENT, name, "")));
+    }
+    Ok(facts)
+}

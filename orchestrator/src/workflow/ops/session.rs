@@ -1,0 +1,148 @@
+//! Sessions at process server and master target.
+
+use super::super::{StepCtx, StepError};
+use super::peer_error;
+use crate::catalogue::control::PS_UNKNOWN;
+use crate::catalogue::execution::{ROLL_FAILED, SESSION_FAILED, STOP_FAILED};
+use crate::catalogue::target::MT_UNKNOWN;
+use crate::config::ReplicationPolicy;
+use crate::journal::ServerRef;
+use failback_wire::ids::{PointId, SessionId};
+use failback_wire::proto::cs::Component;
+use failback_wire::proto::session::{Direction, SessionDisk, SessionSpec, SessionView, SyncMode};
+
+/// Where the server of this id listens, as the configuration server knows it.
+pub(in crate::workflow) async fn server(
+    c: &StepCtx<'_>,
+    component: Component,
+    id: &str,
+) -> Result<ServerRef, StepError> {
+    let doc = match component {
+        Component::MasterTarget => &MT_UNKNOWN,
+        Component::ProcessServer | Component::Agent => &PS_UNKNOWN,
+    };
+    let rows = c.services.cs.servers().await.map_err(|error| peer_error(doc, id, &error))?;
+    let found = rows.into_iter().find(|row| row.component == component && row.id == id);
+    let row = found.ok_or_else(|| StepError::new(doc, id, id))?;
+    Ok(ServerRef { id: row.id, address: row.address })
+}
+
+/// A session of this item that nobody has used yet. Its epoch is higher than that of any earlier one.
+pub(in crate::workflow) fn plan(
+    c: &StepCtx<'_>,
+    direction: Direction,
+    sync: SyncMode,
+    disks: Vec<SessionDisk>,
+    relay: &ServerRef,
+    target: Option<&ServerRef>,
+) -> SessionSpec {
+    let policy: ReplicationPolicy = match direction {
+        Direction::Forward => c.services.config.knobs.forward,
+        Direction::Reverse => c.services.config.knobs.reverse,
+    };
+    SessionSpec {
+        session: SessionId::new(c.id("session")),
+        machine: c.item.name.clone(),
+        direction,
+        epoch: c.item.epoch + 1,
+        disks,
+        sync,
+        relay: relay.address.clone(),
+        target: target.map(|server| server.address.clone()),
+        crash_interval_s: policy.crash_interval_s,
+        app_interval_s: policy.app_interval_s,
+        retention_s: policy.retention_s,
+        group: c.item.group.clone(),
+    }
+}
+
+/// The server that turns the session's frames into recovery points.
+pub(in crate::workflow) fn keeper(spec: &SessionSpec) -> &str {
+    spec.target.as_deref().unwrap_or(&spec.relay)
+}
+
+/// Servers of the session, the keeper of its points first.
+pub(in crate::workflow) fn servers(spec: &SessionSpec) -> impl Iterator<Item = &str> {
+    spec.target.as_deref().into_iter().chain([spec.relay.as_str()])
+}
+
+/// Sets the session up at `host`, or takes it up there in the spec's epoch. An agent that resynchronises
+/// raises the epoch by itself: a later one is as good.
+pub(in crate::workflow) async fn open(
+    c: &StepCtx<'_>,
+    host: &str,
+    spec: &SessionSpec,
+) -> Result<(), StepError> {
+    match c.services.sessions.put(host, spec).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_refusal("stale-epoch") => Ok(()),
+        Err(error) => Err(peer_error(&SESSION_FAILED, host, &error)),
+    }
+}
+
+/// The same session in an epoch above that of every party, to be resynchronised by checksum.
+pub(in crate::workflow) async fn renew(
+    c: &StepCtx<'_>,
+    spec: &SessionSpec,
+) -> Result<SessionSpec, StepError> {
+    let mut epoch = c.item.epoch.max(spec.epoch);
+    for host in servers(spec) {
+        epoch = epoch.max(view(c, host, spec).await?.epoch);
+    }
+    Ok(SessionSpec { epoch: epoch + 1, sync: SyncMode::Checksum, ..spec.clone() })
+}
+
+/// True when everything that was received has been processed, or never will be.
+pub(in crate::workflow) fn drained(view: &SessionView) -> bool {
+    view.applied >= view.received || view.resync_required.is_some()
+}
+
+/// Forgets the session at every server that may know it. One that is unknown there is forgotten already.
+pub(in crate::workflow) async fn forget(c: &StepCtx<'_>, spec: &SessionSpec) -> Result<(), StepError> {
+    for host in servers(spec) {
+        let done = c.services.sessions.delete(host, &spec.session).await;
+        done.map_err(|error| peer_error(&SESSION_FAILED, host, &error))?;
+    }
+    Ok(())
+}
+
+/// Forgets the session of an attempt whose undo failed, before another one takes its place.
+pub(in crate::workflow) async fn forget_leftover(
+    c: &StepCtx<'_>,
+    left: Option<&SessionSpec>,
+) -> Result<(), StepError> {
+    match left.filter(|spec| spec.session.as_str() != c.id("session")) {
+        Some(spec) => forget(c, spec).await,
+        None => Ok(()),
+    }
+}
+
+/// The session as `host` sees it.
+pub(in crate::workflow) async fn view(
+    c: &StepCtx<'_>,
+    host: &str,
+    spec: &SessionSpec,
+) -> Result<SessionView, StepError> {
+    let view = c.services.sessions.get(host, &spec.session).await;
+    view.map_err(|error| peer_error(&STOP_FAILED, host, &error))
+}
+
+/// No more frames at `host`; what was received is processed.
+pub(in crate::workflow) async fn stop(
+    c: &StepCtx<'_>,
+    host: &str,
+    spec: &SessionSpec,
+) -> Result<SessionView, StepError> {
+    let view = c.services.sessions.stop(host, &spec.session).await;
+    view.map_err(|error| peer_error(&STOP_FAILED, host, &error))
+}
+
+/// Brings the target's disks to the point.
+pub(in crate::workflow) async fn roll(
+    c: &StepCtx<'_>,
+    spec: &SessionSpec,
+    point: &PointId,
+) -> Result<SessionView, StepError> {
+    let view = c.services.sessions.roll(keeper(spec), &spec.session, point).await;
+    view.map_err(|error| peer_error(&ROLL_FAILED, keeper(spec), &error))
+}

@@ -1,0 +1,146 @@
+//! vCenter: errors, and moving a machine's disks between two virtual machines by UUID.
+
+use super::super::{StepCtx, StepError};
+use super::{defect, note};
+use crate::catalogue::documented::{HOST_MEMORY, VM_NAME_TAKEN};
+use crate::catalogue::machine::DISK_MISMATCH;
+use crate::catalogue::target::MT_NOT_A_VM;
+use crate::clients::vcenter::{VcenterClient, VcenterError, VmFacts};
+use crate::journal::Fact;
+use failback_wire::error::{Class, ErrorDoc};
+use failback_wire::ids::{DiskId, VmdkUuid};
+
+/// Faults that pass by themselves.
+const PASSING: &[&str] = &[
+    "TaskInProgress",
+    "ConcurrentAccess",
+    "HostCommunication",
+    "HostNotConnected",
+    "HostNotReachable",
+    "Timedout",
+    "RequestCanceled",
+];
+
+/// A call to vCenter failed during what `doc` describes. Documented numbers take the place of `doc` where
+/// the fault has one.
+pub(in crate::workflow) fn error(doc: &ErrorDoc, entity: &str, error: &VcenterError) -> StepError {
+    let doc = match error.fault() {
+        Some("InsufficientHostMemoryCapacityFault" | "InsufficientMemoryResourcesFault") => &HOST_MEMORY,
+        Some("DuplicateName") => &VM_NAME_TAKEN,
+        Some(_) | None => doc,
+    };
+    let class = match error {
+        VcenterError::Unavailable(_)
+        | VcenterError::Ambiguous(_)
+        | VcenterError::Garbled(_)
+        | VcenterError::NotAuthenticated => Class::Retry,
+        VcenterError::TaskFailed { fault, .. } | VcenterError::Fault { fault, .. } => {
+            if PASSING.contains(&fault.as_str()) { Class::Retry } else { Class::Operator }
+        }
+        VcenterError::InvalidLogin { .. } | VcenterError::NoPermission { .. } | VcenterError::NotFound(_) => {
+            Class::Operator
+        }
+    };
+    StepError::new(doc, entity, error.to_string()).with_class(class)
+}
+
+/// `Ok(None)` for what does not exist.
+pub(in crate::workflow) fn found(
+    result: Result<VmFacts, VcenterError>,
+) -> Result<Option<VmFacts>, VcenterError> {
+    match result {
+        Ok(vm) => Ok(Some(vm)),
+        Err(VcenterError::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The machine's own virtual machine, if it exists.
+pub(in crate::workflow) async fn own_vm(
+    c: &StepCtx<'_>,
+    vcenter: &VcenterClient,
+    doc: &ErrorDoc,
+) -> Result<Option<VmFacts>, StepError> {
+    let known = c.item.vm.as_ref().ok_or_else(|| defect(c, "the virtual machine"))?;
+    found(vcenter.vm_by_uuid(&known.uuid).await).map_err(|e| error(doc, &known.name, &e))
+}
+
+/// The master target's virtual machine: it bears the master target's id as its name.
+pub(in crate::workflow) async fn target_vm(
+    vcenter: &VcenterClient,
+    id: &str,
+    doc: &ErrorDoc,
+) -> Result<VmFacts, StepError> {
+    let vm = found(vcenter.vm_by_name(id).await).map_err(|e| error(doc, id, &e))?;
+    vm.ok_or_else(|| StepError::new(&MT_NOT_A_VM, id, id))
+}
+
+/// Name of the note that holds where a disk's file lies: needed once no machine holds the disk.
+fn path_key(disk: &DiskId) -> String {
+    format!("path/{disk}")
+}
+
+/// Notes where the files of the item's disks lie, as the machines that hold them say. Disks nobody holds
+/// were noted by an earlier attempt; else they are lost, which `doc` reports.
+pub(in crate::workflow) fn note_paths(
+    c: &StepCtx<'_>,
+    holders: &[&VmFacts],
+    doc: &ErrorDoc,
+) -> Result<Vec<Fact>, StepError> {
+    let mut facts = Vec::new();
+    let mut lost = Vec::new();
+    for disk in &c.item.disks {
+        let held = holders.iter().find_map(|vm| vm.disk(&disk.vmdk));
+        match held {
+            Some(vmdk) => facts.push(note(path_key(&disk.disk), vmdk.path.clone())),
+            None if c.item.notes.contains_key(&path_key(&disk.disk)) => {}
+            None => lost.push(format!("{} ({})", disk.disk, disk.vmdk)),
+        }
+    }
+    if lost.is_empty() { Ok(facts) } else { Err(StepError::new(doc, c.item.name.as_str(), lost.join(", "))) }
+}
+
+/// UUIDs of the item's disks that hang on `vm`.
+fn held_by(c: &StepCtx<'_>, vm: &VmFacts) -> Vec<VmdkUuid> {
+    c.item.disks.iter().map(|disk| disk.vmdk.clone()).filter(|uuid| vm.disk(uuid).is_some()).collect()
+}
+
+/// Detaches the item's disks, and no others, from `vm` (I3). Refuses, as `snapshot` says, while `vm` has a
+/// snapshot: what is attached then is a delta, and its parent would be left behind (P17).
+pub(in crate::workflow) async fn detach(
+    c: &StepCtx<'_>,
+    vcenter: &VcenterClient,
+    vm: &VmFacts,
+    doc: &ErrorDoc,
+    snapshot: &ErrorDoc,
+) -> Result<(), StepError> {
+    let disks = held_by(c, vm);
+    if disks.is_empty() {
+        return Ok(());
+    }
+    if !vm.snapshots.is_empty() {
+        let detail = format!("{} on {}", vm.snapshots.join(", "), vm.name);
+        return Err(StepError::new(snapshot, vm.name.as_str(), detail));
+    }
+    vcenter.detach_disks(&vm.moref, &disks).await.map_err(|e| error(doc, &vm.name, &e))
+}
+
+/// Attaches the item's disks to `vm` by the noted files; those that hang there already are passed over. A
+/// file that holds another disk is refused by the client, so nothing is attached by name alone (I3).
+pub(in crate::workflow) async fn attach(
+    c: &StepCtx<'_>,
+    vcenter: &VcenterClient,
+    vm: &VmFacts,
+    doc: &ErrorDoc,
+) -> Result<(), StepError> {
+    let mut disks = Vec::new();
+    for disk in c.item.disks.iter().filter(|disk| vm.disk(&disk.vmdk).is_none()) {
+        let path = c.item.notes.get(&path_key(&disk.disk));
+        let missing = || StepError::new(&DISK_MISMATCH, c.item.name.as_str(), disk.disk.as_str());
+        disks.push((disk.vmdk.clone(), path.ok_or_else(missing)?.clone()));
+    }
+    if disks.is_empty() {
+        return Ok(());
+    }
+    vcenter.attach_disks(&vm.moref, &disks).await.map_err(|e| error(doc, &vm.name, &e))
+}

@@ -1,0 +1,312 @@
+//! Reprotect to on-premises: the Azure virtual machine replicates home (C9 to C14).
+//!
+//! Order: decide between original and alternate location (does the virtual machine still exist?), power it
+//! off, merge its snapshots, or create it anew on the master target's host, note where its disks lie, move
+//! the disks by UUID to the master target, agree on a session, set it up at master target and process server,
+//! start the agent in Azure, tell the configuration server.
+//!
+//! There is no point of no return: production stays in Azure. Sessions, attachments and a machine created
+//! here are taken back in reverse. Not taken back: powering off (two running copies would be worse, I2) and
+//! merging snapshots (cannot be).
+
+use super::ops::vcenter::{self, own_vm, target_vm};
+use super::ops::{agent, defect, note, put_row, session};
+use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
+use crate::catalogue::control::PS_UNKNOWN;
+use crate::catalogue::execution::{
+    ATTACH_FAILED, DETACH_FAILED, MERGE_FAILED, POWER_OFF_FAILED, VM_CREATE_FAILED,
+};
+use crate::catalogue::machine::DISK_MISMATCH;
+use crate::catalogue::target::{DATASTORE_UNKNOWN, MT_SNAPSHOT, MT_UNKNOWN};
+use crate::catalogue::warning::{SOURCE_NOT_SHUT_DOWN, SPLIT_BRAIN};
+use crate::clients::vcenter::{NewVm, Power, VcenterClient};
+use crate::journal::{Fact, Leg, OnPremVm, Operation, ProtectionState, Rest};
+use failback_wire::ids::Site;
+use failback_wire::proto::cs::{Component, OsFamily};
+use failback_wire::proto::session::{Direction, SessionDisk, SessionSpec, SyncMode, TargetDisk};
+use std::collections::BTreeMap;
+
+const REQUIREMENTS: (&str, &str) =
+    ("GetSwitchProtectionRequirementsTask", "Getting reprotection requirements");
+const PROTECT: (&str, &str) = ("ProtectReplicaTask", "Reprotecting virtual machine (1)");
+
+/// Note: `original` or `alternate`.
+const LOCATION: &str = "location";
+/// Note: UUID of the virtual machine before an alternate one took its place.
+const VM_BEFORE: &str = "vm-before";
+/// Memory of a machine created at an alternate location, MiB: what it had is not known any more.
+const MEMORY_MB: u64 = 4096;
+
+/// The workflow.
+pub static WORKFLOW: Workflow = Workflow {
+    operation: Operation::Reprotect,
+    scenario: "SwitchReplicationGroupProtection",
+    friendly: "Reprotect",
+    precheck: ("SwitchReplicationGroupProtectionPreflightTask", "Prerequisite check"),
+    running: ProtectionState::ReprotectInProgress,
+    success: Rest {
+        state: ProtectionState::InitialReplicationInProgress,
+        leg: Leg::Reverse,
+        active: Site::Azure,
+    },
+    failure: Some(ProtectionState::ReprotectFailed),
+    boot_from: None,
+    steps: &[
+        step(
+            "locate",
+            ("DiscoverReplicaTask", "Discovering the replica"),
+            |c| Box::pin(locate(c)),
+            Recovery::Nothing,
+        ),
+        step("power-off", REQUIREMENTS, |c| Box::pin(power_off(c)), Recovery::Operator),
+        step("merge-snapshots", REQUIREMENTS, |c| Box::pin(merge_snapshots(c)), Recovery::Operator),
+        step(
+            "create-vm",
+            REQUIREMENTS,
+            |c| Box::pin(create_vm(c)),
+            Recovery::Undo(|c| Box::pin(undo_create_vm(c))),
+        ),
+        step("map-disks", REQUIREMENTS, |c| Box::pin(map_disks(c)), Recovery::Nothing),
+        step("detach", PROTECT, |c| Box::pin(detach(c)), Recovery::Undo(|c| Box::pin(undo_detach(c)))),
+        step("attach", PROTECT, |c| Box::pin(attach(c)), Recovery::Undo(|c| Box::pin(undo_attach(c)))),
+        step(
+            "plan-session",
+            PROTECT,
+            |c| Box::pin(plan_session(c)),
+            Recovery::Undo(|c| Box::pin(undo_plan(c))),
+        ),
+        step("session", PROTECT, |c| Box::pin(open(c)), Recovery::Undo(|c| Box::pin(undo_open(c)))),
+        step("agent", PROTECT, |c| Box::pin(start(c)), Recovery::Undo(|c| Box::pin(undo_start(c)))),
+        step("row", PROTECT, |c| Box::pin(row(c)), Recovery::Undo(|c| Box::pin(undo_row(c)))),
+    ],
+};
+
+const fn step(
+    id: &'static str,
+    (task, title): (&'static str, &'static str),
+    run: super::Act,
+    recovery: Recovery,
+) -> Step {
+    Step { id, task, title, run, recovery }
+}
+
+fn master_target<'a>(c: &'a StepCtx<'_>) -> Result<&'a str, StepError> {
+    let known = c.item.master_target.as_ref().map(|server| server.id.as_str());
+    let id = c.input.master_target.as_deref().or(known);
+    id.ok_or_else(|| StepError::new(&MT_UNKNOWN, c.item.name.as_str(), "none was chosen"))
+}
+
+/// Runs `scope` in a vCenter session that is closed afterwards.
+async fn in_vcenter<F, Fut, T>(c: &StepCtx<'_>, scope: F) -> Result<T, StepError>
+where
+    F: FnOnce(VcenterClient) -> Fut,
+    Fut: Future<Output = Result<T, StepError>>,
+{
+    c.services.vcenter.with_session(scope).await
+}
+
+async fn locate(c: &StepCtx<'_>) -> StepResult {
+    let found = in_vcenter(c, |v| async move { own_vm(c, &v, &DISK_MISMATCH).await }).await?;
+    let location = if found.is_some() { "original" } else { "alternate" };
+    Ok(vec![note(LOCATION, location)])
+}
+
+fn is_alternate(c: &StepCtx<'_>) -> bool {
+    c.item.notes.get(LOCATION).is_some_and(|location| location == "alternate")
+}
+
+async fn power_off(c: &StepCtx<'_>) -> StepResult {
+    in_vcenter(c, |v| async move {
+        let Some(vm) = own_vm(c, &v, &POWER_OFF_FAILED).await? else { return Ok(()) };
+        if vm.power == Power::Off {
+            return Ok(());
+        }
+        v.power_off(&vm.moref).await.map_err(|e| vcenter::error(&POWER_OFF_FAILED, &vm.name, &e))
+    })
+    .await?;
+    let cleared = [SPLIT_BRAIN.code, SOURCE_NOT_SHUT_DOWN.code];
+    Ok(cleared.map(|code| Fact::WarningCleared(code.to_owned())).into())
+}
+
+async fn merge_snapshots(c: &StepCtx<'_>) -> StepResult {
+    in_vcenter(c, |v| async move {
+        let Some(vm) = own_vm(c, &v, &MERGE_FAILED).await? else { return Ok(Vec::new()) };
+        if !vm.snapshots.is_empty() {
+            let done = v.remove_all_snapshots(&vm.moref).await;
+            done.map_err(|e| vcenter::error(&MERGE_FAILED, &vm.name, &e))?;
+        }
+        Ok(Vec::new())
+    })
+    .await
+}
+
+async fn create_vm(c: &StepCtx<'_>) -> StepResult {
+    if !is_alternate(c) {
+        return Ok(Vec::new());
+    }
+    let before = c.item.vm.as_ref().ok_or_else(|| defect(c, "the virtual machine"))?;
+    let name = before.name.as_str();
+    let missing = || StepError::new(&DATASTORE_UNKNOWN, name, "none was chosen");
+    let datastore = c.input.datastore.clone().ok_or_else(missing)?;
+    let vm = in_vcenter(c, |v| async move {
+        let target = target_vm(&v, master_target(c)?, &VM_CREATE_FAILED).await?;
+        let new = NewVm {
+            name: name.to_owned(),
+            uuid: c.id("vm"),
+            host: target.host_ref,
+            datastore,
+            guest_id: match c.item.os {
+                Some(OsFamily::Linux) => "otherLinux64Guest".to_owned(),
+                Some(OsFamily::Windows) | None => "windows9Server64Guest".to_owned(),
+            },
+            memory_mb: MEMORY_MB,
+            disks: c.item.disks.iter().map(|disk| disk.size).collect(),
+            extra_config: BTreeMap::from([("disk.EnableUUID".to_owned(), "TRUE".to_owned())]),
+        };
+        v.create_vm(&new).await.map_err(|e| vcenter::error(&VM_CREATE_FAILED, name, &e))
+    })
+    .await?;
+    let mut facts = vec![note(VM_BEFORE, before.uuid.clone())];
+    for (disk, vmdk) in c.item.disks.iter().zip(&vm.disks) {
+        facts.push(note(format!("vmdk-before/{}", disk.disk), disk.vmdk.as_str()));
+        facts.push(Fact::Vmdk { disk: disk.disk.clone(), vmdk: vmdk.uuid.clone() });
+    }
+    facts.push(Fact::Vm(OnPremVm { name: vm.name, uuid: vm.uuid }));
+    Ok(facts)
+}
+
+/// Deletes the machine this job created, told by the UUID that only this job could give it.
+async fn undo_create_vm(c: &StepCtx<'_>) -> StepResult {
+    if !is_alternate(c) {
+        return Ok(Vec::new());
+    }
+    let uuid = c.id("vm");
+    let name = c.item.name.as_str();
+    let fail = |e| vcenter::error(&VM_CREATE_FAILED, name, &e);
+    in_vcenter(c, |v| async move {
+        match vcenter::found(v.vm_by_uuid(&uuid).await).map_err(fail)? {
+            Some(vm) => v.destroy_vm(&vm.moref).await.map_err(fail),
+            None => Ok(()),
+        }
+    })
+    .await?;
+    let (Some(vm), Some(before)) = (&c.item.vm, c.item.notes.get(VM_BEFORE)) else { return Ok(Vec::new()) };
+    let mut facts = vec![Fact::Vm(OnPremVm { name: vm.name.clone(), uuid: before.clone() })];
+    for disk in &c.item.disks {
+        if let Some(vmdk) = c.item.notes.get(&format!("vmdk-before/{}", disk.disk)) {
+            facts.push(Fact::Vmdk { disk: disk.disk.clone(), vmdk: vmdk.as_str().into() });
+        }
+    }
+    facts.push(Fact::NoteCleared(VM_BEFORE.to_owned()));
+    Ok(facts)
+}
+
+async fn map_disks(c: &StepCtx<'_>) -> StepResult {
+    in_vcenter(c, |v| async move {
+        let own = own_vm(c, &v, &DISK_MISMATCH).await?;
+        let target = target_vm(&v, master_target(c)?, &DISK_MISMATCH).await?;
+        let holders: Vec<_> = own.iter().chain([&target]).collect();
+        vcenter::note_paths(c, &holders, &DISK_MISMATCH)
+    })
+    .await
+}
+
+async fn detach(c: &StepCtx<'_>) -> StepResult {
+    in_vcenter(c, |v| async move {
+        if let Some(vm) = own_vm(c, &v, &DETACH_FAILED).await? {
+            vcenter::detach(c, &v, &vm, &DETACH_FAILED, &MERGE_FAILED).await?;
+        }
+        Ok(Vec::new())
+    })
+    .await
+}
+
+async fn undo_detach(c: &StepCtx<'_>) -> StepResult {
+    in_vcenter(c, |v| async move {
+        if let Some(vm) = own_vm(c, &v, &ATTACH_FAILED).await? {
+            vcenter::attach(c, &v, &vm, &ATTACH_FAILED).await?;
+        }
+        Ok(Vec::new())
+    })
+    .await
+}
+
+async fn attach(c: &StepCtx<'_>) -> StepResult {
+    let id = master_target(c)?;
+    let server = session::server(c, Component::MasterTarget, id).await?;
+    in_vcenter(c, |v| async move {
+        let target = target_vm(&v, id, &ATTACH_FAILED).await?;
+        vcenter::attach(c, &v, &target, &ATTACH_FAILED).await
+    })
+    .await?;
+    Ok(vec![Fact::MasterTarget(Some(server))])
+}
+
+async fn undo_attach(c: &StepCtx<'_>) -> StepResult {
+    in_vcenter(c, |v| async move {
+        let target = target_vm(&v, master_target(c)?, &DETACH_FAILED).await?;
+        vcenter::detach(c, &v, &target, &DETACH_FAILED, &MT_SNAPSHOT).await
+    })
+    .await?;
+    Ok(vec![Fact::MasterTarget(None)])
+}
+
+/// Agrees on the session before anybody hears of it, so that every attempt sets up the same one. The
+/// original disks hold an older copy: only differences move. New disks take everything (C11).
+async fn plan_session(c: &StepCtx<'_>) -> StepResult {
+    session::forget_leftover(c, c.item.reverse.as_ref()).await?;
+    let target = c.item.master_target.as_ref().ok_or_else(|| defect(c, "the master target"))?;
+    let known = c.item.process_server.as_ref().map(|server| server.id.clone());
+    let id = c.input.process_server.clone().or(known);
+    let id = id.ok_or_else(|| StepError::new(&PS_UNKNOWN, c.item.name.as_str(), "none was chosen"))?;
+    let relay = session::server(c, Component::ProcessServer, &id).await?;
+    let disks = c.item.disks.iter().map(|disk| SessionDisk {
+        disk: disk.disk.clone(),
+        size: disk.size,
+        target: TargetDisk::Vmdk(disk.vmdk.clone()),
+    });
+    let sync = if is_alternate(c) { SyncMode::Full } else { SyncMode::Checksum };
+    let spec = session::plan(c, Direction::Reverse, sync, disks.collect(), &relay, Some(target));
+    Ok(vec![Fact::ProcessServer(relay), Fact::SessionOpened(spec)])
+}
+
+async fn undo_plan(_: &StepCtx<'_>) -> StepResult {
+    Ok(vec![Fact::SessionClosed(Direction::Reverse)])
+}
+
+fn spec<'a>(c: &'a StepCtx<'_>) -> Result<&'a SessionSpec, StepError> {
+    c.item.reverse.as_ref().ok_or_else(|| defect(c, "the session to on-premises"))
+}
+
+async fn open(c: &StepCtx<'_>) -> StepResult {
+    let spec = spec(c)?;
+    for host in session::servers(spec) {
+        session::open(c, host, spec).await?;
+    }
+    Ok(Vec::new())
+}
+
+async fn undo_open(c: &StepCtx<'_>) -> StepResult {
+    session::forget(c, spec(c)?).await?;
+    Ok(Vec::new())
+}
+
+async fn start(c: &StepCtx<'_>) -> StepResult {
+    agent::start(c, Site::Azure, spec(c)?).await?;
+    Ok(Vec::new())
+}
+
+async fn undo_start(c: &StepCtx<'_>) -> StepResult {
+    agent::stop_if_reachable(c, Site::Azure, spec(c)?).await?;
+    Ok(Vec::new())
+}
+
+async fn row(c: &StepCtx<'_>) -> StepResult {
+    put_row(c, "reverse", &c.services.config.vault.failback_policy).await?;
+    Ok(Vec::new())
+}
+
+async fn undo_row(c: &StepCtx<'_>) -> StepResult {
+    put_row(c, "none", &c.services.config.vault.failback_policy).await?;
+    Ok(Vec::new())
+}

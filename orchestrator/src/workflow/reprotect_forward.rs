@@ -1,0 +1,82 @@
+//! Reprotect to Azure: after a committed failback, the machine on-premises replicates to Azure again.
+//!
+//! Order: see that the seed blobs of the earlier cycle are there, agree on a session with a higher epoch (a
+//! checksum synchronisation moves only what differs), tell the configuration server, set the session up at
+//! the process server, start the agent that registered again after the failback (C21).
+//!
+//! No point of no return: production stays where it is, every effect but the seeds is taken back when a later
+//! step fails.
+
+use super::enable::{
+    make_seeds, open_session, plan_session, start_agent, undo_agent, undo_plan, undo_session,
+};
+use super::ops::put_row;
+use super::step::{Recovery, Step, StepCtx, StepResult, Workflow};
+use crate::journal::{Leg, Operation, ProtectionState, Rest};
+use failback_wire::ids::Site;
+
+const PROTECT: (&str, &str) = ("ProtectReplicaTask", "Reprotecting virtual machine (1)");
+
+/// The workflow.
+pub static WORKFLOW: Workflow = Workflow {
+    operation: Operation::ReprotectForward,
+    scenario: "SwitchReplicationGroupProtection",
+    friendly: "Reprotect",
+    precheck: ("SwitchReplicationGroupProtectionPreflightTask", "Prerequisite check"),
+    running: ProtectionState::ReprotectInProgress,
+    success: Rest {
+        state: ProtectionState::InitialReplicationInProgress,
+        leg: Leg::Forward,
+        active: Site::OnPremises,
+    },
+    failure: Some(ProtectionState::ReprotectFailed),
+    boot_from: None,
+    steps: &[
+        Step {
+            id: "seeds",
+            task: "GetSwitchProtectionRequirementsTask",
+            title: "Getting reprotection requirements",
+            run: |c| Box::pin(make_seeds(c)),
+            recovery: Recovery::Operator,
+        },
+        Step {
+            id: "plan-session",
+            task: "GetSwitchProtectionRequirementsTask",
+            title: "Getting reprotection requirements",
+            run: |c| Box::pin(plan_session(c)),
+            recovery: Recovery::Undo(|c| Box::pin(undo_plan(c))),
+        },
+        Step {
+            id: "row",
+            task: PROTECT.0,
+            title: PROTECT.1,
+            run: |c| Box::pin(row(c)),
+            recovery: Recovery::Undo(|c| Box::pin(undo_row(c))),
+        },
+        Step {
+            id: "session",
+            task: PROTECT.0,
+            title: PROTECT.1,
+            run: |c| Box::pin(open_session(c)),
+            recovery: Recovery::Undo(|c| Box::pin(undo_session(c))),
+        },
+        Step {
+            id: "agent",
+            task: PROTECT.0,
+            title: PROTECT.1,
+            run: |c| Box::pin(start_agent(c)),
+            recovery: Recovery::Undo(|c| Box::pin(undo_agent(c))),
+        },
+    ],
+};
+
+async fn row(c: &StepCtx<'_>) -> StepResult {
+    let policy = c.input.policy.clone().unwrap_or_else(|| c.services.config.vault.policy.clone());
+    put_row(c, "forward", &policy).await?;
+    Ok(Vec::new())
+}
+
+async fn undo_row(c: &StepCtx<'_>) -> StepResult {
+    put_row(c, "none", &c.services.config.vault.failback_policy).await?;
+    Ok(Vec::new())
+}

@@ -1,0 +1,306 @@
+//! Takes a job through its workflow: preconditions, steps, boot groups, unwinding. All it knows is in the
+//! journal, so it may stop at any instant and another epoch's runner goes on.
+
+use super::plan;
+use super::step::{Act, Recovery, StepCtx, Workflow};
+use super::{Checked, Member, Request};
+use crate::catalogue::execution::{DEFECT, NO_ANSWER};
+use crate::journal::{Fact, Input, Item, Job, JournalError, Outcome, Phase, Progress, Record, Rest};
+use crate::service::{Orchestrator, monitor};
+use failback_wire::clock::VirtualMs;
+use failback_wire::error::{Class, Report};
+use failback_wire::event::What;
+use failback_wire::ids::{JobId, MachineName};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// One member of one job on its way through the workflow.
+#[derive(Clone)]
+pub(crate) struct Run {
+    pub(crate) me: Arc<Orchestrator>,
+    pub(crate) job: JobId,
+    pub(crate) workflow: &'static Workflow,
+    pub(crate) member: MachineName,
+}
+
+/// Takes the job to its end, from wherever the journal says it is.
+pub(crate) async fn drive(me: Arc<Orchestrator>, job: JobId) {
+    if let Err(error) = drive_to_end(&me, &job).await {
+        // The node is dead, or its store is: the next epoch takes the job up from the journal.
+        tracing::error!(%job, %error, "the job stops here");
+    }
+}
+
+async fn drive_to_end(me: &Arc<Orchestrator>, id: &JobId) -> Result<(), JournalError> {
+    let Some(job) = me.job(id) else { return Ok(()) };
+    let workflow = me.workflow(&job);
+    let scenario = workflow.scenario_under(job.verb()).to_owned();
+    me.emit(What::JobStarted { job: id.clone(), scenario, target: target(&job) });
+    if job.phase == Phase::Checking && !precheck(me, &job, workflow).await? {
+        return Ok(());
+    }
+    plan::boot_in_order(me, &job, workflow).await?;
+    let Some(job) = me.job(id).filter(Job::is_open) else { return Ok(()) };
+    let failed = job.members.values().any(|member| member.outcome != Some(Outcome::Succeeded));
+    let outcome = if failed { Outcome::Failed } else { Outcome::Succeeded };
+    me.record(vec![Record::JobEnded { at: me.now(), job: id.clone(), outcome }])
+}
+
+fn target(job: &Job) -> String {
+    job.request.target.name().to_owned()
+}
+
+/// Looks at the preconditions of every member; true when the job may begin.
+async fn precheck(me: &Arc<Orchestrator>, job: &Job, workflow: &Workflow) -> Result<bool, JournalError> {
+    let id = &job.request.job;
+    let (task, title) = workflow.precheck;
+    me.emit(What::TaskStarted { job: id.clone(), task: task.to_owned() });
+    let names: Vec<MachineName> = job.names().cloned().collect();
+    monitor::refresh(me, &names).await;
+    let request = request(me, job);
+    let limit = me.services().config.knobs.step_deadline;
+    let checked = match timeout(limit, me.book().precheck(me.services(), &request)).await {
+        Ok(checked) => checked,
+        Err(_) => {
+            let refusals = vec![Report::new(&NO_ANSWER, target(job), title)];
+            Checked { refusals, ..Checked::default() }
+        }
+    };
+    let at = me.now();
+    let passed = checked.refusals.is_empty();
+    let record = if passed {
+        Record::Prechecked {
+            at,
+            job: id.clone(),
+            scenario: workflow.scenario_under(job.verb()).to_owned(),
+            running: workflow.running.under(job.verb()),
+            warnings: checked.warnings,
+        }
+    } else {
+        Record::Refused { at, job: id.clone(), reports: checked.refusals }
+    };
+    me.record(vec![record])?;
+    Ok(passed)
+}
+
+fn request(me: &Orchestrator, job: &Job) -> Request {
+    let items = me.journal().read(|state| state.items.clone());
+    let asked = job.names().filter(|name| !job.request.skipped.contains(name));
+    let member = |name: &MachineName| {
+        let (health, errors) = me.health(name);
+        let input = job.request.inputs.get(name).cloned().unwrap_or_default();
+        (name.clone(), Member { item: items.get(name).cloned(), input, health, errors })
+    };
+    Request {
+        operation: job.request.operation,
+        plan: job.request.target.plan().map(str::to_owned),
+        groups: job.request.groups.clone(),
+        members: asked.map(member).collect(),
+        items,
+    }
+}
+
+impl Run {
+    /// Takes the member through the steps `from..to`, then, if one failed, unwinds and ends the member.
+    /// Ends it too when `to` is the end of the workflow. True when no step failed.
+    pub(crate) async fn advance(&self, from: usize, to: usize) -> Result<bool, JournalError> {
+        for index in from..to {
+            let progress = self.progress();
+            if progress.outcome.is_some() {
+                return Ok(progress.outcome == Some(Outcome::Succeeded));
+            }
+            if progress.failed.is_some() || !self.step(index, &progress).await? {
+                self.unwind().await?;
+                return Ok(false);
+            }
+        }
+        if to == self.workflow.steps.len() && self.progress().outcome.is_none() {
+            self.end(Outcome::Succeeded, self.workflow.success, false)?;
+        }
+        Ok(true)
+    }
+
+    /// Fails the member at its step `index` without trying it, then unwinds.
+    pub(crate) async fn give_up(&self, index: usize, report: Report) -> Result<(), JournalError> {
+        let progress = self.progress();
+        if progress.outcome.is_some() {
+            return Ok(());
+        }
+        if progress.failed.is_none()
+            && let Some(step) = self.workflow.steps.get(index)
+        {
+            self.failed(step.id, report)?;
+        }
+        self.unwind().await
+    }
+
+    /// Ends a member whose task died of a defect.
+    pub(crate) fn broken(&self) -> Result<(), JournalError> {
+        let progress = self.progress();
+        if progress.outcome.is_some() {
+            return Ok(());
+        }
+        let at_work = |step: &&super::Step| progress.steps.get(step.id).is_none_or(|s| s.done.is_none());
+        if let (None, Some(step)) = (&progress.failed, self.workflow.steps.iter().find(at_work)) {
+            self.failed(step.id, Report::new(&DEFECT, self.member.as_str(), step.id))?;
+        }
+        self.end_failed()
+    }
+
+    fn failed(&self, step: &str, report: Report) -> Result<(), JournalError> {
+        let (job, member) = (self.job.clone(), self.member.clone());
+        self.me.record(vec![Record::StepFailed { at: self.me.now(), job, member, step: step.into(), report }])
+    }
+
+    /// Does one step, unless the journal says it is done. False when it failed for good.
+    async fn step(&self, index: usize, progress: &Progress) -> Result<bool, JournalError> {
+        let step = &self.workflow.steps[index];
+        let at = self.me.now();
+        let (key, started) = match progress.steps.get(step.id) {
+            Some(found) if found.done.is_some() => return Ok(true),
+            Some(found) => (found.key.clone(), found.started),
+            None => {
+                let key = format!("{}/{}/{}", self.job, self.member, step.id);
+                let (job, member, key_of) = (self.job.clone(), self.member.clone(), key.clone());
+                let step = step.id.to_owned();
+                self.me.record(vec![Record::StepStarted { at, job, member, step, key: key_of }])?;
+                (key, at)
+            }
+        };
+        match self.attempts(step.run, &key, started).await {
+            Ok(facts) => {
+                let (job, member, step) = (self.job.clone(), self.member.clone(), step.id.to_owned());
+                self.me.record(vec![Record::StepDone { at: self.me.now(), job, member, step, facts }])?;
+                Ok(true)
+            }
+            Err(report) => {
+                self.failed(step.id, report)?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Calls `act` until it comes to its end, fails for good, or its time is up. A step taken up after a
+    /// restart is tried at least once, however old it is.
+    async fn attempts(&self, act: Act, key: &str, started: VirtualMs) -> Result<Vec<Fact>, Report> {
+        let knobs = &self.me.services().config.knobs;
+        let deadline = started.plus(knobs.step_deadline);
+        for attempt in 1.. {
+            let (item, members, input, groups) = self.folded();
+            let Some(item) = item else {
+                return Err(Report::new(&DEFECT, self.member.as_str(), "the item is gone"));
+            };
+            let ctx = StepCtx {
+                services: self.me.services(),
+                ctx: &self.me.services().ctx,
+                job: &self.job,
+                item: &item,
+                input: &input,
+                groups: &groups,
+                key,
+                attempt,
+                members: &members,
+            };
+            let error = match timeout(knobs.step_deadline, act(&ctx)).await {
+                Ok(Ok(facts)) => return Ok(facts),
+                Ok(Err(error)) => error,
+                Err(_) => return Err(Report::new(&NO_ANSWER, self.member.as_str(), key)),
+            };
+            let pause = match error.class {
+                Class::Retry => self.back_off(key, attempt),
+                Class::Wait => knobs.wait_every,
+                Class::Operator | Class::Fatal | Class::Bug => return Err(*error.report),
+            };
+            if self.me.now().plus(pause) >= deadline {
+                return Err(*error.report);
+            }
+            sleep(pause).await;
+        }
+        Err(Report::new(&DEFECT, self.member.as_str(), "attempts are exhausted"))
+    }
+
+    /// Doubles with every attempt up to the cap, then takes off up to a quarter: the same step of many
+    /// members must not hit a recovering system at one instant.
+    fn back_off(&self, key: &str, attempt: u32) -> Duration {
+        let knobs = &self.me.services().config.knobs;
+        let doubled = knobs.retry_first.saturating_mul(1 << attempt.saturating_sub(1).min(16));
+        let whole = doubled.min(knobs.retry_cap).as_millis() as u64;
+        let draw = self.me.services().ctx.env.draw(&format!("orchestrator/back-off/{key}/{attempt}"));
+        Duration::from_millis(whole - draw % (whole / 4 + 1))
+    }
+
+    fn folded(&self) -> (Option<Item>, Vec<Item>, Input, Vec<Vec<MachineName>>) {
+        self.me.journal().read(|state| {
+            let job = state.jobs.get(&self.job).map(|job| &job.request);
+            let groups = job.map(|job| job.groups.clone()).unwrap_or_default();
+            let members = groups.iter().flatten().filter_map(|name| state.items.get(name).cloned()).collect();
+            let input = job.and_then(|job| job.inputs.get(&self.member)).cloned().unwrap_or_default();
+            (state.items.get(&self.member).cloned(), members, input, groups)
+        })
+    }
+
+    fn progress(&self) -> Progress {
+        let look = |state: &crate::journal::State| {
+            state.jobs.get(&self.job).and_then(|job| job.members.get(&self.member)).cloned()
+        };
+        self.me.journal().read(look).unwrap_or_default()
+    }
+
+    /// True when a step from which only a further attempt leads on has begun, in this job or an earlier one.
+    fn past_no_return(&self, progress: &Progress) -> bool {
+        let forward = |step: &super::Step| {
+            matches!(step.recovery, Recovery::Forward) && progress.steps.contains_key(step.id)
+        };
+        let halfway = |item: &Item| item.halfway.is_some();
+        let earlier = self.me.journal().read(|state| state.items.get(&self.member).is_some_and(halfway));
+        earlier || self.workflow.steps.iter().any(forward)
+    }
+
+    /// Takes back what can be taken back, last step first, and ends the member.
+    async fn unwind(&self) -> Result<(), JournalError> {
+        let progress = self.progress();
+        if progress.undo_failed.is_none() && !self.past_no_return(&progress) {
+            for step in self.workflow.steps.iter().rev() {
+                let begun = progress.steps.get(step.id).filter(|found| found.undone.is_none());
+                let (Some(begun), Recovery::Undo(undo)) = (begun, step.recovery) else { continue };
+                let outcome = self.attempts(undo, &begun.key, self.me.now()).await;
+                let (at, job, member) = (self.me.now(), self.job.clone(), self.member.clone());
+                let step = step.id.to_owned();
+                match outcome {
+                    Ok(facts) => self.me.record(vec![Record::StepUndone { at, job, member, step, facts }])?,
+                    Err(report) => {
+                        self.me.record(vec![Record::UndoFailed { at, job, member, step, report }])?;
+                        break;
+                    }
+                }
+            }
+        }
+        self.end_failed()
+    }
+
+    fn end_failed(&self) -> Result<(), JournalError> {
+        let progress = self.progress();
+        let mut rest = progress.before.unwrap_or(self.workflow.success);
+        if let Some(state) = self.workflow.failure {
+            rest.state = state;
+        }
+        self.end(Outcome::Failed, rest, self.past_no_return(&progress))
+    }
+
+    /// The member is through; with a single member so is the job, in the same commit.
+    fn end(&self, outcome: Outcome, rest: Rest, halfway: bool) -> Result<(), JournalError> {
+        let (at, job, member) = (self.me.now(), self.job.clone(), self.member.clone());
+        let found = self
+            .me
+            .journal()
+            .read(|state| state.jobs.get(&job).map(|found| (found.members.len() == 1, found.verb())));
+        let (single, verb) = found.unwrap_or_default();
+        let rest = Rest { state: rest.state.under(verb), ..rest };
+        let mut records = vec![Record::MemberEnded { at, job: job.clone(), member, outcome, rest, halfway }];
+        if single {
+            records.push(Record::JobEnded { at, job, outcome });
+        }
+        self.me.record(records)
+    }
+}

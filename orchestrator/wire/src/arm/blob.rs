@@ -1,0 +1,289 @@
+//! A thin client of one page blob, opened by a SAS URL: for the process server's uploader and for the
+//! orchestrator.
+
+use super::page_blob::{self as wire, BlobItem, ByteRange, PageList};
+use super::{percent_encode, query_value};
+use crate::http::{Call, DEFAULT_TIMEOUT, Http, HttpError, Method, Request, Response, StatusCode, header};
+use bytes::Bytes;
+use std::time::Duration;
+
+/// The version of the storage protocol this client speaks.
+const PROTOCOL: &str = "2026-10-06";
+
+/// How a call on a blob can fail.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BlobError {
+    /// Nothing reached the service: asking again is safe.
+    #[error("the blob service did not answer: {0}")]
+    Unavailable(HttpError),
+    /// No usable reply; the request may have taken effect. All calls but [`BlobClient::snapshot`] can be
+    /// repeated without harm.
+    #[error("the blob service's answer was lost: {0}")]
+    Ambiguous(HttpError),
+    /// The service said no.
+    #[error("the blob service refused with {status} {code}: {message}")]
+    Refused {
+        /// HTTP status.
+        status: u16,
+        /// `BlobNotFound`, `InvalidRange` …
+        code: String,
+        /// For people.
+        message: String,
+    },
+    /// The reply is not what the protocol promises.
+    #[error("the blob service's answer makes no sense: {0}")]
+    Garbled(String),
+}
+
+impl From<HttpError> for BlobError {
+    fn from(error: HttpError) -> Self {
+        if error.is_ambiguous() { Self::Ambiguous(error) } else { Self::Unavailable(error) }
+    }
+}
+
+impl BlobError {
+    /// True when the same call may succeed later: the service was out of reach or overloaded.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Unavailable(error) => *error != HttpError::Dead,
+            Self::Ambiguous(_) | Self::Garbled(_) => true,
+            Self::Refused { status, .. } => *status >= 500 || *status == 408 || *status == 429,
+        }
+    }
+    /// True when the blob or its snapshot does not exist.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, .. })
+    }
+}
+
+/// A page blob, or a snapshot of one, behind its SAS URL.
+#[derive(Clone)]
+pub struct BlobClient {
+    http: Http,
+    base: String,
+    query: Option<String>,
+    snapshot: Option<String>,
+    timeout: Duration,
+}
+
+impl BlobClient {
+    /// The blob at `sas_url`; its query goes along with every request. A `snapshot=` in it is honoured.
+    pub fn new(http: Http, sas_url: &str) -> Self {
+        let (base, query) = match sas_url.split_once('?') {
+            Some((base, query)) => (base, Some(query)),
+            None => (sas_url, None),
+        };
+        let rest: Option<Vec<&str>> =
+            query.map(|q| q.split('&').filter(|p| !p.starts_with("snapshot=")).collect());
+        Self {
+            http,
+            base: base.to_owned(),
+            query: rest.map(|r| r.join("&")).filter(|q| !q.is_empty()),
+            snapshot: query_value(query, "snapshot"),
+            timeout: DEFAULT_TIMEOUT,
+        }
+    }
+    /// The same blob, with this deadline for each call.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+    /// The same blob as it was at `snapshot`.
+    #[must_use]
+    pub fn at_snapshot(&self, snapshot: &str) -> Self {
+        Self { snapshot: Some(snapshot.to_owned()), ..self.clone() }
+    }
+    /// The URL without the SAS, with the snapshot if this is one: how others name this blob.
+    pub fn bare_url(&self) -> String {
+        match &self.snapshot {
+            Some(snapshot) => format!("{}?snapshot={}", self.base, percent_encode(snapshot)),
+            None => self.base.clone(),
+        }
+    }
+    /// The whole URL, SAS included: what opens this blob (or snapshot) for someone else.
+    pub fn sas_url(&self) -> String {
+        self.url("")
+    }
+
+    /// Creates the blob with `length` bytes of zeros, or makes an existing one so (its snapshots stay).
+    ///
+    /// # Errors
+    /// [`BlobError`].
+    pub async fn create_page_blob(&self, length: u64) -> Result<(), BlobError> {
+        let length = length.to_string();
+        let headers = [(wire::BLOB_TYPE, "PageBlob"), (wire::CONTENT_LENGTH, length.as_str())];
+        self.send("PageBlob_Create", Method::PUT, "", &headers, Bytes::new()).await.map(|_| ())
+    }
+    /// Writes `data` at `offset`, both multiples of 512, in calls of at most 4 MiB.
+    ///
+    /// # Errors
+    /// [`BlobError`]; what was written before stays written.
+    pub async fn put_pages(&self, offset: u64, data: Bytes) -> Result<(), BlobError> {
+        let mut at = 0;
+        while at < data.len() {
+            let end = data.len().min(at + wire::MAX_PAGE_WRITE as usize);
+            let part = data.slice(at..end);
+            let range = range_of(offset + at as u64, part.len() as u64)?;
+            let headers = [(wire::PAGE_WRITE, "update"), (wire::RANGE, range.as_str())];
+            self.send("PageBlob_UploadPages", Method::PUT, "comp=page", &headers, part).await?;
+            at = end;
+        }
+        Ok(())
+    }
+    /// Makes `len` bytes at `offset` zeros; both multiples of 512.
+    ///
+    /// # Errors
+    /// [`BlobError`].
+    pub async fn clear_pages(&self, offset: u64, len: u64) -> Result<(), BlobError> {
+        let range = range_of(offset, len)?;
+        let headers = [(wire::PAGE_WRITE, "clear"), (wire::RANGE, range.as_str())];
+        self.send("PageBlob_ClearPages", Method::PUT, "comp=page", &headers, Bytes::new()).await.map(|_| ())
+    }
+    /// Reads `len` bytes at `offset`.
+    ///
+    /// # Errors
+    /// [`BlobError`]; a reply of another length is [`BlobError::Garbled`].
+    pub async fn get_range(&self, offset: u64, len: u64) -> Result<Bytes, BlobError> {
+        let range = range_of(offset, len)?;
+        let headers = [(wire::RANGE, range.as_str())];
+        let reply = self.send("Blob_Download", Method::GET, "", &headers, Bytes::new()).await?;
+        if reply.status() != StatusCode::PARTIAL_CONTENT || reply.body().len() as u64 != len {
+            let got = reply.body().len();
+            return Err(BlobError::Garbled(format!("{got} bytes with {} for {range}", reply.status())));
+        }
+        Ok(reply.into_body())
+    }
+    /// Pages that hold data; with `previous`, pages written and pages cleared since that snapshot.
+    ///
+    /// # Errors
+    /// [`BlobError`].
+    pub async fn page_list(
+        &self,
+        previous: Option<&str>,
+        range: Option<ByteRange>,
+    ) -> Result<PageList, BlobError> {
+        let mut query = String::from("comp=pagelist");
+        if let Some(previous) = previous {
+            query += &format!("&prevsnapshot={}", percent_encode(previous));
+        }
+        let range = range.map(|r| r.to_string());
+        let headers: Vec<(&str, &str)> = range.iter().map(|r| (wire::RANGE, r.as_str())).collect();
+        let operation =
+            if previous.is_some() { "PageBlob_GetPageRangesDiff" } else { "PageBlob_GetPageRanges" };
+        let mut all = PageList::default();
+        let mut marker = String::new();
+        loop {
+            let reply =
+                self.send(operation, Method::GET, &(query.clone() + &marker), &headers, Bytes::new()).await?;
+            let page = PageList::from_xml(reply.body()).map_err(BlobError::Garbled)?;
+            all.pages.extend(page.pages);
+            all.cleared.extend(page.cleared);
+            match page.next_marker {
+                Some(next) => marker = format!("&marker={}", percent_encode(&next)),
+                None => return Ok(all),
+            }
+        }
+    }
+    /// Takes a snapshot with this metadata and returns its name. After [`BlobError::Ambiguous`] there may
+    /// be one: look for the metadata with [`BlobClient::list`].
+    ///
+    /// # Errors
+    /// [`BlobError`].
+    pub async fn snapshot(&self, metadata: &[(&str, &str)]) -> Result<String, BlobError> {
+        let named: Vec<(String, &str)> =
+            metadata.iter().map(|(k, v)| (format!("{}{k}", wire::META), *v)).collect();
+        let headers: Vec<(&str, &str)> = named.iter().map(|(k, v)| (k.as_str(), *v)).collect();
+        let reply =
+            self.send("Blob_CreateSnapshot", Method::PUT, "comp=snapshot", &headers, Bytes::new()).await?;
+        header_text(&reply, wire::SNAPSHOT_HEADER)
+            .ok_or_else(|| BlobError::Garbled("no x-ms-snapshot in the reply".to_owned()))
+    }
+    /// Deletes the blob with its snapshots, or, on a snapshot, just that. Gone already is fine.
+    ///
+    /// # Errors
+    /// [`BlobError`].
+    pub async fn delete(&self) -> Result<(), BlobError> {
+        let with_snapshots = [("x-ms-delete-snapshots", "include")];
+        let headers: &[(&str, &str)] = if self.snapshot.is_some() { &[] } else { &with_snapshots };
+        match self.send("Blob_Delete", Method::DELETE, "", headers, Bytes::new()).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+    /// Size in bytes; `None` when there is no such blob.
+    ///
+    /// # Errors
+    /// [`BlobError`].
+    pub async fn length(&self) -> Result<Option<u64>, BlobError> {
+        match self.send("Blob_GetProperties", Method::HEAD, "", &[], Bytes::new()).await {
+            Ok(reply) => {
+                let length = header_text(&reply, wire::CONTENT_LENGTH)
+                    .or_else(|| header_text(&reply, header::CONTENT_LENGTH.as_str()));
+                let length = length.and_then(|l| l.parse().ok());
+                length.map(Some).ok_or_else(|| BlobError::Garbled("no length in the reply".to_owned()))
+            }
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+    /// Makes the blob's content that of `source` (a URL with its SAS, of the same account): how a snapshot
+    /// is promoted.
+    ///
+    /// # Errors
+    /// [`BlobError`].
+    pub async fn copy_from(&self, source: &str) -> Result<(), BlobError> {
+        let headers = [(wire::COPY_SOURCE, source)];
+        self.send("Blob_CopyFromURL", Method::PUT, "", &headers, Bytes::new()).await.map(|_| ())
+    }
+    /// On a container's SAS URL: blobs and snapshots whose names begin with `prefix`, oldest snapshot first.
+    ///
+    /// # Errors
+    /// [`BlobError`].
+    pub async fn list(&self, prefix: &str) -> Result<Vec<BlobItem>, BlobError> {
+        let prefix = percent_encode(prefix);
+        let query = format!("restype=container&comp=list&include=snapshots,metadata&prefix={prefix}");
+        let reply = self.send("Container_ListBlobs", Method::GET, &query, &[], Bytes::new()).await?;
+        wire::blobs_from_xml(reply.body()).map_err(BlobError::Garbled)
+    }
+
+    fn url(&self, query: &str) -> String {
+        let snapshot = self.snapshot.as_ref().map(|s| format!("snapshot={}", percent_encode(s)));
+        let parts = [Some(query), snapshot.as_deref(), self.query.as_deref()];
+        let parts: Vec<&str> = parts.into_iter().flatten().filter(|p| !p.is_empty()).collect();
+        if parts.is_empty() { self.base.clone() } else { format!("{}?{}", self.base, parts.join("&")) }
+    }
+
+    async fn send(
+        &self,
+        operation: &'static str,
+        method: Method,
+        query: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Result<Response<Bytes>, BlobError> {
+        let mut request =
+            Request::builder().method(method).uri(self.url(query)).header(wire::VERSION, PROTOCOL);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request = request.header(header::CONTENT_LENGTH, body.len());
+        let request = request.body(body).map_err(|e| BlobError::Garbled(format!("no request: {e}")))?;
+        let reply = self.http.send(Call { operation, timeout: self.timeout, request }).await?;
+        if reply.status().is_success() {
+            return Ok(reply);
+        }
+        let (code, message) = wire::error_from_xml(reply.body()).unwrap_or_default();
+        let code = header_text(&reply, wire::ERROR_CODE).unwrap_or(code);
+        Err(BlobError::Refused { status: reply.status().as_u16(), code, message })
+    }
+}
+
+fn range_of(offset: u64, len: u64) -> Result<String, BlobError> {
+    let range = ByteRange::of(offset, len).ok_or_else(|| BlobError::Garbled("an empty range".to_owned()))?;
+    Ok(range.to_string())
+}
+
+fn header_text(reply: &Response<Bytes>, name: &str) -> Option<String> {
+    reply.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned)
+}

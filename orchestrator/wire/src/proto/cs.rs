@@ -1,0 +1,152 @@
+//! The configuration server's REST interface (`/v1/…`).
+//!
+//! | call | what |
+//! |---|---|
+//! | `POST /v1/registrations` [`Registration`] → [`Registered`] | an agent registers its copy of a machine |
+//! | `POST /v1/heartbeats` [`Heartbeat`] → `{}` | agents and servers say that they live |
+//! | `GET /v1/machines/{name}` → [`MachineRow`] (404 `no-such-machine`) | the protected machine's row (P3) with both registrations |
+//! | `PUT /v1/machines/{name}` [`Protection`] → `{}` | protect, or update the protected machine's row |
+//! | `DELETE /v1/machines/{name}` → `{}` | forget the protected machine |
+//! | `GET /v1/servers` → `Vec<`[`ServerRow`]`>` | process servers and master targets with their heartbeats |
+//! | `GET /v1/status` → [`CsStatus`] | version, registered address, database generation, vCenter discovery |
+
+use crate::clock::VirtualMs;
+use crate::ids::{MachineName, Site};
+use serde::{Deserialize, Serialize};
+
+/// The operating system family of a machine or a master target (P15).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OsFamily {
+    /// Windows.
+    Windows,
+    /// Linux.
+    Linux,
+}
+
+/// An agent registers (C7, C14, P32).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// The machine's name as its guest knows it.
+    pub machine: MachineName,
+    /// Tells the two copies apart: each copy has its own host id.
+    pub host_id: String,
+    /// Where this copy runs.
+    pub site: Site,
+    /// Where the agent listens.
+    pub address: String,
+    /// Operating system family.
+    pub os: OsFamily,
+    /// Mobility agent's version.
+    pub version: String,
+}
+
+/// Reply to a registration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registered {
+    /// Generation of the database that holds the row; grows with every restore.
+    pub generation: u64,
+}
+
+/// What kind of component a heartbeat or row speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Component {
+    /// A process server.
+    ProcessServer,
+    /// A master target.
+    MasterTarget,
+    /// A mobility agent; `id` is its host id.
+    Agent,
+}
+
+/// A sign of life, every 5 minutes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heartbeat {
+    /// What.
+    pub component: Component,
+    /// Server id or host id.
+    pub id: String,
+    /// Address it listens on.
+    pub address: String,
+    /// Component version, `9.62`.
+    pub version: String,
+    /// Operating system family.
+    pub os: OsFamily,
+    /// Free-form facts the portal shows (`cache_free_pct`, `attached_disks` …).
+    #[serde(default)]
+    pub facts: std::collections::BTreeMap<String, String>,
+}
+
+/// One registration of a machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RegistrationRow {
+    /// Tells copies apart.
+    pub host_id: String,
+    /// Where this copy runs.
+    pub site: Site,
+    /// Where its agent listens.
+    pub address: String,
+    /// When it registered.
+    pub registered_at: VirtualMs,
+    /// Its last sign of life.
+    pub last_heartbeat: VirtualMs,
+    /// The agent's version.
+    pub version: String,
+}
+
+/// What makes a machine protected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Protection {
+    /// Operating system family.
+    pub os: OsFamily,
+    /// vCenter's UUID of the original virtual machine.
+    pub vm_uuid: String,
+    /// `forward` or `reverse` or `none`: which way it replicates now.
+    pub direction: String,
+    /// Name of the policy it follows.
+    pub policy: String,
+}
+
+/// A protected machine's row with the registrations of its copies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MachineRow {
+    /// Name.
+    pub machine: MachineName,
+    /// What makes it protected.
+    pub protection: Protection,
+    /// Registrations, by host id.
+    pub registrations: Vec<RegistrationRow>,
+}
+
+/// A process server or master target as the database knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerRow {
+    /// What.
+    pub component: Component,
+    /// Its id.
+    pub id: String,
+    /// Where it listens.
+    pub address: String,
+    /// Version.
+    pub version: String,
+    /// Operating system family.
+    pub os: OsFamily,
+    /// Last sign of life.
+    pub last_heartbeat: VirtualMs,
+    /// Facts of the last heartbeat.
+    pub facts: std::collections::BTreeMap<String, String>,
+}
+
+/// The configuration server about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CsStatus {
+    /// Version.
+    pub version: String,
+    /// The address it was registered with in the vault (P4).
+    pub registered_address: String,
+    /// The address it has now.
+    pub address: String,
+    /// Grows with every restore of the database.
+    pub generation: u64,
+}

@@ -1,0 +1,223 @@
+//! Replication sessions as process servers and master targets speak of them (`/v1/sessions…`).
+//!
+//! A session is one direction of replication of one machine. Agent → process server → target; the target
+//! is a master target on the way home, the process server's own uploader (seed blobs in Azure) on the way
+//! to Azure. Both ends of the relay answer the same calls:
+//!
+//! | call | what |
+//! |---|---|
+//! | `PUT /v1/sessions/{id}` [`SessionSpec`] → [`SessionView`] | create, or take up again with a higher epoch; idempotent |
+//! | `GET /v1/sessions/{id}` → [`SessionView`] | state, progress, points |
+//! | `POST /v1/sessions/{id}/frames` (binary) → [`Ack`] | one or more frames of data and marks, back to back; at least once |
+//! | `GET /v1/sessions/{id}/disks/{disk}/hashes?epoch=&first=&count=` → [`Hashes`] | block hashes of the target, for a checksum resync |
+//! | `POST /v1/sessions/{id}/stop` → [`SessionView`] | accept no more frames; what was received is processed |
+//! | `POST /v1/sessions/{id}/roll` [`Roll`] → [`SessionView`] | bring the target's disks to a point, exactly |
+//! | `DELETE /v1/sessions/{id}` → `{}` | forget the session, let go of the disks; idempotent |
+//! | `GET /v1/health` → [`ServerHealth`] | the machine itself |
+
+use crate::clock::VirtualMs;
+use crate::event::{Mark, PointKind};
+use crate::ids::{DiskId, GroupName, MachineName, PointId, SessionId, VmdkUuid};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Which way data flows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// On-premises to Azure.
+    Forward,
+    /// Azure to on-premises.
+    Reverse,
+}
+
+/// Where a session's disk lies on the target's side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TargetDisk {
+    /// A VMDK attached to the master target (P21: by UUID, never by name).
+    Vmdk(VmdkUuid),
+    /// A seed page blob in Azure, by a writable SAS URL.
+    SeedBlob(String),
+}
+
+/// One disk of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionDisk {
+    /// The disk.
+    pub disk: DiskId,
+    /// Its size in bytes; a multiple of 4096.
+    pub size: u64,
+    /// Its counterpart.
+    pub target: TargetDisk,
+}
+
+/// How the initial synchronisation goes (C11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SyncMode {
+    /// Compare block hashes, move what differs: the target holds an older copy.
+    Checksum,
+    /// Move everything that is not zero onto a new, empty target.
+    Full,
+}
+
+/// All that the three parties of a session must agree on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionSpec {
+    /// Id.
+    pub session: SessionId,
+    /// The machine.
+    pub machine: MachineName,
+    /// Which way.
+    pub direction: Direction,
+    /// Fences earlier senders: frames of a lower epoch are refused with `stale-epoch`.
+    pub epoch: u64,
+    /// Disks, in the machine's order.
+    pub disks: Vec<SessionDisk>,
+    /// How it begins.
+    pub sync: SyncMode,
+    /// Address of the process server.
+    pub relay: String,
+    /// Address of the master target; `None` on the way to Azure.
+    pub target: Option<String>,
+    /// Seconds between crash-consistent marks (R1: 300).
+    pub crash_interval_s: u64,
+    /// Seconds between application-consistent marks (3600 on the way home); 0 for none.
+    pub app_interval_s: u64,
+    /// How long points are kept, in seconds (86 400 on the way home).
+    pub retention_s: u64,
+    /// The replication group, if any.
+    pub group: Option<GroupName>,
+}
+
+/// Where a session stands, as its relay or target sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Created; no data yet.
+    Waiting,
+    /// Initial synchronisation, or resynchronisation.
+    Synchronising,
+    /// Tracked changes flow.
+    Replicating,
+    /// Accepts no more frames.
+    Stopped,
+    /// The disks hold exactly one point.
+    Rolled,
+}
+
+/// A recovery point.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Point {
+    /// Id.
+    pub point: PointId,
+    /// The source's mark it stands for.
+    pub mark: Mark,
+    /// Consistency.
+    pub kind: PointKind,
+    /// When the source cut it.
+    pub time: VirtualMs,
+    /// True when all members of the replication group cut this mark together.
+    pub group: bool,
+    /// On the way to Azure: the snapshot of each disk's seed blob that holds this point.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub snapshots: BTreeMap<DiskId, String>,
+}
+
+/// Progress of one disk; a fact, never precomputed (E19).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskProgress {
+    /// The disk.
+    pub disk: Option<DiskId>,
+    /// Bytes compared or moved by the synchronisation so far.
+    pub sync_processed: u64,
+    /// Bytes that had to move.
+    pub sync_transferred: u64,
+    /// True once the synchronisation of this disk is complete.
+    pub synced: bool,
+    /// Changed bytes waiting at the source.
+    pub at_source: u64,
+    /// Bytes waiting in the process server.
+    pub in_relay: u64,
+    /// Bytes received but not applied at the target.
+    pub at_target: u64,
+}
+
+/// A session as its relay or target sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionView {
+    /// Id.
+    pub session: SessionId,
+    /// Epoch in force.
+    pub epoch: u64,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Highest frame number applied (target) or passed on (relay).
+    pub applied: u64,
+    /// Highest frame number received.
+    pub received: u64,
+    /// Time of the last complete mark that arrived, for the RPO.
+    pub last_mark: Option<VirtualMs>,
+    /// Points, oldest first; a relay on the way home has none.
+    pub points: Vec<Point>,
+    /// Per disk.
+    pub disks: Vec<DiskProgress>,
+    /// The point the disks hold, once rolled.
+    pub rolled_to: Option<PointId>,
+    /// Why the target wants a resynchronisation, if it does.
+    pub resync_required: Option<String>,
+}
+
+/// Answer to a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ack {
+    /// Highest frame number held safely here without a gap.
+    pub received: u64,
+    /// Highest frame number applied at the target without a gap.
+    pub applied: u64,
+}
+
+/// Block hashes of a target disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hashes {
+    /// First block.
+    pub first: u64,
+    /// xxh3-128 per 4 KiB block, as 32 hex digits each, concatenated.
+    pub hashes: String,
+}
+
+/// Asks for the target's disks to be brought to a point.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Roll {
+    /// Which.
+    pub point: PointId,
+}
+
+/// A process server or master target about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerHealth {
+    /// Server id.
+    pub id: String,
+    /// Operating system family.
+    pub os: super::cs::OsFamily,
+    /// Component version.
+    pub version: String,
+    /// UUIDs of VMDKs attached for replication (master target), in order.
+    pub attached: Vec<VmdkUuid>,
+    /// Retention volume, if it has one (P27).
+    pub retention: Option<RetentionVolume>,
+    /// Sessions it knows.
+    pub sessions: Vec<SessionId>,
+}
+
+/// The volume that holds a master target's recovery points (P27).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetentionVolume {
+    /// `R:` or `/mnt/retention`.
+    pub mount: String,
+    /// Capacity in bytes.
+    pub capacity: u64,
+    /// Free bytes.
+    pub free: u64,
+}

@@ -1,0 +1,34 @@
+//! A failover goes to a point of that item which the target holds and which was not withdrawn (R6, E12).
+
+use super::Check;
+use crate::facts::Facts;
+use crate::violation::Report;
+use failback_wire::event::{Event, What};
+
+pub(crate) struct ChosenPoint;
+
+impl Check for ChosenPoint {
+    fn on(&self, facts: &Facts, event: &Event, report: &mut Report<'_>) {
+        let What::PointChosen { item, session, point, mark, .. } = &event.what else { return };
+        if facts.machine(item).is_some_and(|m| m.find_cut(session, *mark).is_none()) {
+            report.say(format!("point {point} was chosen for {item}, whose copies never cut its mark"));
+        }
+        let since = facts.sight(event.at);
+        let held = facts.sessions.get(session).filter(|s| s.held(point, since));
+        let held = held.and_then(|s| s.stored.get(point));
+        match held {
+            None => {
+                report.say(format!("point {point} of {session} was chosen, but the target does not hold it"))
+            }
+            Some((stored, _)) if stored != mark => report.say(format!(
+                "point {point} of {session} was chosen as mark {}, but is mark {}",
+                mark.0, stored.0
+            )),
+            Some(_) => {}
+        }
+        let withdrawn = (session.clone(), point.clone());
+        if facts.offers.get(item).is_some_and(|o| o.withdrawn.contains(&withdrawn)) {
+            report.say(format!("point {point} of {session} was chosen after it was withdrawn"));
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! At rest what the product offers the target holds, and a protected item has at least one point (I5, R6).
+
+use super::{Check, World};
+use crate::violation::Report;
+
+pub(crate) struct LastPointUsable;
+
+impl Check for LastPointUsable {
+    fn settle(&self, world: &World<'_>, report: &mut Report<'_>) {
+        for seen in &world.seen.items {
+            let usable = world.facts.usable_points(&seen.item);
+            let since = world.facts.sight(world.now);
+            let own = world.facts.machine(&seen.item).into_iter().flat_map(|m| m.sessions());
+            let own: Vec<_> = own.filter_map(|session| world.facts.sessions.get(session)).collect();
+            for point in seen.points.iter().filter(|p| !own.iter().any(|s| s.held(p, since))) {
+                report.say(format!("{} shows point {point}, which cannot be used", seen.item));
+            }
+            if seen.state == "Protected" && (seen.points.is_empty() || usable.is_empty()) {
+                report.say(format!("{} is Protected without a usable recovery point", seen.item));
+            }
+        }
+    }
+}

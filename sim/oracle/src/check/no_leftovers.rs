@@ -1,0 +1,34 @@
+//! At rest nothing is left behind: no session, lock or lease, no snapshot of the product's, no disk on a
+//! master target whose machine is home.
+
+use super::{Check, World};
+use crate::facts::Kind;
+use crate::violation::Report;
+use failback_wire::ids::Site;
+
+pub(crate) struct NoLeftovers;
+
+impl Check for NoLeftovers {
+    fn settle(&self, world: &World<'_>, report: &mut Report<'_>) {
+        for left in &world.seen.leftovers {
+            report.say(format!("left behind: {left}"));
+        }
+        let inventory = &world.facts.inventory;
+        for vm in &world.seen.vms {
+            let own = inventory.vms.get(&vm.vm).map(|v| &v.own_snapshots);
+            for name in vm.snapshots.iter().filter(|name| own.is_some_and(|own| own.contains(*name))) {
+                report.say(format!("left behind: the product's snapshot {name:?} of {}", vm.vm.name));
+            }
+            if inventory.kind(&vm.vm) != Kind::Infrastructure {
+                continue;
+            }
+            for disk in &vm.disks {
+                let home = world.facts.home_of(disk).map(|n| &world.facts.machines[n]);
+                if let Some(machine) = home.filter(|m| m.production == Site::OnPremises) {
+                    let (name, target) = (&machine.name, &vm.vm.name);
+                    report.say(format!("left behind: {disk:?} of {name} on {target}, though {name} is home"));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! A failed job leaves the last good recovery point usable (I5, E20): at the target, or on the disks that
+//! were rolled to it.
+
+use super::Check;
+use crate::facts::Facts;
+use crate::violation::Report;
+use failback_wire::event::{Event, What};
+
+pub(crate) struct PointAfterFailure;
+
+impl Check for PointAfterFailure {
+    fn on(&self, facts: &Facts, event: &Event, report: &mut Report<'_>) {
+        let What::JobEnded { job, state, .. } = &event.what else { return };
+        let Some(known) = facts.jobs.all.get(job).filter(|_| state == "Failed") else { return };
+        for n in &known.had_points {
+            let machine = &facts.machines[*n];
+            let name = &machine.name;
+            let on_disks = machine.choice().is_some_and(|choice| {
+                let rolled = facts.sessions.get(&choice.session).and_then(|s| s.rolled.as_ref());
+                rolled.is_some_and(|(point, _)| *point == choice.point)
+            });
+            if facts.usable_points(name).is_empty() && !on_disks {
+                report.say(format!("job {job} failed and left {name} without the recovery points it had"));
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Folding one event into the facts.
+
+use super::machine::Choice;
+use super::points::Offer;
+use super::{Facts, Job, Touch, short};
+use failback_wire::event::{Actor, DiskRef, Event, What};
+use failback_wire::ids::{MachineCopy, SessionId, Site};
+
+impl Facts {
+    /// Takes one event.
+    pub(crate) fn apply(&mut self, event: &Event) {
+        self.tally.events += 1;
+        if let Some(touch) = Touch::of(event) {
+            if touch.by == Actor::Product
+                && let Some(n) = touch.machine(self)
+            {
+                self.jobs.touched(n);
+            }
+            self.apply_inventory(event);
+            return;
+        }
+        let at = event.at;
+        match &event.what {
+            What::GuestWrote { copy, disk, block, content } => {
+                let machine = self.index.get(&copy.machine).map(|n| &mut self.machines[*n]);
+                let placed = machine.is_some_and(|m| m.wrote(copy.site, disk, *block, *content, at));
+                self.tally.writes += u64::from(placed);
+                self.tally.unplaced_writes += u64::from(!placed);
+            }
+            What::MarkCut { copy, session, mark, kind, group } => {
+                if let Some(n) = self.index.get(&copy.machine) {
+                    let machine = &mut self.machines[*n];
+                    self.session_of.entry(session.clone()).or_insert(*n);
+                    let placed = machine.cut(copy.site, session, *mark, *kind, group.as_ref(), at);
+                    self.tally.marks += u64::from(placed);
+                }
+            }
+            What::GuestBooted { copy } => self.booted(copy, event),
+            What::SessionPhase { session, phase, .. } => self.phase(session, phase, event),
+            What::NodeCrashed { node } => self.jobs.crashed(node),
+            What::PointStored { .. }
+            | What::PointPruned { .. }
+            | What::Rolled { .. }
+            | What::PointOffered { .. }
+            | What::PointWithdrawn { .. }
+            | What::PointChosen { .. } => self.apply_points(event),
+            What::RequestAccepted { .. }
+            | What::RequestRefused { .. }
+            | What::JobStarted { .. }
+            | What::JobEnded { .. }
+            | What::Warned { .. } => self.apply_jobs(event),
+            What::VmCreated { .. }
+            | What::VmDeleted { .. }
+            | What::PowerChanged { .. }
+            | What::VmChanged { .. }
+            | What::DiskCreated { .. }
+            | What::DiskDeleted { .. }
+            | What::DiskAttached { .. }
+            | What::DiskDetached { .. }
+            | What::SnapshotTaken { .. }
+            | What::SnapshotRemoved { .. }
+            | What::GuestStopped { .. }
+            | What::AgentRegistered { .. }
+            | What::ToolsChanged { .. }
+            | What::DiskWritten { .. }
+            | What::TaskStarted { .. }
+            | What::TaskEnded { .. }
+            | What::ItemChanged { .. }
+            | What::StepStarted { .. }
+            | What::StepEnded { .. }
+            | What::FaultArmed { .. }
+            | What::FaultFired { .. }
+            | What::FaultCleared { .. }
+            | What::NodeStarted { .. }
+            | What::Note { .. } => {}
+        }
+    }
+
+    /// A guest came up: the copy that was chosen becomes the production copy.
+    fn booted(&mut self, copy: &MachineCopy, event: &Event) {
+        let Some(n) = self.index.get(&copy.machine).copied() else { return };
+        let machine = &self.machines[n];
+        let expected = machine.pending.as_ref().is_some_and(|c| c.to == copy.site);
+        let comes_home = copy.site == Site::OnPremises && machine.production == Site::Azure;
+        if !expected && comes_home && !self.inventory.is_on(&machine.azure_vm) {
+            // The product died before it could tell its choice; what the target was rolled to tells it.
+            let rolled = machine.reverse_sessions().find_map(|session| {
+                let (point, mark) = self.sessions.get(session)?.rolled.clone()?;
+                Some(Choice { session: session.clone(), point, mark, to: copy.site, at: event.at })
+            });
+            if let Some(choice) = rolled {
+                self.machines[n].choose(choice);
+            }
+        }
+        self.machines[n].booted(copy.site, self.zero);
+    }
+
+    /// A session changed phase: when its keeper forgets it, its points are gone.
+    fn phase(&mut self, session: &SessionId, phase: &str, event: &Event) {
+        if let Some(known) = self.sessions.get_mut(session)
+            && known.keeper.as_ref() == Some(&event.node)
+        {
+            known.ended = (phase == "ended").then_some(event.at);
+        }
+    }
+
+    /// A commit of the way home lets go of Azure's copy.
+    fn release_azure(&mut self, operation: &str, target: &str) {
+        if !operation.to_ascii_lowercase().contains("commit") {
+            return;
+        }
+        for n in self.jobs.concerned(&short(target)) {
+            let machine = &mut self.machines[n];
+            let home = match &machine.pending {
+                None => machine.production == Site::OnPremises,
+                // Powered on; its guest is still coming up.
+                Some(choice) => choice.to == Site::OnPremises && self.inventory.is_on(&machine.onprem_vm),
+            };
+            machine.azure_released |= home;
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only events that touch the inventories come here")]
+    fn apply_inventory(&mut self, event: &Event) {
+        match &event.what {
+            What::VmCreated { vm, by } => self.inventory.vm_created(vm, *by),
+            What::VmDeleted { vm, by } => {
+                self.inventory.vm_deleted(vm, *by);
+                if let Some((n, Site::Azure)) = self.copy_of(vm) {
+                    self.machines[n].azure_gone();
+                }
+            }
+            What::PowerChanged { vm, on, by } => {
+                if let Some((n, site)) = self.copy_of(vm) {
+                    let source_on = self.inventory.is_on(&self.machines[n].onprem_vm);
+                    let machine = &mut self.machines[n];
+                    match site {
+                        Site::Azure => machine.beside_source = *on && source_on && *by == Actor::Product,
+                        Site::OnPremises => (machine.beside_source, machine.split_warned) = (false, false),
+                    }
+                }
+                self.inventory.vm_mut(vm).on = *on;
+            }
+            What::DiskCreated { disk, by } => {
+                let entry = self.inventory.disk_mut(disk);
+                entry.made_by_product = *by == Actor::Product;
+                entry.deleted_by = None;
+            }
+            What::DiskDeleted { disk, by } => self.inventory.disk_deleted(disk, *by),
+            What::DiskAttached { disk, vm, .. } => {
+                let home = self.copy_of(vm).map(|(n, _)| n);
+                self.inventory.attached(disk, vm, home);
+            }
+            What::DiskDetached { disk, vm, by } => self.inventory.detached(disk, vm, *by),
+            What::SnapshotTaken { vm, name, by: Actor::Product } => {
+                self.inventory.vm_mut(vm).own_snapshots.insert(name.clone());
+            }
+            What::SnapshotRemoved { vm, name, .. } => {
+                self.inventory.vm_mut(vm).own_snapshots.remove(name);
+            }
+            _ => {}
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only events about points come here")]
+    fn apply_points(&mut self, event: &Event) {
+        match &event.what {
+            What::PointStored { session, point, mark, kind } => {
+                let entry = self.sessions.entry(session.clone()).or_default();
+                entry.stored.insert(point.clone(), (*mark, *kind));
+                entry.pruned.remove(point);
+                entry.keeper = Some(event.node.clone());
+                entry.ended = None;
+            }
+            What::PointPruned { session, point, .. } => {
+                self.sessions.entry(session.clone()).or_default().pruned.insert(point.clone(), event.at);
+            }
+            What::Rolled { session, point, mark } => {
+                let entry = self.sessions.entry(session.clone()).or_default();
+                entry.rolled = Some((point.clone(), *mark));
+            }
+            What::PointOffered { item, session, point, mark, kind } => {
+                let offer = Offer { session: session.clone(), mark: *mark, kind: *kind };
+                self.offers.entry(item.clone()).or_default().offer(point, offer);
+            }
+            What::PointWithdrawn { item, point } => {
+                self.offers.entry(item.clone()).or_default().withdraw(point);
+            }
+            What::PointChosen { item, session, point, mark, to } => {
+                let choice = Choice {
+                    session: session.clone(),
+                    point: point.clone(),
+                    mark: *mark,
+                    to: *to,
+                    at: event.at,
+                };
+                if let Some(machine) = self.machine_mut(item) {
+                    machine.choose(choice);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only events about requests and jobs come here")]
+    fn apply_jobs(&mut self, event: &Event) {
+        match &event.what {
+            What::RequestAccepted { operation, target, job } => {
+                self.jobs.accept(job, operation, target, event.at, &event.node);
+                self.release_azure(operation, target);
+            }
+            What::RequestRefused { operation, target, codes } => self.jobs.refuse(operation, target, codes),
+            What::JobStarted { job, scenario, target } => {
+                let target = short(target);
+                let mut had_points = self.jobs.concerned(&target);
+                had_points.retain(|n| !self.usable_points(&self.machines[*n].name).is_empty());
+                let started = Job {
+                    scenario: scenario.clone(),
+                    target: target.clone(),
+                    started: true,
+                    since: event.at,
+                    node: Some(event.node.clone()),
+                    had_points,
+                    ..Job::default()
+                };
+                self.jobs.start(job, started);
+                self.release_azure(scenario, &target);
+            }
+            What::JobEnded { job, state, code } => {
+                let (concerned, refused) = self.jobs.end(job, state, code.as_ref());
+                for n in concerned {
+                    let machine = &mut self.machines[n];
+                    machine.last_end = Some((state.clone(), code.clone()));
+                    machine.azure_released &= !refused;
+                }
+            }
+            What::Warned { item, code } => {
+                let split = self.is_split_brain(code);
+                let group = self.group_codes.contains(code);
+                if let Some(machine) = self.machine_mut(item) {
+                    machine.split_warned |= split;
+                    machine.group_warned = group.then_some(event.at).or(machine.group_warned);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// True when the disk is a VMDK.
+    pub(crate) fn is_vmdk(disk: &DiskRef) -> bool {
+        matches!(disk, DiskRef::Vmdk(_))
+    }
+}

@@ -1,0 +1,217 @@
+//! Requests and jobs as the events show them.
+
+use failback_wire::clock::VirtualMs;
+use failback_wire::ids::{JobId, NodeName};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A job.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Job {
+    /// Operation of the request that it came from; `None`: nobody asked for it, another job made it.
+    pub(crate) operation: Option<String>,
+    /// What it is called.
+    pub(crate) scenario: String,
+    /// Item or plan, as [`short`] names it.
+    pub(crate) target: String,
+    pub(crate) started: bool,
+    /// When it was first heard of.
+    pub(crate) since: VirtualMs,
+    /// Who told of it last.
+    pub(crate) node: Option<NodeName>,
+    /// Who told of it died since: its end may have been lost with the teller.
+    pub(crate) doubtful: bool,
+    /// The product touched a machine it concerns while it was open.
+    pub(crate) touched: bool,
+    /// The request it came from was refused with these codes.
+    pub(crate) refused: Option<Vec<String>>,
+    /// State it ended in.
+    pub(crate) ended: Option<String>,
+    /// Machines that had a usable point when it began.
+    pub(crate) had_points: Vec<usize>,
+}
+
+impl Job {
+    /// True when it ends because its preconditions refused the request.
+    pub(crate) fn was_refused(&self, state: &str, code: Option<&String>) -> bool {
+        state == "Failed" && code.is_some() && self.refused.as_ref().is_some_and(|r| r.first() == code)
+    }
+}
+
+/// All jobs, and what became of the last request of each target. Machines are named by their index.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Jobs {
+    pub(crate) all: BTreeMap<JobId, Job>,
+    /// Targets whose last request was refused, with the codes.
+    refused: BTreeMap<String, Vec<String>>,
+    /// Plans and their members.
+    plans: BTreeMap<String, Vec<usize>>,
+    /// Plans that a machine is in.
+    plans_of: BTreeMap<usize, BTreeSet<String>>,
+    /// Machines' names, as [`short`] names them.
+    machines: BTreeMap<String, usize>,
+    /// Jobs that have not ended, by the machine they concern; those that concern all beside.
+    open: BTreeMap<usize, BTreeSet<JobId>>,
+    open_on_all: BTreeSet<JobId>,
+}
+
+/// The last segment of a resource path, in lower case: `…/replicationProtectedItems/Web01` is `web01`.
+pub(crate) fn short(target: &str) -> String {
+    target.trim_end_matches('/').rsplit('/').next().unwrap_or(target).to_ascii_lowercase()
+}
+
+impl Jobs {
+    /// Makes a machine known.
+    pub(crate) fn add_machine(&mut self, name: &str, n: usize) {
+        self.machines.insert(short(name), n);
+    }
+    /// Makes a plan known.
+    pub(crate) fn add_plan(&mut self, name: &str, members: Vec<usize>) {
+        for n in &members {
+            self.plans_of.entry(*n).or_default().insert(short(name));
+        }
+        self.plans.insert(short(name), members);
+    }
+    /// Machines that a target names: a machine itself or a listed plan's members. `None`: it is neither, and
+    /// so concerns all.
+    pub(crate) fn named(&self, target: &str) -> Option<Vec<usize>> {
+        match self.machines.get(target) {
+            Some(n) => Some(vec![*n]),
+            None => self.plans.get(target).cloned(),
+        }
+    }
+    /// Machines that a job or request on this target concerns.
+    pub(crate) fn concerned(&self, target: &str) -> Vec<usize> {
+        self.named(target).unwrap_or_else(|| self.machines.values().copied().collect())
+    }
+    /// Jobs that have not ended.
+    pub(crate) fn open(&self) -> impl Iterator<Item = (&JobId, &Job)> {
+        self.all.iter().filter(|(_, job)| job.ended.is_none())
+    }
+    /// Jobs that have not ended and concern this machine.
+    pub(crate) fn open_on(&self, machine: usize) -> impl Iterator<Item = (&JobId, &Job)> {
+        let ids = self.open.get(&machine).into_iter().flatten().chain(&self.open_on_all);
+        ids.filter_map(|id| Some((id, self.all.get(id)?)))
+    }
+    /// True when a job that has not ended concerns this machine.
+    pub(crate) fn is_busy(&self, machine: usize) -> bool {
+        self.open_on(machine).next().is_some()
+    }
+    /// The refused request that concerns this machine, if its last one was refused.
+    pub(crate) fn refused_on(&self, machine: usize, name: &str) -> Option<(&str, &[String])> {
+        let own = self.refused.get_key_value(&short(name));
+        let by_plan =
+            || self.plans_of.get(&machine)?.iter().find_map(|plan| self.refused.get_key_value(plan));
+        let (target, codes) = own.or_else(by_plan)?;
+        Some((target, codes))
+    }
+    fn open_ids(&self, target: &str) -> Vec<JobId> {
+        let ids = match self.named(target) {
+            Some(members) => members.first().and_then(|n| self.open.get(n)),
+            None => Some(&self.open_on_all),
+        };
+        let same = |id: &&JobId| self.all.get(*id).is_some_and(|job| job.target == target);
+        ids.into_iter().flatten().filter(same).cloned().collect()
+    }
+    fn open_up(&mut self, id: &JobId, target: &str) {
+        match self.named(target) {
+            Some(members) => {
+                for n in members {
+                    self.open.entry(n).or_default().insert(id.clone());
+                }
+            }
+            None => drop(self.open_on_all.insert(id.clone())),
+        }
+    }
+    fn close(&mut self, id: &JobId, state: &str) {
+        let Some(job) = self.all.get_mut(id) else { return };
+        job.ended = Some(state.to_owned());
+        self.open_on_all.remove(id);
+        let target = job.target.clone();
+        for n in self.named(&target).unwrap_or_default() {
+            if let Some(open) = self.open.get_mut(&n) {
+                open.remove(id);
+            }
+        }
+    }
+    /// The request was refused, perhaps by the preconditions of the job it had become.
+    pub(crate) fn refuse(&mut self, operation: &str, target: &str, codes: &[String]) {
+        let target = short(target);
+        for id in self.open_ids(&target) {
+            let job = self.all.get_mut(&id).filter(|job| job.operation.as_deref() == Some(operation));
+            if let Some(job) = job {
+                job.refused = Some(codes.to_vec());
+            }
+        }
+        self.refused.insert(target, codes.to_vec());
+    }
+    /// The request became a job.
+    pub(crate) fn accept(
+        &mut self,
+        id: &JobId,
+        operation: &str,
+        target: &str,
+        at: VirtualMs,
+        node: &NodeName,
+    ) {
+        let target = short(target);
+        self.refused.remove(&target);
+        if self.plans.contains_key(&target) {
+            let machines = &self.machines;
+            let members = self.plans.get(&target).into_iter().flatten().copied().collect::<BTreeSet<_>>();
+            self.refused.retain(|refused, _| machines.get(refused).is_none_or(|n| !members.contains(n)));
+        }
+        // The product takes the next request: jobs whose end nobody heard are over.
+        for open in self.open_ids(&target) {
+            if self.all.get(&open).is_some_and(|job| job.doubtful) {
+                self.close(&open, "Lost");
+            }
+        }
+        self.open_up(id, &target);
+        let entry = self.all.entry(id.clone()).or_default();
+        entry.operation = Some(operation.to_owned());
+        entry.target = target;
+        entry.since = at;
+        entry.node = Some(node.clone());
+    }
+    /// The job began, or was taken up again. `had_points`: machines it concerns that had a usable point.
+    pub(crate) fn start(&mut self, id: &JobId, started: Job) {
+        match self.all.get_mut(id) {
+            Some(known) => {
+                if !known.started {
+                    known.had_points = started.had_points;
+                }
+                known.started = true;
+                known.doubtful = false;
+                known.node = started.node;
+                known.scenario = started.scenario;
+            }
+            None => {
+                self.open_up(id, &started.target);
+                self.all.insert(id.clone(), started);
+            }
+        }
+    }
+    /// The job ended. Machines it concerned, and whether its preconditions had refused it.
+    pub(crate) fn end(&mut self, id: &JobId, state: &str, code: Option<&String>) -> (Vec<usize>, bool) {
+        let Some(job) = self.all.get(id) else { return (Vec::new(), false) };
+        let (refused, target) = (job.was_refused(state, code), job.target.clone());
+        self.close(id, state);
+        (self.concerned(&target), refused)
+    }
+    /// A node died: the ends of its open jobs may be lost.
+    pub(crate) fn crashed(&mut self, node: &NodeName) {
+        for job in self.all.values_mut().filter(|j| j.ended.is_none() && j.node.as_ref() == Some(node)) {
+            job.doubtful = true;
+        }
+    }
+    /// The product touched a machine.
+    pub(crate) fn touched(&mut self, machine: usize) {
+        let ids: Vec<JobId> =
+            self.open_on(machine).filter(|(_, job)| !job.touched).map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            if let Some(job) = self.all.get_mut(&id) {
+                job.touched = true;
+            }
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! A protected machine: its copies, their write logs, the marks cut in them and the point chosen last.
+
+use super::branch::{Branch, Content, Loss, Write};
+use crate::setup::MachineSetup;
+use failback_wire::clock::VirtualMs;
+use failback_wire::event::{ContentHash, Mark, PointKind, VmRef};
+use failback_wire::ids::{DiskId, GroupName, MachineName, PointId, SessionId, Site, VmdkUuid};
+use std::collections::BTreeMap;
+
+/// A protected disk as the model knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct ModelDisk {
+    pub(crate) id: DiskId,
+    pub(crate) vmdk: VmdkUuid,
+    pub(crate) blocks: u64,
+}
+
+/// Where in which copy's log a mark was cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cut {
+    /// Index of the branch.
+    pub(crate) branch: usize,
+    /// Writes before it.
+    pub(crate) len: usize,
+    pub(crate) at: VirtualMs,
+    pub(crate) kind: PointKind,
+    pub(crate) group: Option<GroupName>,
+}
+
+/// The recovery point a failover settled on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// Session it belongs to.
+    pub session: SessionId,
+    /// The point.
+    pub point: PointId,
+    /// The mark it stands for.
+    pub mark: Mark,
+    /// The side that production moves to.
+    pub to: Site,
+    /// When it was chosen.
+    pub at: VirtualMs,
+}
+
+/// A protected machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Machine {
+    pub(crate) name: MachineName,
+    pub(crate) group: Option<GroupName>,
+    pub(crate) disks: Vec<ModelDisk>,
+    pub(crate) onprem_vm: VmRef,
+    pub(crate) azure_vm: VmRef,
+    /// The side production runs on: moves when the chosen copy's guest comes up.
+    pub(crate) production: Site,
+    /// Every copy there ever was.
+    branches: Vec<Branch>,
+    /// Index of the branch of each side's present copy.
+    onprem: Option<usize>,
+    azure: Option<usize>,
+    /// Cuts, by session and mark.
+    cuts: BTreeMap<SessionId, BTreeMap<Mark, Cut>>,
+    /// Chosen; the copy has not come up yet.
+    pub(crate) pending: Option<Choice>,
+    /// The choice that made the present production copy.
+    pub(crate) installed: Option<Choice>,
+    /// The guest in Azure came up and its virtual machine still exists.
+    pub(crate) azure_live: bool,
+    /// Azure's copy may be deleted: a commit of the way home was accepted.
+    pub(crate) azure_released: bool,
+    /// The product powered on Azure's copy beside a running source.
+    pub(crate) beside_source: bool,
+    /// It warned that two copies may be running.
+    pub(crate) split_warned: bool,
+    /// When it last warned that the group's members are at different times.
+    pub(crate) group_warned: Option<VirtualMs>,
+    /// State and code of the job on it that ended last.
+    pub(crate) last_end: Option<(String, Option<String>)>,
+}
+
+impl Machine {
+    pub(crate) fn new(setup: &MachineSetup) -> Self {
+        let disks = setup.disks.iter();
+        let disks = disks.map(|d| ModelDisk { id: d.id.clone(), vmdk: d.vmdk.clone(), blocks: d.blocks });
+        let base = setup.disks.iter().map(|d| d.content.iter().copied().collect()).collect();
+        let (onprem, azure) = match setup.runs_at {
+            Site::OnPremises => (Some(0), None),
+            Site::Azure => (None, Some(0)),
+        };
+        Self {
+            name: setup.name.clone(),
+            group: setup.group.clone(),
+            disks: disks.collect(),
+            onprem_vm: setup.onprem_vm.clone(),
+            azure_vm: setup.azure_vm.clone(),
+            production: setup.runs_at,
+            branches: vec![Branch::new(base, None)],
+            onprem,
+            azure,
+            cuts: BTreeMap::new(),
+            pending: None,
+            installed: None,
+            azure_live: setup.runs_at == Site::Azure,
+            azure_released: false,
+            beside_source: false,
+            split_warned: false,
+            group_warned: None,
+            last_end: None,
+        }
+    }
+    /// The virtual machine of the copy at `site`.
+    pub(crate) fn vm(&self, site: Site) -> &VmRef {
+        match site {
+            Site::OnPremises => &self.onprem_vm,
+            Site::Azure => &self.azure_vm,
+        }
+    }
+    fn branch_at(&self, site: Site) -> Option<usize> {
+        match site {
+            Site::OnPremises => self.onprem,
+            Site::Azure => self.azure,
+        }
+    }
+    /// A guest wrote. False when the disk or the copy is not known.
+    pub(crate) fn wrote(
+        &mut self,
+        site: Site,
+        disk: &DiskId,
+        block: u64,
+        content: ContentHash,
+        at: VirtualMs,
+    ) -> bool {
+        let Some(disk) = self.disks.iter().position(|d| d.id == *disk) else { return false };
+        let Some(branch) = self.branch_at(site) else { return false };
+        self.branches[branch].push(Write { disk: disk as u32, block, content, at });
+        true
+    }
+    /// A mark was cut in the copy at `site`. False when the copy is not known.
+    pub(crate) fn cut(
+        &mut self,
+        site: Site,
+        session: &SessionId,
+        mark: Mark,
+        kind: PointKind,
+        group: Option<&GroupName>,
+        at: VirtualMs,
+    ) -> bool {
+        let Some(branch) = self.branch_at(site) else { return false };
+        let cut = Cut { branch, len: self.branches[branch].len(), at, kind, group: group.cloned() };
+        self.cuts.entry(session.clone()).or_default().entry(mark).or_insert(cut);
+        true
+    }
+    /// Where this mark was cut.
+    pub(crate) fn find_cut(&self, session: &SessionId, mark: Mark) -> Option<&Cut> {
+        self.cuts.get(session)?.get(&mark)
+    }
+    /// True when the last job on it failed and said why.
+    pub(crate) fn last_failed(&self) -> bool {
+        matches!(&self.last_end, Some((state, Some(_))) if state == "Failed")
+    }
+    /// Sessions with marks cut in the present Azure copy.
+    pub(crate) fn reverse_sessions(&self) -> impl Iterator<Item = &SessionId> {
+        let here = |cuts: &BTreeMap<Mark, Cut>| cuts.values().any(|cut| Some(cut.branch) == self.azure);
+        self.cuts.iter().filter(move |(_, cuts)| here(cuts)).map(|(session, _)| session)
+    }
+    /// Sessions with marks cut in this machine.
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = &SessionId> {
+        self.cuts.keys()
+    }
+    /// True when a cut of the copy at `site` now would lie elsewhere than `cut`.
+    pub(crate) fn moved_since(&self, site: Site, cut: &Cut) -> bool {
+        self.branch_at(site).is_none_or(|b| b != cut.branch || self.branches[b].len() != cut.len)
+    }
+    /// A failover settled on a point.
+    pub(crate) fn choose(&mut self, choice: Choice) {
+        let same = |old: &Choice| {
+            (&old.session, &old.point, old.mark, old.to)
+                == (&choice.session, &choice.point, choice.mark, choice.to)
+        };
+        // Said again after a restart, when the copy already runs.
+        if self.installed.as_ref().is_some_and(same) && self.production == choice.to {
+            return;
+        }
+        if choice.to == Site::Azure {
+            self.azure_released = false;
+        }
+        self.pending = Some(choice);
+    }
+    /// The guest of the copy at `site` came up: if that copy was chosen, production moves there.
+    pub(crate) fn booted(&mut self, site: Site, zero: ContentHash) {
+        if site == Site::Azure {
+            self.azure_live = true;
+        }
+        let Some(choice) = self.pending.take_if(|c| c.to == site) else {
+            // A copy that no announced choice made: production is there, its content is not known.
+            if site == Site::Azure && self.azure.is_none() {
+                self.production = site;
+            }
+            return;
+        };
+        self.production = site;
+        if let Some(content) = self.content_at(&choice.session, choice.mark, zero) {
+            let parent = self.find_cut(&choice.session, choice.mark).map(|cut| (cut.branch, cut.len));
+            self.branches.push(Branch::new(content, parent));
+            let newest = Some(self.branches.len() - 1);
+            match site {
+                Site::OnPremises => self.onprem = newest,
+                Site::Azure => self.azure = newest,
+            }
+        }
+        self.installed = Some(choice);
+    }
+    /// Azure's virtual machine is gone.
+    pub(crate) fn azure_gone(&mut self) {
+        self.azure_live = false;
+        self.azure = None;
+        if self.installed.as_ref().is_some_and(|c| c.to == Site::Azure) {
+            self.installed = None;
+        }
+    }
+    /// What all disks held when the mark was cut.
+    pub(crate) fn content_at(
+        &self,
+        session: &SessionId,
+        mark: Mark,
+        zero: ContentHash,
+    ) -> Option<Vec<Content>> {
+        let cut = self.find_cut(session, mark)?;
+        Some(self.branches[cut.branch].content_at(cut.len, zero))
+    }
+    /// What all disks of the production copy must hold now.
+    pub(crate) fn production_content(&self, zero: ContentHash) -> Option<Vec<Content>> {
+        Some(self.branches[self.branch_at(self.production)?].content(zero))
+    }
+    /// The choice that counts: the one being carried out, else the one that made the present copy.
+    pub(crate) fn choice(&self) -> Option<&Choice> {
+        self.pending.as_ref().or(self.installed.as_ref())
+    }
+    /// What that choice cost.
+    pub(crate) fn loss(&self) -> Option<Loss> {
+        let choice = self.choice()?;
+        let cut = self.find_cut(&choice.session, choice.mark)?;
+        Some(self.branches[cut.branch].loss_since(cut.len, cut.at))
+    }
+    /// How a block's content relates to what the present production copy should hold.
+    pub(crate) fn explain(&self, disk: u32, block: u64, seen: ContentHash, zero: ContentHash) -> Origin {
+        let mut at = self.branch_at(self.production).map(|branch| (branch, usize::MAX));
+        while let Some((branch, len)) = at {
+            let branch = &self.branches[branch];
+            let history = branch.history(disk, block, zero);
+            match history.iter().rev().find(|(_, content)| *content == seen) {
+                Some((n, _)) if *n > len => return Origin::Newer,
+                Some(_) => return Origin::Older,
+                None => at = branch.parent,
+            }
+        }
+        Origin::Foreign
+    }
+}
+
+/// Where a block's wrong content comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The block held it before: a write is missing that the point implies.
+    Older,
+    /// An earlier copy wrote it after the chosen point: a write that must not be there.
+    Newer,
+    /// No copy that this one descends from ever held it there.
+    Foreign,
+}

@@ -1,0 +1,110 @@
+//! The oracle itself: takes events, observations and the end, and collects what is broken.
+
+use crate::check::{CHECKS, Scope, World};
+use crate::facts::{Choice, Content, Facts, Loss};
+use crate::observe::Observation;
+use crate::setup::Setup;
+use crate::violation::{Found, Violation};
+use failback_wire::clock::VirtualMs;
+use failback_wire::event::{Event, Mark, What};
+use failback_wire::ids::{DiskId, MachineName, PointId, SessionId, Site};
+use std::collections::BTreeMap;
+
+pub use crate::facts::Tally;
+
+/// Judges one run. A clone goes on from the same moment, which is how a world is checkpointed.
+#[derive(Clone, Debug)]
+pub struct Oracle {
+    facts: Facts,
+    found: Found,
+}
+
+impl Oracle {
+    /// An oracle for a world that begins like this.
+    pub fn new(setup: &Setup) -> Self {
+        Self { facts: Facts::new(setup), found: Found::default() }
+    }
+
+    /// Takes one event, in the order in which things happened.
+    pub fn take(&mut self, event: &Event) {
+        // A guest's write only extends the model: nothing else can break by it.
+        if !matches!(event.what, What::GuestWrote { .. }) {
+            for invariant in CHECKS.iter().filter(|i| i.scope == Scope::Always) {
+                let mut report = self.found.reporter(invariant.name, event.at, Some(event));
+                invariant.check.on(&self.facts, event, &mut report);
+            }
+        }
+        self.facts.apply(event);
+    }
+
+    /// Nothing is going on: judges everything with scope `AtRest`, and settles what `Always` left open.
+    pub fn at_rest(&mut self, now: VirtualMs, seen: &Observation) {
+        self.judge(now, seen, &[Scope::Always, Scope::AtRest]);
+    }
+
+    /// The run is over: compares disks. A run that ended at rest is also given to [`Oracle::at_rest`].
+    pub fn end(&mut self, now: VirtualMs, seen: &Observation) {
+        self.judge(now, seen, &[Scope::Always, Scope::End]);
+    }
+
+    fn judge(&mut self, now: VirtualMs, seen: &Observation, scopes: &[Scope]) {
+        let world = World::new(&self.facts, now, seen, scopes.contains(&Scope::End));
+        for invariant in CHECKS.iter().filter(|i| scopes.contains(&i.scope)) {
+            let mut report = self.found.reporter(invariant.name, now, None);
+            invariant.check.settle(&world, &mut report);
+        }
+        let (disks, blocks) = world.compared();
+        self.facts.tally.disks_compared += disks;
+        self.facts.tally.blocks_hashed += blocks;
+    }
+
+    /// Everything broken so far, in the order it was found.
+    pub fn violations(&self) -> &[Violation] {
+        self.found.list()
+    }
+
+    /// How much there was to judge.
+    pub fn tally(&self) -> Tally {
+        self.facts.tally
+    }
+
+    /// The choice of a recovery point that counts for this item: the one being carried out, else the one
+    /// its production copy was made from.
+    pub fn chosen(&self, item: &MachineName) -> Option<&Choice> {
+        self.facts.machine(item)?.choice()
+    }
+
+    /// What that choice cost: the old copy's writes after the point.
+    pub fn loss(&self, item: &MachineName) -> Option<Loss> {
+        self.facts.machine(item)?.loss()
+    }
+
+    /// The side this item's production copy runs on.
+    pub fn production(&self, item: &MachineName) -> Option<Site> {
+        Some(self.facts.machine(item)?.production)
+    }
+
+    /// What every disk held when the source cut this mark.
+    pub fn content_at(
+        &self,
+        item: &MachineName,
+        session: &SessionId,
+        mark: Mark,
+    ) -> Option<BTreeMap<DiskId, Content>> {
+        let machine = self.facts.machine(item)?;
+        let content = machine.content_at(session, mark, self.facts.zero)?;
+        Some(machine.disks.iter().map(|d| d.id.clone()).zip(content).collect())
+    }
+
+    /// What every disk of the production copy must hold now.
+    pub fn production_content(&self, item: &MachineName) -> Option<BTreeMap<DiskId, Content>> {
+        let machine = self.facts.machine(item)?;
+        let content = machine.production_content(self.facts.zero)?;
+        Some(machine.disks.iter().map(|d| d.id.clone()).zip(content).collect())
+    }
+
+    /// Recovery points of this item that are offered and that the target still holds.
+    pub fn usable_points(&self, item: &MachineName) -> Vec<PointId> {
+        self.facts.usable_points(item)
+    }
+}

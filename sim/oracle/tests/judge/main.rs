@@ -1,0 +1,7 @@
+//! Tests of the oracle: every invariant on a stream that holds it and on streams that break it.
+
+mod always;
+mod common;
+mod model;
+mod moments;
+mod twin;

@@ -1,0 +1,151 @@
+//! What the command line understands.
+
+use crate::driver::Crash;
+use crate::scenario::model::Wire;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+const EXIT_CODES: &str = "\
+Exit codes, the worst one wins (in the order 70, 74, 3, 16, 12, 11, 10, 13, 14, 15):
+   0  all held
+   2  wrong usage
+   3  a scenario file is invalid
+   4  nothing ran
+  10  an expectation failed, or a run got stuck
+  11  an invariant broke
+  12  two runs of one seed differed
+  13  a fault of a scenario never struck
+  14  a gate was breached
+  15  a timeline or replay differs
+  16  a shard is missing or torn
+  20  disks differ
+  70  a bug of the lab
+  74  input or output failed";
+
+const EXAMPLES: &str = "\
+Examples:
+  failback-lab run                                   run everything below scenarios/
+  failback-lab run scenarios/vcenter --filter flap   run what has `flap` in its name
+  failback-lab run --check --wire http1              run everything twice over HTTP/1.1, compare hashes
+  failback-lab run --junit out.xml --events out.jsonl
+  failback-lab check                                 read every file, report every mistake
+  failback-lab explain 95226                         what an error code means and what to do";
+
+/// A lab for failing back from Azure to VMware: the real orchestrator and replication engine against
+/// simulated data centres, in virtual time.
+#[derive(Debug, Parser)]
+#[command(name = "failback-lab", version, max_term_width = 100)]
+#[command(after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run scenarios and say what held.
+    #[command(after_long_help = EXIT_CODES)]
+    Run(RunArgs),
+    /// List scenarios with the facts they cover.
+    List(ListArgs),
+    /// Read scenarios and estates and report every mistake, without running anything.
+    #[command(after_help = "Ends with 0 when there is no mistake, with 3 when there is one.")]
+    Check(CheckArgs),
+    /// Print the JSON Schema of scenario or estate files, for editors.
+    #[command(after_help = "\
+In an editor with the YAML language server, begin a scenario file with
+  # yaml-language-server: $schema=../scenario.schema.json
+after
+  failback-lab schema scenario > scenarios/scenario.schema.json")]
+    Schema(SchemaArgs),
+    /// Explain an error code: what it means, what may have caused it, what to do.
+    Explain(ExplainArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// Scenario files, or folders with all below them.
+    #[arg(default_value = "scenarios")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Run only scenarios whose name or path contains this.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) filter: Option<String>,
+    /// Run with this seed instead of the files' own.
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// Let calls travel this way instead of the files' own.
+    #[arg(long, value_name = "WIRE", value_enum)]
+    pub(super) wire: Option<WireArg>,
+    /// Crash the orchestrator right before (or after) its N-th journal write; it is started again after 30 s.
+    #[arg(long, value_name = "before:N|after:N")]
+    pub(super) crash_at: Option<Crash>,
+    /// Run everything twice, the second time on another thread, and compare the hashes.
+    #[arg(long)]
+    pub(super) check: bool,
+    /// Run this many scenarios at once; default: as many as there are cores.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) jobs: Option<u16>,
+    /// Write a JUnit report.
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+    /// Write all events, one JSON object a line.
+    #[arg(long, value_name = "FILE")]
+    pub(super) events: Option<PathBuf>,
+}
+
+/// How calls travel.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum WireArg {
+    /// Straight into the callee's router.
+    Direct,
+    /// As HTTP/1.1 over a pipe in memory.
+    Http1,
+}
+
+impl From<WireArg> for Wire {
+    fn from(wire: WireArg) -> Self {
+        match wire {
+            WireArg::Direct => Self::Direct,
+            WireArg::Http1 => Self::Http1,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    /// Scenario files, or folders with all below them.
+    #[arg(default_value = "scenarios")]
+    pub(super) paths: Vec<PathBuf>,
+    /// List only scenarios whose name or path contains this.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) filter: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Scenario and estate files, or folders with all below them.
+    #[arg(default_value = "scenarios")]
+    pub(super) paths: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SchemaArgs {
+    /// Of which files.
+    #[arg(value_enum, default_value = "scenario")]
+    pub(super) what: SchemaOf,
+}
+
+/// Which format's schema.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum SchemaOf {
+    /// `*.scenario.yaml`
+    Scenario,
+    /// `*.estate.yaml`
+    Estate,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// The code, as jobs and refusals show it: 95226, FB1303.
+    pub(super) code: String,
+}

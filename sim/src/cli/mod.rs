@@ -1,0 +1,52 @@
+//! The command line.
+
+mod args;
+mod explain;
+mod inspect;
+mod output;
+mod pool;
+mod run;
+
+use crate::report::outcome::Exit;
+use args::{Arguments, Command};
+use clap::Parser as _;
+use output::Output;
+use std::process::ExitCode;
+
+/// Reads the arguments, does what they say, and tells by the exit code how it went.
+pub fn main() -> ExitCode {
+    // Wrong usage ends here, with 2.
+    let arguments = Arguments::parse();
+    log_to_standard_error();
+    let mut out = Output::of_process();
+    let exit = match arguments.command {
+        Command::Run(args) => run::run(&args, &mut out),
+        Command::List(args) => inspect::list(&args, &mut out),
+        Command::Check(args) => inspect::check(&args, &mut out),
+        Command::Schema(args) => inspect::schema(args.what, &mut out),
+        Command::Explain(args) => explain::explain(&args.code, &mut out),
+    };
+    ExitCode::from(exit.worst(out.exit()).code())
+}
+
+/// `FAILBACK_LAB_LOG=debug` shows every call and what the parts say about themselves. Never part of a hash.
+fn log_to_standard_error() {
+    let level = std::env::var("FAILBACK_LAB_LOG").ok().and_then(|v| v.parse::<tracing::Level>().ok());
+    let level = level.unwrap_or(tracing::Level::ERROR);
+    // Virtual time stands in the lines; a wall clock would say nothing.
+    tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
+}
+
+/// Says on standard error what kept files from being used, and what that means for the exit code.
+fn complain(loaded: &crate::scenario::load::Loaded, out: &mut Output) -> Exit {
+    let mut exit = Exit::Held;
+    for problem in &loaded.problems {
+        out.error(&format!("{}\n", problem.render(out.colour_errors())));
+        exit = exit.worst(Exit::Invalid);
+    }
+    for unread in &loaded.unread {
+        out.error(&format!("error: cannot read {unread}"));
+        exit = exit.worst(Exit::Io);
+    }
+    exit
+}

@@ -1,0 +1,163 @@
+//! The one place where the lab starts threads: each runs whole scenarios, each scenario in a world and on
+//! a runtime of its own, so that threads share nothing and cannot race.
+
+use crate::driver::{self, RunOptions};
+use crate::report::outcome::{Finding, FindingKind, Outcome};
+use crate::scenario::CheckedScenario;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Once, mpsc};
+use std::thread::Builder;
+use std::time::Duration;
+
+/// Deep recursion of a debug build must not end a run.
+const STACK: usize = 16 << 20;
+
+/// How to run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Plan {
+    /// How many at once.
+    pub(super) jobs: usize,
+    /// Run everything twice and compare.
+    pub(super) twice: bool,
+    /// For each run.
+    pub(super) options: RunOptions,
+}
+
+/// Runs all scenarios; calls `ready` in their order, each as soon as it and all before it are done.
+pub(super) fn run_all(
+    scenarios: &[CheckedScenario],
+    plan: Plan,
+    mut ready: impl FnMut(&CheckedScenario, Outcome),
+) {
+    let next = AtomicUsize::new(0);
+    let (sender, receiver) = mpsc::channel();
+    std::thread::scope(|scope| {
+        for worker in 0..plan.jobs.clamp(1, scenarios.len().max(1)) {
+            let (sender, next) = (sender.clone(), &next);
+            let work = move || {
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(scenario) = scenarios.get(index) else { break };
+                    if sender.send((index, run_one(scenario, plan))).is_err() {
+                        break;
+                    }
+                }
+            };
+            let thread = Builder::new().name(format!("run-{worker}")).stack_size(STACK);
+            // The system may refuse the second thread and later ones; those that run do all the work.
+            if thread.spawn_scoped(scope, work).is_err() && worker == 0 {
+                break;
+            }
+        }
+        drop(sender);
+        let mut waiting = BTreeMap::new();
+        let mut expected = 0;
+        for (index, outcome) in receiver {
+            waiting.insert(index, outcome);
+            while let Some(outcome) = waiting.remove(&expected) {
+                ready(&scenarios[expected], outcome);
+                expected += 1;
+            }
+        }
+    });
+}
+
+fn run_one(scenario: &CheckedScenario, plan: Plan) -> Outcome {
+    if !plan.twice {
+        return caught(scenario, &plan.options);
+    }
+    std::thread::scope(|scope| {
+        let second = Builder::new().name("run-twin".to_owned()).stack_size(STACK);
+        let second = second.spawn_scoped(scope, || caught(scenario, &plan.options));
+        let mut first = caught(scenario, &plan.options);
+        match second.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(second)) => compare(&mut first, &second),
+            Ok(Err(_)) | Err(_) => {
+                let message = "the second run could not be started on another thread";
+                first.findings.push(Finding::new(FindingKind::LabBug, message));
+            }
+        }
+        first
+    })
+}
+
+/// Two runs of one seed must be one run.
+fn compare(first: &mut Outcome, second: &Outcome) {
+    if first.hash == second.hash && first.events == second.events && first.virtual_ms == second.virtual_ms {
+        return;
+    }
+    let told = |o: &Outcome| format!("hash {:032x}, {} events, {} ms", o.hash, o.events, o.virtual_ms);
+    let lines = first.timeline.iter().zip(&second.timeline);
+    let split = lines.enumerate().find(|(_, (a, b))| a != b);
+    let finding = Finding::new(FindingKind::Nondeterminism, "two runs of one seed differ");
+    let finding = match split {
+        Some((line, (a, b))) => finding.compared(
+            format!("{} (line {}: {a})", told(first), line + 1),
+            format!("{} (line {}: {b})", told(second), line + 1),
+        ),
+        None => finding.compared(told(first), told(second)),
+    };
+    first.findings.push(finding);
+}
+
+thread_local! {
+    /// The first panic of the run on this thread. Tasks swallow theirs; the hook sees all of them.
+    static PANIC: RefCell<Option<Option<String>>> = const { RefCell::new(None) };
+}
+
+/// From now on a panic inside a run is kept for its report instead of being printed.
+fn hook() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let kept = PANIC.with_borrow_mut(|slot| match slot {
+                Some(first) => {
+                    let place = info.location().map(|l| format!(" ({}:{})", l.file(), l.line()));
+                    let text = info.payload_as_str().unwrap_or("a panic without words");
+                    first.get_or_insert_with(|| format!("{text}{}", place.unwrap_or_default()));
+                    true
+                }
+                None => false,
+            });
+            if !kept {
+                before(info);
+            }
+        }));
+    });
+}
+
+fn caught(scenario: &CheckedScenario, options: &RunOptions) -> Outcome {
+    hook();
+    PANIC.set(Some(None));
+    let started = wall();
+    // Whatever a panic leaves half-done belongs to this run's world, which ends with it.
+    let run = panic::catch_unwind(AssertUnwindSafe(|| driver::run(scenario, options)));
+    let panicked = PANIC.take().flatten();
+    let mut outcome = run.unwrap_or_else(|_| {
+        let file = &scenario.scenario;
+        let (seed, wire) = (options.seed.unwrap_or(file.seed), options.wire.unwrap_or(file.wire));
+        Outcome::new(file.name.value.clone(), scenario.path.clone(), seed, wire)
+    });
+    if let Some(text) = panicked {
+        outcome.findings.push(Finding::new(FindingKind::LabBug, format!("panic: {text}")));
+    }
+    outcome.wall = wall().saturating_sub(started);
+    outcome
+}
+
+/// Wall time, for reports only: nothing simulated sees it.
+pub(super) fn wall() -> Duration {
+    use std::sync::OnceLock;
+    use std::time::Instant;
+    static START: OnceLock<Instant> = OnceLock::new();
+    #[expect(clippy::disallowed_methods, reason = "wall time of runs, shown and never hashed")]
+    let now = Instant::now();
+    now.saturating_duration_since(*START.get_or_init(|| now))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+//! The operator's client of the northbound API: nothing but HTTP and JSON, as any tool would use it.
+
+use bytes::Bytes;
+use failback_orchestrator::config::Vault;
+use failback_wire::error::Report;
+use failback_wire::http::{Call, Http, HttpError, Method, Request, StatusCode};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Any version: the service only requires that one is named.
+const API_VERSION: &str = "2025-08-01";
+/// Token of the operator.
+pub const OPERATOR_TOKEN: &str = "operator";
+
+/// How a request was answered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// 200 or 201: done already.
+    Done,
+    /// 202: the id of the job it became.
+    Accepted(String),
+    /// 4xx: the codes of the error and its details, and the error itself.
+    Refused(Vec<String>, Option<Report>),
+}
+
+/// What a job shows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JobView {
+    /// `NotStarted`, `InProgress`, `Succeeded`, `Failed` …
+    pub state: String,
+    /// Tasks in order, children of groups included: id and state.
+    pub tasks: Vec<(String, String)>,
+    /// Errors, with the task each belongs to.
+    pub errors: Vec<(String, Report)>,
+}
+
+impl JobView {
+    /// True once it will not change any more.
+    pub fn over(&self) -> bool {
+        !matches!(self.state.as_str(), "InProgress" | "NotStarted")
+    }
+    /// True when it failed before its first effect: only tasks that look at preconditions have failed.
+    pub fn refused(&self) -> bool {
+        let begun = self.tasks.iter().filter(|(_, state)| state != "NotStarted");
+        let mut failed = false;
+        for (task, state) in begun {
+            let looks = task.contains("Preflight") || task.contains("Prerequisite");
+            match (looks, state.as_str()) {
+                (true, "Failed") => failed = true,
+                (true, _) | (_, "Other" | "Skipped") => {}
+                (false, _) => return false,
+            }
+        }
+        self.state == "Failed" && failed
+    }
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ClientError {
+    /// No reply came.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// A reply came that the API does not promise.
+    #[error("{0}")]
+    Unexpected(String),
+}
+
+/// The client.
+#[derive(Clone)]
+pub struct Client {
+    http: Http,
+    host: String,
+    vault: String,
+    container: String,
+}
+
+impl Client {
+    /// Speaks to the orchestrator at `host` about this vault.
+    pub fn new(http: Http, host: &str, vault: &Vault) -> Self {
+        let base = format!(
+            "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.RecoveryServices/vaults/{}",
+            vault.subscription, vault.resource_group, vault.name
+        );
+        let container = format!(
+            "{base}/replicationFabrics/{}/replicationProtectionContainers/{}",
+            vault.fabric, vault.container
+        );
+        Self { http, host: host.to_owned(), vault: base, container }
+    }
+
+    async fn send(
+        &self,
+        operation: &'static str,
+        method: Method,
+        path: &str,
+        request_id: Option<&str>,
+        body: Option<&Value>,
+    ) -> Result<(StatusCode, http::HeaderMap, Value), ClientError> {
+        let unexpected = |e: &dyn std::fmt::Display| ClientError::Unexpected(e.to_string());
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}?api-version={API_VERSION}", self.host))
+            .header("authorization", format!("Bearer {OPERATOR_TOKEN}"))
+            .header("content-type", "application/json");
+        if let Some(id) = request_id {
+            request = request.header("x-ms-client-request-id", id);
+        }
+        let body = body.filter(|b| !b.is_null()).map(Value::to_string).unwrap_or_default();
+        let request = request.body(Bytes::from(body)).map_err(|e| unexpected(&e))?;
+        let timeout = Duration::from_secs(60);
+        let reply = self.http.send(Call { operation, timeout, request }).await?;
+        let (parts, body) = reply.into_parts();
+        let value = match body.is_empty() {
+            true => Value::Null,
+            false => serde_json::from_slice(&body).map_err(|e| unexpected(&e))?,
+        };
+        Ok((parts.status, parts.headers, value))
+    }
+
+    /// Sends an operation; `request_id` makes a repeated request the same request.
+    ///
+    /// # Errors
+    /// When no reply came, or one that is neither 2xx nor 4xx.
+    pub async fn operate(
+        &self,
+        method: Method,
+        path: &str,
+        request_id: &str,
+        body: &Value,
+    ) -> Result<Answer, ClientError> {
+        let (status, headers, value) =
+            self.send("asr.operate", method, path, Some(request_id), Some(body)).await?;
+        if status.is_client_error() {
+            return Ok(refusal(&value));
+        }
+        if matches!(status, StatusCode::OK | StatusCode::CREATED) {
+            return Ok(Answer::Done);
+        }
+        let location = headers.get("location").and_then(|l| l.to_str().ok());
+        let both = headers.contains_key("azure-asyncoperation");
+        match location.and_then(|l| l.split('?').next()?.rsplit('/').next()) {
+            Some(job) if status == StatusCode::ACCEPTED && both => Ok(Answer::Accepted(job.to_owned())),
+            _ => Err(ClientError::Unexpected(format!("{path} was answered {status} without both headers"))),
+        }
+    }
+
+    /// The path of a replicated item.
+    pub fn item_path(&self, item: &str) -> String {
+        format!("{}/replicationProtectedItems/{item}", self.container)
+    }
+    /// The path of a recovery plan.
+    pub fn plan_path(&self, plan: &str) -> String {
+        format!("{}/replicationRecoveryPlans/{plan}", self.vault)
+    }
+    /// The path of a policy.
+    pub fn policy_path(&self, policy: &str) -> String {
+        format!("{}/replicationPolicies/{policy}", self.vault)
+    }
+
+    async fn get(&self, operation: &'static str, path: &str) -> Result<Value, ClientError> {
+        let (status, _, value) = self.send(operation, Method::GET, path, None, None).await?;
+        if status.is_success() {
+            Ok(value)
+        } else {
+            Err(ClientError::Unexpected(format!("{path} was answered {status}: {value}")))
+        }
+    }
+
+    /// A job.
+    ///
+    /// # Errors
+    /// When no reply came, or no job.
+    pub async fn job(&self, job: &str) -> Result<JobView, ClientError> {
+        let value = self.get("asr.job", &format!("{}/replicationJobs/{job}", self.vault)).await?;
+        let properties = &value["properties"];
+        let mut view = JobView { state: text(&properties["state"]), tasks: Vec::new(), errors: Vec::new() };
+        collect_tasks(&properties["tasks"], &mut view.tasks);
+        for error in properties["errors"].as_array().into_iter().flatten() {
+            view.errors.push((text(&error["taskId"]), report(error)));
+        }
+        Ok(view)
+    }
+
+    /// A replicated item's properties.
+    ///
+    /// # Errors
+    /// When no reply came, or no item.
+    pub async fn item(&self, item: &str) -> Result<Value, ClientError> {
+        Ok(self.get("asr.item", &self.item_path(item)).await?["properties"].take())
+    }
+
+    /// An item's recovery points, oldest first: (id, type).
+    ///
+    /// # Errors
+    /// When no reply came, or no item.
+    pub async fn points(&self, item: &str) -> Result<Vec<(String, String)>, ClientError> {
+        let value = self.get("asr.points", &format!("{}/recoveryPoints", self.item_path(item))).await?;
+        let point = |p: &Value| (text(&p["name"]), text(&p["properties"]["recoveryPointType"]));
+        Ok(value["value"].as_array().into_iter().flatten().map(point).collect())
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn collect_tasks(tasks: &Value, out: &mut Vec<(String, String)>) {
+    for task in tasks.as_array().into_iter().flatten() {
+        out.push((text(&task["taskId"]), text(&task["state"])));
+        collect_tasks(&task["groupTaskCustomDetails"]["childTasks"], out);
+    }
+}
+
+fn report(error: &Value) -> Report {
+    let service = &error["serviceErrorDetails"];
+    let provider = text(&error["providerErrorDetails"]["errorMessage"]);
+    Report {
+        code: text(&service["code"]),
+        message: text(&service["message"]),
+        possible_causes: text(&service["possibleCauses"]),
+        recommended_action: text(&service["recommendedAction"]),
+        entity: text(&error["taskId"]),
+        inner: if provider.is_empty() { Vec::new() } else { vec![provider] },
+    }
+}
+
+fn refusal(value: &Value) -> Answer {
+    let error = &value["error"];
+    let details: Vec<&Value> = error["details"].as_array().into_iter().flatten().collect();
+    let mut codes: Vec<String> = details.iter().map(|d| text(&d["code"])).collect();
+    if codes.is_empty() {
+        codes.push(text(&error["code"]));
+    }
+    let first = details.first().copied().unwrap_or(error);
+    let report = Report {
+        code: codes[0].clone(),
+        message: text(&error["message"]),
+        possible_causes: text(&first["possibleCauses"]),
+        recommended_action: text(&first["recommendedAction"]),
+        entity: text(&first["target"]),
+        inner: Vec::new(),
+    };
+    Answer::Refused(codes, Some(report))
+}
+
+/// Bodies of the operations, in the shapes of `providerSpecificDetails` that each direction wants.
+pub mod body {
+    use super::{Value, json};
+
+    /// `{"properties": {"failoverDirection": …, "providerSpecificDetails": …}}`
+    fn properties(direction: &str, details: &Value) -> Value {
+        json!({ "properties": { "failoverDirection": direction, "providerSpecificDetails": details } })
+    }
+    /// Failover to Azure.
+    pub fn failover(planned: bool, point: &str, shutdown: bool) -> Value {
+        let mut body = properties(
+            "PrimaryToRecovery",
+            &json!({ "instanceType": "InMageAzureV2", "recoveryPointType": point }),
+        );
+        body["properties"]["sourceSiteOperations"] = json!(if shutdown { "Required" } else { "NotRequired" });
+        if planned {
+            body["properties"].as_object_mut().map(|p| p.remove("sourceSiteOperations"));
+        }
+        body
+    }
+    /// Failback: roles are swapped, a single item still says `PrimaryToRecovery` (G3), a plan the opposite.
+    pub fn failback(plan: bool, point: &str) -> Value {
+        let direction = if plan { "RecoveryToPrimary" } else { "PrimaryToRecovery" };
+        properties(direction, &json!({ "instanceType": "InMage", "recoveryPointType": point }))
+    }
+}

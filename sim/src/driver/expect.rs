@@ -1,0 +1,323 @@
+//! What must hold: expectations of the file, the oracle's verdicts, the ledger.
+
+use super::client::ClientError;
+use super::play::Driver;
+use super::steps::At;
+use crate::report::outcome::{Finding, FindingKind};
+use crate::scenario::estate::Side;
+use crate::scenario::model::{
+    DataExpect, Equals, Expect, Health, ItemExpect, ItemState, Power, VmExpect, WaitUntil,
+};
+use failback_wire::event::VmRef;
+use failback_wire::ids::{MachineName, Site};
+use serde_json::Value;
+use std::fmt;
+
+/// A replicated item as its operator sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Seen {
+    /// The lab's word for its state; `None` when the wire shows one nobody knows.
+    state: Option<ItemState>,
+    /// Protection state, provider and active location, as the wire shows them.
+    raw: String,
+    active: Side,
+    health: String,
+    points: u32,
+    app_points: u32,
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}, health {}, {} points ({} application-consistent)",
+            self.raw, self.health, self.points, self.app_points
+        )
+    }
+}
+
+impl Seen {
+    fn new(item: &Value, points: &[(String, String)]) -> Self {
+        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+        let provider = text(&item["providerSpecificDetails"]["instanceType"]);
+        let (state, location) = (text(&item["protectionState"]), text(&item["activeLocation"]));
+        let reverse = provider == "InMage";
+        // On the way home Primary means Azure.
+        let active = if reverse == (location == "Primary") { Side::Azure } else { Side::OnPremises };
+        let app = points.iter().filter(|(_, kind)| kind.contains("Application")).count();
+        Self {
+            state: lab_state(&state, reverse, active),
+            raw: format!("{state} ({provider}, active {location})"),
+            active,
+            health: text(&item["replicationHealth"]),
+            points: points.len() as u32,
+            app_points: app as u32,
+        }
+    }
+
+    /// What of `wanted` is not so yet.
+    pub(super) fn missing(&self, wanted: &WaitUntil) -> Option<String> {
+        let mut missing = Vec::new();
+        if let Some(state) = wanted.state.filter(|s| Some(*s) != self.state) {
+            missing.push(format!("{state:?}"));
+        }
+        if let Some(health) = wanted.health.filter(|h| health_word(*h) != self.health) {
+            missing.push(format!("health {}", health_word(health)));
+        }
+        if let Some(points) = wanted.points.as_ref().filter(|p| p.value > self.points) {
+            missing.push(format!("{} points", points.value));
+        }
+        if let Some(points) = wanted.app_points.as_ref().filter(|p| p.value > self.app_points) {
+            missing.push(format!("{} application-consistent points", points.value));
+        }
+        (!missing.is_empty()).then(|| missing.join(", "))
+    }
+}
+
+fn health_word(health: Health) -> &'static str {
+    match health {
+        Health::Normal => "Normal",
+        Health::Warning => "Warning",
+        Health::Critical => "Critical",
+    }
+}
+
+/// The lab's word for what the wire shows (the state machine of the recorded items).
+fn lab_state(state: &str, reverse: bool, active: Side) -> Option<ItemState> {
+    let by_leg = |forward, backward| Some(if reverse { backward } else { forward });
+    match state {
+        "EnablingInProgress" => Some(ItemState::Enabling),
+        "EnablingFailed" => Some(ItemState::EnablingFailed),
+        "Protected" => by_leg(ItemState::Protected, ItemState::ReverseProtected),
+        "InitialReplicationInProgress" => by_leg(ItemState::ForwardSyncing, ItemState::ReverseSyncing),
+        "UnplannedFailoverInProgress" | "PlannedFailoverInProgress" => {
+            by_leg(ItemState::FailingOver, ItemState::FailingBack)
+        }
+        "UnplannedFailoverFailed" | "PlannedFailoverFailed" => {
+            by_leg(ItemState::FailoverFailed, ItemState::FailbackFailed)
+        }
+        "UnplannedFailoverCommitPendingStatesBegin" | "CommitPendingStatesBegin" => {
+            by_leg(ItemState::FailedOver, ItemState::FailedBack)
+        }
+        "UnplannedFailoverCommitted" => by_leg(ItemState::FailoverCommitted, ItemState::FailbackCommitted),
+        "ReprotectInProgress" => Some(match active {
+            Side::Azure => ItemState::Reprotecting,
+            Side::OnPremises => ItemState::ForwardReprotecting,
+        }),
+        "ReprotectFailed" => Some(ItemState::ReprotectFailed),
+        "CommitInProgress" => Some(ItemState::Committing),
+        _ => None,
+    }
+}
+
+impl WaitUntil {
+    /// Waits for this state alone.
+    pub fn state(item: &str, state: ItemState) -> Self {
+        Self {
+            item: crate::scenario::text::Spanned::unplaced(item.to_owned()),
+            state: Some(state),
+            health: None,
+            points: None,
+            app_points: None,
+            within: crate::scenario::text::Spanned::unplaced(crate::scenario::model::DEFAULT_WITHIN),
+        }
+    }
+}
+
+fn differs(what: impl Into<String>, wanted: impl Into<String>, shown: impl Into<String>) -> Finding {
+    Finding::new(FindingKind::ExpectationFailed, what).compared(wanted, shown)
+}
+
+impl Driver<'_> {
+    pub(super) async fn seen(&self, item: &str) -> Result<Seen, ClientError> {
+        let properties = self.client.item(item).await?;
+        let points = self.client.points(item).await?;
+        Ok(Seen::new(&properties, &points))
+    }
+
+    /// The world between two steps: when nothing is going on, the oracle judges it.
+    pub(super) async fn rest(&mut self, _at: At) {
+        let seen = self.world.observation();
+        // A first copy is going on: nothing is at rest until its first point.
+        let copying = seen.items.iter().any(|i| i.state == "InitialReplicationInProgress");
+        if seen.open_jobs.is_empty() && !copying {
+            let now = self.world.clock.now();
+            self.world.recorder.oracle(|o| o.at_rest(now, &seen));
+        }
+    }
+
+    /// Evaluates expectations against the world as it is.
+    pub(super) async fn judge(&self, expect: &Expect) -> Vec<Finding> {
+        let mut out = Vec::new();
+        for (item, wanted) in &expect.items {
+            match self.seen(&item.value).await {
+                Ok(seen) => out.extend(judge_item(&item.value, wanted, &seen)),
+                Err(e) => {
+                    out.push(Finding::new(FindingKind::ExpectationFailed, format!("{}: {e}", item.value)))
+                }
+            }
+        }
+        for (vm, wanted) in &expect.vms {
+            out.extend(self.judge_vm(&vm.value, wanted));
+        }
+        for (machine, wanted) in &expect.data {
+            out.extend(self.judge_data(&machine.value, wanted));
+        }
+        for (item, codes) in &expect.warnings {
+            let shown = self.world.recorder.witness(|w| w.warnings(&MachineName::from(item.value.as_str())));
+            for code in codes.iter().filter(|c| !shown.contains(&c.value)) {
+                let text = format!("{} never warned of this", item.value);
+                out.push(differs(text, &code.value, format!("{shown:?}")));
+            }
+        }
+        for machine in &expect.differs {
+            out.extend(self.judge_differs(&machine.value));
+        }
+        if let Some(takes) = &expect.takes {
+            let (now, most) = (self.world.clock.now(), takes.at_most.value);
+            if now.0 > most.0 {
+                out.push(differs("the run took longer", format!("at most {most}"), now.to_string()));
+            }
+        }
+        out
+    }
+
+    fn judge_vm(&self, name: &str, wanted: &VmExpect) -> Vec<Finding> {
+        let sides = [(Site::OnPremises, wanted.on_premises), (Site::Azure, wanted.azure)];
+        let mut out = Vec::new();
+        for (site, power) in sides {
+            let Some(power) = power else { continue };
+            let shown = match self.world.power(&VmRef { site, name: name.to_owned() }) {
+                Some(true) => Power::On,
+                Some(false) => Power::Off,
+                None => Power::Absent,
+            };
+            if shown != power {
+                let text = format!("virtual machine {name} ({site})");
+                out.push(differs(text, format!("{power:?}"), format!("{shown:?}")));
+            }
+        }
+        out
+    }
+
+    fn judge_data(&self, machine: &str, wanted: &DataExpect) -> Vec<Finding> {
+        let name = MachineName::from(machine);
+        let Some(choice) = self.world.recorder.witness(|w| w.choice(&name).cloned()) else {
+            return vec![differs("data", "a failover that settled on a point", "none")];
+        };
+        let loss = self.world.recorder.oracle(|o| o.loss(&name)).flatten();
+        let mut out = Vec::new();
+        let mark = Some(choice.mark);
+        match wanted.equals {
+            Equals::Latest if mark != choice.newest => {
+                out.push(differs(
+                    format!("{machine} came up from another point"),
+                    format!("{:?}", choice.newest),
+                    format!("{mark:?}"),
+                ));
+            }
+            Equals::AppConsistent if mark != choice.newest_app => {
+                out.push(differs(
+                    format!("{machine} came up from another point"),
+                    format!("{:?}", choice.newest_app),
+                    format!("{mark:?}"),
+                ));
+            }
+            Equals::Source if loss.as_ref().is_none_or(|l| l.blocks > 0) => {
+                out.push(differs(format!("{machine} lost data"), "0 blocks", format!("{loss:?}")));
+            }
+            Equals::Latest | Equals::AppConsistent | Equals::Source => {}
+        }
+        let (Some(limits), Some(loss)) = (&wanted.lost, loss) else { return out };
+        let blocks = loss.blocks;
+        if limits.at_least_blocks.as_ref().is_some_and(|n| blocks < n.value)
+            || limits.at_most_blocks.as_ref().is_some_and(|n| blocks > n.value)
+        {
+            out.push(differs(format!("{machine} lost"), format!("{limits:?}"), format!("{blocks} blocks")));
+        }
+        if let Some(most) = limits.at_most_time.as_ref().filter(|t| loss.seconds.saturating_mul(1000) > t.0) {
+            out.push(differs(
+                format!("{machine} lost"),
+                format!("at most {}", most.value),
+                format!("{} s", loss.seconds),
+            ));
+        }
+        out
+    }
+
+    /// The newest point and the newest application-consistent one hold different bytes.
+    fn judge_differs(&self, machine: &str) -> Vec<Finding> {
+        let name = MachineName::from(machine);
+        let choice = self.world.recorder.witness(|w| w.choice(&name).cloned());
+        let (Some(newest), Some(app), Some(choice)) =
+            (choice.as_ref().and_then(|c| c.newest), choice.as_ref().and_then(|c| c.newest_app), &choice)
+        else {
+            return vec![differs(
+                "points to compare",
+                "a newest and a newest application-consistent one",
+                "none",
+            )];
+        };
+        let content =
+            |mark| self.world.recorder.oracle(|o| o.content_at(&name, &choice.session, mark)).flatten();
+        match (content(newest), content(app)) {
+            (Some(a), Some(b)) if a != b => Vec::new(),
+            (Some(_), Some(_)) => vec![differs(machine, "different bytes at both points", "the same bytes")],
+            (None, _) | (_, None) => vec![differs(machine, "points the oracle knows", "unknown points")],
+        }
+    }
+
+    /// The end: the file's expectations, every fault fired, the oracle's last sweep.
+    pub(super) async fn judge_end(&mut self) {
+        let findings = self.judge(&self.checked.scenario.expect).await;
+        self.findings.extend(findings);
+        self.settle_ledger();
+        let (now, seen) = (self.world.clock.now(), self.world.observation());
+        let copying = seen.items.iter().any(|i| i.state == "InitialReplicationInProgress");
+        self.world.recorder.oracle(|o| {
+            if seen.open_jobs.is_empty() && !copying {
+                o.at_rest(now, &seen);
+            }
+            o.end(now, &seen);
+        });
+    }
+
+    /// Faults that never changed anything turn the run red.
+    fn settle_ledger(&mut self) {
+        let hit = self.world.net.rules(|r| (r.take_fired(), r.take_fired_link()));
+        for entry in self.world.board.ledger() {
+            let by_calls = self.rules.contains(&entry.id);
+            let link_or_call = hit.0.contains(&entry.id) || (hit.1 && by_calls);
+            let fired = if by_calls { link_or_call } else { entry.fired };
+            if !fired {
+                let why = entry.error.unwrap_or_else(|| "its moment never came".to_owned());
+                let finding = Finding::new(
+                    FindingKind::FaultUnfired,
+                    format!("fault {} never struck: {why}", entry.id),
+                );
+                self.findings.push(finding.at(entry.step.0, entry.step.1));
+            }
+        }
+    }
+}
+
+fn judge_item(item: &str, wanted: &ItemExpect, seen: &Seen) -> Vec<Finding> {
+    let mut out = Vec::new();
+    if let Some(state) = wanted.state.filter(|s| Some(*s) != seen.state) {
+        out.push(differs(format!("state of {item}"), format!("{state:?}"), seen.raw.clone()));
+    }
+    if let Some(active) = wanted.active.filter(|a| *a != seen.active) {
+        out.push(differs(
+            format!("active side of {item}"),
+            format!("{active:?}"),
+            format!("{:?}", seen.active),
+        ));
+    }
+    if let Some(health) = wanted.health.filter(|h| health_word(*h) != seen.health) {
+        out.push(differs(format!("health of {item}"), health_word(health), seen.health.clone()));
+    }
+    if let Some(points) = wanted.points.filter(|p| *p > seen.points) {
+        out.push(differs(format!("points of {item}"), format!("at least {points}"), seen.points.to_string()));
+    }
+    out
+}

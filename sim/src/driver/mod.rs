@@ -1,0 +1,94 @@
+//! Runs one scenario: builds its world, acts as its operator would, and judges what came of it.
+//!
+//! The driver acts only through the northbound API and the fakes' consoles. A request that is expected to be
+//! refused is run a second time in a twin world without it, and both worlds must look the same.
+
+pub mod client;
+mod expect;
+mod operate;
+mod play;
+mod steps;
+
+pub use play::{Crash, Played, Script, play};
+
+use crate::report::outcome::{Finding, FindingKind, Outcome};
+use crate::scenario::CheckedScenario;
+use crate::scenario::model::Wire;
+use crate::switchboard::WireKind;
+use std::cell::Cell;
+use std::sync::Once;
+
+/// What the command line may choose about a run.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunOptions {
+    /// Instead of the file's seed.
+    pub seed: Option<u64>,
+    /// Instead of the file's wire.
+    pub wire: Option<Wire>,
+    /// Keep the whole event log in the outcome.
+    pub events: bool,
+    /// Crash the orchestrator at one of its journal writes.
+    pub crash: Option<Crash>,
+}
+
+impl From<Wire> for WireKind {
+    fn from(wire: Wire) -> Self {
+        match wire {
+            Wire::Direct => Self::Direct,
+            Wire::Http1 => Self::Http1,
+        }
+    }
+}
+
+/// Runs the scenario, and a twin for each refusal. Does no IO and may run on any thread.
+pub fn run(checked: &CheckedScenario, options: &RunOptions) -> Outcome {
+    #[expect(clippy::disallowed_methods, reason = "wall time of the report; nothing in the run sees it")]
+    let started = std::time::Instant::now(); // wall
+    let script = Script {
+        checked,
+        seed: options.seed.unwrap_or(checked.scenario.seed),
+        wire: options.wire.unwrap_or(checked.scenario.wire),
+        keep_log: options.events,
+        twin: None,
+        crash: options.crash,
+    };
+    let mut played = watched(&script);
+    for refusal in std::mem::take(&mut played.refusals) {
+        let twin = watched(&Script { twin: Some(refusal.twin()), keep_log: false, ..script.clone() });
+        played.findings.extend(refusal.compare(&twin));
+    }
+    let mut outcome =
+        Outcome::new(checked.scenario.name.value.clone(), checked.path.clone(), script.seed, script.wire);
+    outcome.findings = played.findings;
+    outcome.virtual_ms = played.ended.0;
+    outcome.events = played.recording.events;
+    outcome.calls = played.calls;
+    outcome.hash = played.recording.hash;
+    outcome.timeline = played.recording.timeline;
+    outcome.tail = if options.events { played.recording.log } else { played.recording.tail };
+    outcome.wall = started.elapsed();
+    outcome
+}
+
+thread_local! {
+    static PANICS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Plays the script and reports panics of tasks, which tokio would swallow, as bugs of the lab.
+fn watched(script: &Script<'_>) -> Played {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            PANICS.set(PANICS.get() + 1);
+            before(info);
+        }));
+    });
+    let before = PANICS.get();
+    let mut played = play(script);
+    if PANICS.get() != before {
+        let text = "a task of the simulated world panicked; its message stands on standard error";
+        played.findings.insert(0, Finding::new(FindingKind::LabBug, text));
+    }
+    played
+}

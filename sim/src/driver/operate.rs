@@ -1,0 +1,269 @@
+//! Operations: what the operator asks of the product, and how it must end.
+
+use super::client::{Answer, JobView, body};
+use super::play::{Driver, Refusal};
+use super::steps::{At, LOOK, Stop};
+use crate::report::outcome::{Finding, FindingKind};
+use crate::scenario::estate::{Os, Side};
+use crate::scenario::inventory::{Inventory, Machine};
+use crate::scenario::model::{BackwardPoint, Ending, ForwardPoint, Reprotect, ReprotectInputs, Step, Verb};
+use crate::scenario::text::Name;
+use crate::world::BUILT_IN_PROCESS_SERVER;
+use failback_wire::error::Report;
+use failback_wire::http::Method;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How an operation ended.
+enum Ended {
+    Succeeded,
+    /// Codes, and the first error in full.
+    Refused(Vec<String>, Option<Report>),
+    /// Code and task of the first error, and the error in full.
+    Failed(Option<(String, Report)>),
+    NotInTime,
+}
+
+/// What is asked: path, body, how it must end.
+struct Asked<'a> {
+    path: String,
+    body: Value,
+    expect: &'a Ending,
+    within: Duration,
+}
+
+impl Driver<'_> {
+    /// Sends a request until it is answered: the product may be down for a moment.
+    pub(super) async fn request(
+        &mut self,
+        at: At,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Result<Answer, Stop> {
+        self.requests += 1;
+        let id = format!("request-{}", self.requests);
+        let deadline = Instant::now() + Duration::from_secs(15 * 60);
+        loop {
+            match self.client.operate(method.clone(), path, &id, body).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) if Instant::now() >= deadline => {
+                    let text = format!("{path}: {error}");
+                    return Err(self.fail(at, Finding::new(FindingKind::ExpectationFailed, text)));
+                }
+                Err(_) => sleep(LOOK).await,
+            }
+        }
+    }
+
+    /// Waits for the job to be over.
+    async fn job(&self, job: &str, within: Duration) -> Option<JobView> {
+        let deadline = Instant::now() + within;
+        loop {
+            match self.client.job(job).await {
+                Ok(view) if view.over() => return Some(view),
+                Ok(_) | Err(_) if Instant::now() >= deadline => return None,
+                Ok(_) | Err(_) => sleep(LOOK).await,
+            }
+        }
+    }
+
+    async fn ended(&self, answer: Answer, within: Duration) -> Ended {
+        let job = match answer {
+            Answer::Done => return Ended::Succeeded,
+            Answer::Refused(codes, report) => return Ended::Refused(codes, report),
+            Answer::Accepted(job) => job,
+        };
+        let Some(view) = self.job(&job, within).await else { return Ended::NotInTime };
+        if view.state == "Succeeded" {
+            return Ended::Succeeded;
+        }
+        if view.refused() {
+            let codes = view.errors.iter().map(|(_, report)| report.code.clone()).collect();
+            return Ended::Refused(codes, view.errors.into_iter().next().map(|(_, report)| report));
+        }
+        Ended::Failed(view.errors.into_iter().next())
+    }
+
+    pub(super) async fn expect_success(
+        &mut self,
+        at: At,
+        answer: &Answer,
+        within: Duration,
+    ) -> Result<(), Stop> {
+        let ended = self.ended(answer.clone(), within).await;
+        self.judge_ending(at, &Ending::Succeeded, ended)
+    }
+
+    pub(super) async fn operate(&mut self, at: At, step: &Step) -> Result<(), Stop> {
+        let asked = self.asked(step);
+        let answer = self.request(at, Method::POST, &asked.path, &asked.body).await?;
+        let ended = self.ended(answer, asked.within).await;
+        if matches!(ended, Ended::Refused(..)) {
+            let observed = self.world.observe();
+            self.refusals.push(Refusal::new(at.index, at.step(), self.world.clock.now(), observed));
+        }
+        self.judge_ending(at, asked.expect, ended)
+    }
+
+    fn judge_ending(&mut self, at: At, expect: &Ending, ended: Ended) -> Result<(), Stop> {
+        let wanted = match expect {
+            Ending::Succeeded => "the job succeeds".to_owned(),
+            Ending::Refused(r) => format!("refused with {}", sorted(r.codes.iter().map(|c| &c.value))),
+            Ending::Failed(f) => failed(&f.code.value, f.task.as_ref().map(|t| t.value.as_str())),
+        };
+        let names_task = matches!(expect, Ending::Failed(f) if f.task.is_some());
+        let (shown, error) = match ended {
+            Ended::Succeeded => ("the job succeeds".to_owned(), None),
+            Ended::Refused(codes, error) => (format!("refused with {}", sorted(codes.iter())), error),
+            Ended::Failed(Some((task, error))) => {
+                (failed(&error.code, names_task.then_some(task.as_str())), Some(error))
+            }
+            Ended::Failed(None) => ("the job fails without an error".to_owned(), None),
+            Ended::NotInTime => ("the job does not end in time".to_owned(), None),
+        };
+        if wanted == shown {
+            return Ok(());
+        }
+        let finding = Finding::new(FindingKind::ExpectationFailed, "the operation ended otherwise");
+        Err(self.fail(at, finding.compared(wanted, shown).because(error)))
+    }
+
+    fn asked<'a>(&self, step: &'a Step) -> Asked<'a> {
+        let path = |item: &Option<Name>, plan: &Option<Name>, verb: &str| match (item, plan) {
+            (Some(item), _) => format!("{}/{verb}", self.client.item_path(&item.value)),
+            (None, plan) => {
+                let plan = plan.as_ref().map(|p| p.value.as_str()).unwrap_or_default();
+                format!("{}/{verb}", self.client.plan_path(plan))
+            }
+        };
+        let verb = |verb: Verb| match verb {
+            Verb::Planned => "plannedFailover",
+            Verb::Unplanned => "unplannedFailover",
+        };
+        match step {
+            Step::Failover(s) => Asked {
+                path: path(&s.item, &s.plan, verb(s.verb)),
+                body: body::failover(s.verb == Verb::Planned, forward_point(s.point), s.shutdown_source),
+                expect: &s.expect,
+                within: s.within.duration(),
+            },
+            Step::Failback(s) => Asked {
+                path: path(&s.item, &s.plan, verb(s.verb)),
+                body: body::failback(s.plan.is_some(), backward_point(s.point)),
+                expect: &s.expect,
+                within: s.within.duration(),
+            },
+            Step::Reprotect(s) => Asked {
+                path: path(&s.item, &s.plan, "reProtect"),
+                body: self.reprotect_body(s),
+                expect: &s.expect,
+                within: s.within.duration(),
+            },
+            Step::Commit(s) => Asked {
+                path: path(&s.item, &s.plan, "failoverCommit"),
+                body: Value::Null,
+                expect: &s.expect,
+                within: s.within.duration(),
+            },
+            Step::Wait(_)
+            | Step::WaitUntil(_)
+            | Step::Write(_)
+            | Step::Inject(_)
+            | Step::Arm(_)
+            | Step::Clear(_)
+            | Step::Operator(_)
+            | Step::Crash(_)
+            | Step::Restart(_)
+            | Step::Check(_) => unreachable!("only operations are asked of the product"),
+        }
+    }
+
+    fn reprotect_body(&self, step: &Reprotect) -> Value {
+        let inventory = &self.checked.inventory;
+        let input = |name: &str| {
+            let own = step.members.iter().find(|(member, _)| member.value == name).map(|(_, inputs)| inputs);
+            let machine = inventory.machines.iter().find(|m| m.name == name);
+            let mut details = details(inventory, step.to, machine, own.unwrap_or(&step.using), &self.client);
+            details["replicatedItem"] = json!(self.client.item_path(name));
+            details
+        };
+        let direction = match step.to {
+            Side::OnPremises => "RecoveryToPrimary",
+            Side::Azure => "PrimaryToRecovery",
+        };
+        let details = match (&step.item, &step.plan) {
+            (Some(item), _) => input(&item.value),
+            (None, plan) => {
+                let name = plan.as_ref().map(|p| p.value.as_str()).unwrap_or_default();
+                let plan = inventory.plans.iter().find(|p| p.name == name);
+                plan.map(|p| p.members().map(input).collect::<Vec<_>>()).unwrap_or_default().into()
+            }
+        };
+        json!({ "properties": { "failoverDirection": direction, "providerSpecificDetails": details } })
+    }
+}
+
+/// Inputs of a reprotect for one machine: what the file says, else what fits the machine.
+fn details(
+    inventory: &Inventory,
+    to: Side,
+    machine: Option<&Machine>,
+    using: &ReprotectInputs,
+    client: &super::client::Client,
+) -> Value {
+    let given = |name: &Option<Name>| name.as_ref().map(|n| n.value.clone());
+    match to {
+        Side::OnPremises => {
+            let os = machine.map_or(Os::Windows, |m| m.os);
+            let named = given(&using.master_target);
+            let fits = |id: &String, mt_os: Os| named.as_ref().map_or(mt_os == os, |n| n == id);
+            let mt = inventory.master_targets.iter().find(|mt| fits(&mt.id, mt.os));
+            let in_azure = inventory.process_servers.iter().find(|p| p.location == Side::Azure);
+            let ps = in_azure.or(inventory.process_servers.first()).map(|p| p.id.clone());
+            json!({
+                "instanceType": "InMage",
+                "masterTargetId": named.clone().or(mt.map(|mt| mt.id.clone())),
+                "processServerId": given(&using.process_server).or(ps),
+                "retentionDrive": given(&using.retention).or(mt.map(|mt| mt.retention_mount.clone())),
+                "profileId": client.policy_path("lab-policy-failback"),
+                "datastoreName": given(&using.datastore).or(machine.map(|m| m.datastore.clone())),
+            })
+        }
+        Side::Azure => json!({
+            "instanceType": "InMageAzureV2",
+            "masterTargetId": BUILT_IN_PROCESS_SERVER,
+            "processServerId": given(&using.process_server).unwrap_or_else(|| BUILT_IN_PROCESS_SERVER.to_owned()),
+            "policyId": client.policy_path("lab-policy"),
+            "storageAccountId": "labcache",
+            "logStorageAccountId": "labcache",
+        }),
+    }
+}
+
+fn forward_point(point: ForwardPoint) -> &'static str {
+    match point {
+        ForwardPoint::Latest => "Latest",
+        ForwardPoint::LatestProcessed => "LatestProcessed",
+        ForwardPoint::AppConsistent => "LatestApplicationConsistent",
+    }
+}
+
+fn backward_point(point: BackwardPoint) -> &'static str {
+    match point {
+        BackwardPoint::Latest => "LatestTime",
+        BackwardPoint::AppConsistent => "LatestTag",
+    }
+}
+
+fn failed(code: &str, task: Option<&str>) -> String {
+    let task = task.map(|t| format!(" in {t}")).unwrap_or_default();
+    format!("the job fails with {code}{task}")
+}
+
+fn sorted<'a>(codes: impl Iterator<Item = &'a String>) -> String {
+    let mut codes: Vec<&str> = codes.map(String::as_str).collect();
+    codes.sort_unstable();
+    codes.join(", ")
+}

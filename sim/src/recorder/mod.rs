@@ -1,0 +1,143 @@
+//! Takes every event of a run: numbers it, hashes it, hands it to the oracle, keeps the last ones, and streams
+//! it to whoever asked. The whole log is kept only when a report wants it.
+
+pub mod timeline;
+mod witness;
+
+pub use witness::{Choice, Witness};
+
+use crate::fault::Board;
+use failback_oracle::Oracle;
+use failback_wire::clock::VirtualMs;
+use failback_wire::event::{Event, EventSink, What};
+use failback_wire::ids::NodeName;
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use xxhash_rust::xxh3::Xxh3;
+
+/// How many events before a failure are shown.
+const TAIL: usize = 24;
+
+#[derive(Default)]
+struct State {
+    seqs: BTreeMap<NodeName, u64>,
+    /// Events of the current millisecond: hashed in the order of (node, sequence), whoever ran first.
+    current: Vec<Event>,
+    hasher: Xxh3,
+    events: u64,
+    tail: VecDeque<Event>,
+    log: Option<Vec<Event>>,
+    timeline: Vec<String>,
+    oracle: Option<Oracle>,
+    witness: Witness,
+    last: VirtualMs,
+}
+
+/// The run's recorder.
+#[derive(Default)]
+pub struct Recorder {
+    state: Mutex<State>,
+    board: Arc<Board>,
+}
+
+/// What the recorder knows at the end.
+pub struct Recording {
+    /// Hash over all semantic events.
+    pub hash: u128,
+    /// How many there were.
+    pub events: u64,
+    /// The last ones.
+    pub tail: Vec<Event>,
+    /// All, when asked for.
+    pub log: Vec<Event>,
+    /// The story of the run, one line per event that belongs in it.
+    pub timeline: Vec<String>,
+}
+
+impl Recorder {
+    /// A recorder that keeps the whole log when `keep_log`.
+    /// `board` learns of job tasks, at which faults may strike.
+    pub fn new(keep_log: bool, board: Arc<Board>) -> Arc<Self> {
+        let state = State { log: keep_log.then(Vec::new), ..State::default() };
+        Arc::new(Self { state: Mutex::new(state), board })
+    }
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    /// From now on this oracle sees every event.
+    pub fn set_oracle(&self, oracle: Oracle) {
+        self.lock().oracle = Some(oracle);
+    }
+    /// Asks or tells the oracle something.
+    pub fn oracle<T>(&self, f: impl FnOnce(&mut Oracle) -> T) -> Option<T> {
+        self.lock().oracle.as_mut().map(f)
+    }
+    /// Asks the witness something.
+    pub fn witness<T>(&self, f: impl FnOnce(&Witness) -> T) -> T {
+        f(&self.lock().witness)
+    }
+    /// Closes the record.
+    pub fn finish(&self) -> Recording {
+        let mut state = self.lock();
+        state.flush();
+        Recording {
+            hash: state.hasher.digest128(),
+            events: state.events,
+            tail: state.tail.iter().cloned().collect(),
+            log: state.log.take().unwrap_or_default(),
+            timeline: std::mem::take(&mut state.timeline),
+        }
+    }
+}
+
+impl State {
+    /// Hashes the millisecond that is over.
+    fn flush(&mut self) {
+        self.current.sort_by(|a, b| (&a.node, a.seq).cmp(&(&b.node, b.seq)));
+        for event in self.current.drain(..) {
+            (event.at.0, event.node.as_str(), event.seq).hash(&mut self.hasher);
+            event.what.hash(&mut self.hasher);
+            if let Some(line) = timeline::line(&event) {
+                self.timeline.push(line);
+            }
+            if let Some(log) = &mut self.log {
+                log.push(event);
+            }
+        }
+    }
+}
+
+impl EventSink for Recorder {
+    fn take(&self, at: VirtualMs, node: &NodeName, what: What) {
+        self.board.saw(&what);
+        let mut state = self.lock();
+        if at != state.last {
+            state.flush();
+            state.last = at;
+        }
+        let seq = match state.seqs.get_mut(node) {
+            Some(seq) => {
+                *seq += 1;
+                *seq
+            }
+            None => {
+                state.seqs.insert(node.clone(), 0);
+                0
+            }
+        };
+        let event = Event { at, node: node.clone(), seq, what };
+        state.events += 1;
+        state.witness.take(&event.what);
+        if let Some(oracle) = &mut state.oracle {
+            oracle.take(&event);
+        }
+        if !matches!(event.what, What::GuestWrote { .. }) {
+            if state.tail.len() == TAIL {
+                state.tail.pop_front();
+            }
+            state.tail.push_back(event.clone());
+        }
+        state.current.push(event);
+    }
+}

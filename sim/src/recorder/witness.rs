@@ -1,0 +1,72 @@
+//! What expectations ask about and only events tell: stored points, choices, warnings, how much guests wrote.
+
+use failback_wire::event::{Mark, PointKind, What};
+use failback_wire::ids::{MachineName, PointId, SessionId};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A failover's choice, and what there was to choose from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Choice {
+    /// The session whose point was chosen.
+    pub session: SessionId,
+    /// The chosen mark.
+    pub mark: Mark,
+    /// The newest stored mark at that moment.
+    pub newest: Option<Mark>,
+    /// The newest stored application-consistent mark at that moment.
+    pub newest_app: Option<Mark>,
+}
+
+/// Remembers them.
+#[derive(Debug, Default)]
+pub struct Witness {
+    points: BTreeMap<SessionId, BTreeMap<PointId, (Mark, PointKind)>>,
+    choices: BTreeMap<MachineName, Choice>,
+    warnings: BTreeMap<MachineName, BTreeSet<String>>,
+    /// Blocks of 4 KiB that guests wrote.
+    pub guest_writes: u64,
+}
+
+impl Witness {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "of all events only these few matter here")]
+    pub(super) fn take(&mut self, what: &What) {
+        match what {
+            What::GuestWrote { .. } => self.guest_writes += 1,
+            What::PointStored { session, point, mark, kind } => {
+                self.points.entry(session.clone()).or_default().insert(point.clone(), (*mark, *kind));
+            }
+            What::PointPruned { session, point, .. } => {
+                if let Some(points) = self.points.get_mut(session) {
+                    points.remove(point);
+                }
+            }
+            What::Warned { item, code } => {
+                self.warnings.entry(item.clone()).or_default().insert(code.clone());
+            }
+            What::PointChosen { item, session, mark, .. } => {
+                let choice = Choice {
+                    session: session.clone(),
+                    mark: *mark,
+                    newest: self.newest(session, None),
+                    newest_app: self.newest(session, Some(PointKind::Application)),
+                };
+                self.choices.insert(item.clone(), choice);
+            }
+            _ => {}
+        }
+    }
+
+    fn newest(&self, session: &SessionId, kind: Option<PointKind>) -> Option<Mark> {
+        let points = self.points.get(session)?.values();
+        points.filter(|(_, k)| kind.is_none_or(|kind| kind == *k)).map(|(mark, _)| *mark).max()
+    }
+
+    /// The last failover's choice for this item.
+    pub fn choice(&self, item: &MachineName) -> Option<&Choice> {
+        self.choices.get(item)
+    }
+    /// Codes of the warnings this item has shown.
+    pub fn warnings(&self, item: &MachineName) -> BTreeSet<String> {
+        self.warnings.get(item).cloned().unwrap_or_default()
+    }
+}

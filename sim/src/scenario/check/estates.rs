@@ -1,0 +1,184 @@
+//! What can be wrong with an estate.
+
+use super::{known_name, schema};
+use crate::scenario::diagnostic::{Problem, SourceFile};
+use crate::scenario::estate::{DiskSpec, Estate, Plan};
+use crate::scenario::inventory::{AZURE, CONFIGURATION_SERVER, Inventory, ORCHESTRATOR, VCENTER};
+use crate::scenario::text::{Name, Place, Spanned};
+use crate::scenario::units::{Period, Size};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Bytes per block of the engine.
+const BLOCK: u64 = 4096;
+/// The largest disk of the lab: its disks live in memory.
+const LARGEST: Size = Size::gib(4);
+
+pub(super) fn check(file: &Arc<SourceFile>, estate: &Estate) -> Vec<Problem> {
+    let mut check = Check { file, out: Vec::new() };
+    check.names(estate);
+    check.machines(estate);
+    check.servers(estate);
+    check.periods(estate);
+    for plan in &estate.plans {
+        check.plan(estate, plan);
+    }
+    check.out
+}
+
+/// As [`check`], for a file of its own: it says its version.
+pub(super) fn check_file(file: &Arc<SourceFile>, estate: &Estate) -> Vec<Problem> {
+    let mut out = Vec::new();
+    schema(file, estate.schema.as_ref(), &mut out);
+    out.extend(check(file, estate));
+    out
+}
+
+struct Check<'a> {
+    file: &'a Arc<SourceFile>,
+    out: Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn wrong(&mut self, at: Place, title: String, label: &str) {
+        self.out.push(Problem::at(self.file, at, title, label));
+    }
+
+    /// Every name is well-formed and used once among its like.
+    fn names(&mut self, estate: &Estate) {
+        let reserved = [VCENTER, CONFIGURATION_SERVER, AZURE, ORCHESTRATOR];
+        let mut nodes: Vec<&Name> = estate.machines.iter().map(|m| &m.name).collect();
+        nodes.extend(estate.process_servers.iter().flatten().map(|p| &p.id));
+        nodes.extend(estate.master_targets.iter().flatten().map(|m| &m.id));
+        nodes.extend(estate.bystanders.iter().map(|b| &b.name));
+        for name in &nodes {
+            if reserved.contains(&name.as_str()) {
+                self.wrong(name.at, format!("`{name}` is the lab's own name"), "choose another");
+            }
+        }
+        self.distinct(nodes);
+        self.distinct(estate.vcenter.hosts.iter().flatten().map(|h| &h.name).collect());
+        self.distinct(estate.vcenter.datastores.iter().flatten().map(|d| &d.name).collect());
+        self.distinct(estate.plans.iter().map(|p| &p.name).collect());
+    }
+
+    fn distinct(&mut self, names: Vec<&Name>) {
+        let mut seen: BTreeMap<&str, Place> = BTreeMap::new();
+        for name in names {
+            if !known_name(name) {
+                let title = format!("`{name}` cannot be a name");
+                self.wrong(name.at, title, "1 to 63 lower-case letters, digits and `-`");
+            }
+            match seen.get(name.as_str()) {
+                Some(first) => {
+                    let title = format!("`{name}` is there twice");
+                    let problem = Problem::at(self.file, name.at, title, "for the second time here");
+                    self.out.push(problem.and(self.file, *first, "for the first time here"));
+                }
+                None => {
+                    seen.insert(name, name.at);
+                }
+            }
+        }
+    }
+
+    fn machines(&mut self, estate: &Estate) {
+        let inventory = Inventory::from(estate);
+        if estate.machines.is_empty() {
+            let problem = Problem::of_file(&self.file.path, "the estate protects no machine");
+            self.out.push(problem.help("list at least one under `machines:`"));
+        }
+        for machine in &estate.machines {
+            self.place(&inventory, machine.host.as_ref(), machine.datastore.as_ref());
+            if let Some([]) = machine.disks.as_deref() {
+                let title = format!("`{}` has no disk", machine.name);
+                self.wrong(machine.name.at, title, "leave `disks` out for one of 16 MiB");
+            }
+            for disk in machine.disks.iter().flatten() {
+                self.disk(disk);
+            }
+        }
+    }
+
+    fn disk(&mut self, disk: &DiskSpec) {
+        let Size(bytes) = disk.size.value;
+        if bytes == 0 || !bytes.is_multiple_of(BLOCK) {
+            let title = format!("a disk of {} is not made of blocks", disk.size.value);
+            self.wrong(disk.size.at, title, "not a multiple of 4KiB");
+        }
+        if disk.size.value > LARGEST {
+            let title = format!("a disk of {} is too large for the lab", disk.size.value);
+            self.wrong(disk.size.at, title, "disks live in memory; at most 4GiB");
+        }
+    }
+
+    fn servers(&mut self, estate: &Estate) {
+        let inventory = Inventory::from(estate);
+        for mt in estate.master_targets.iter().flatten() {
+            self.place(&inventory, mt.host.as_ref(), mt.datastore.as_ref());
+        }
+        for (list, what) in [
+            (estate.vcenter.hosts.as_ref().map(Vec::len), "ESXi host"),
+            (estate.vcenter.datastores.as_ref().map(Vec::len), "datastore"),
+        ] {
+            if list == Some(0) {
+                let problem = Problem::of_file(&self.file.path, format!("the estate has no {what}"));
+                self.out.push(problem.help("leave the list out for the default"));
+            }
+        }
+    }
+
+    fn place(&mut self, inventory: &Inventory, host: Option<&Name>, datastore: Option<&Name>) {
+        let names = super::names::Names::of(inventory);
+        if let Some(host) = host {
+            names.need(self.file, super::names::Kind::Host, host, host.at, &mut self.out);
+        }
+        if let Some(store) = datastore {
+            names.need(self.file, super::names::Kind::Datastore, store, store.at, &mut self.out);
+        }
+    }
+
+    fn periods(&mut self, estate: &Estate) {
+        let policy = &estate.policy;
+        let mut positive = |period: &Spanned<Period>, what: &str| {
+            if period.value == Period(0) {
+                self.wrong(period.at, format!("`{what}` of no time"), "must be longer than 0s");
+            }
+        };
+        positive(&policy.app_consistent_every, "app-consistent-every");
+        positive(&policy.crash_consistent_every, "crash-consistent-every");
+        positive(&policy.retention, "retention");
+        if let Some(backup) = &estate.configuration_server.backup_every {
+            positive(backup, "backup-every");
+        }
+        if policy.app_consistent_every.value >= policy.retention.value && policy.retention.value > Period(0) {
+            let at = super::first_known(&[policy.app_consistent_every.at, policy.retention.at]);
+            let title = "application-consistent points are further apart than they are kept".to_owned();
+            self.wrong(at, title, "must be shorter than `retention` (R1)");
+        }
+    }
+
+    fn plan(&mut self, estate: &Estate, plan: &Plan) {
+        let machines: Vec<&str> = estate.machines.iter().map(|m| m.name.as_str()).collect();
+        let mut seen: BTreeMap<&str, Place> = BTreeMap::new();
+        for member in plan.groups.iter().flatten() {
+            if !machines.contains(&member.as_str()) {
+                let title = format!("plan `{}` names `{member}`, which is no machine", plan.name);
+                let problem = Problem::at(self.file, member.at, title, "not in `machines`");
+                self.out.push(problem.suggest(member, machines.iter().copied()));
+            }
+            if let Some(first) = seen.insert(member, member.at) {
+                let title = format!("`{member}` is in plan `{}` twice", plan.name);
+                let problem = Problem::at(self.file, member.at, title, "for the second time here");
+                self.out.push(problem.and(self.file, first, "for the first time here"));
+            }
+        }
+        if plan.groups.iter().all(Vec::is_empty) {
+            self.wrong(
+                plan.name.at,
+                format!("plan `{}` has no machines", plan.name),
+                "list them in `groups`",
+            );
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Checks of meaning: everything that syntax and types allow and that still cannot be meant.
+//!
+//! All problems are reported, not only the first.
+
+mod estates;
+mod expects;
+mod faults;
+mod names;
+mod phases;
+mod steps;
+
+use super::diagnostic::{Problem, SourceFile};
+use super::estate::Estate;
+use super::inventory::Inventory;
+use super::model::{SCHEMA, Scenario};
+use super::text::{Name, Place};
+use names::Names;
+use std::sync::Arc;
+
+/// A scenario with the files its parts came from.
+pub struct Subject<'a> {
+    /// The scenario's file.
+    pub file: &'a Arc<SourceFile>,
+    /// The scenario.
+    pub scenario: &'a Scenario,
+    /// The estate's file: the scenario's own when inline.
+    pub estate_file: &'a Arc<SourceFile>,
+    /// The estate.
+    pub estate: &'a Estate,
+    /// The estate with its defaults.
+    pub inventory: &'a Inventory,
+}
+
+/// Everything that is wrong with an estate; one in a file of its own says its version.
+pub fn estate(file: &Arc<SourceFile>, estate: &Estate, own_file: bool) -> Vec<Problem> {
+    if own_file { estates::check_file(file, estate) } else { estates::check(file, estate) }
+}
+
+/// Changes that last: `(category, on, off, argument that tells subjects apart)`.
+#[cfg(test)]
+pub(super) fn switches() -> [(&'static str, &'static str, &'static str, &'static str); 8] {
+    faults::SWITCHES
+}
+
+/// Everything that is wrong with the scenario's head: it needs no estate.
+pub fn head(file: &Arc<SourceFile>, scenario: &Scenario) -> Vec<Problem> {
+    let mut out = Vec::new();
+    schema(file, Some(&scenario.schema), &mut out);
+    let name = &scenario.name;
+    let word =
+        |w: &str| !w.is_empty() && w.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    if !name.split('/').all(word) || name.len() > 100 {
+        let title = format!("`{name}` is no name for a scenario");
+        let problem = Problem::at(file, name.at, title, "words of letters, digits and `-`, parted by `/`");
+        out.push(problem.help("write `topic/what-happens`"));
+    }
+    for key in &scenario.covers {
+        if !known_key(key) {
+            let title = format!("there is no fact `{key}`");
+            let problem = Problem::at(file, key.at, title, "not a key of the domain");
+            out.push(problem.help("keys are C1 to C23, P1 to P41, R1 to R8, G1 to G3, L1 to L4, I1 to I8"));
+        }
+    }
+    out
+}
+
+/// Everything that is wrong with the scenario's steps and expectations.
+pub fn scenario(subject: &Subject<'_>) -> Vec<Problem> {
+    let names = Names::of(subject.inventory);
+    let mut out = Vec::new();
+    steps::check(subject, &names, &mut out);
+    faults::check(subject, &names, &mut out);
+    let ends = phases::check(subject, &mut out);
+    expects::check(subject, &names, &ends, &mut out);
+    out.sort_by_key(|p: &Problem| p.labels.first().map(|l| (l.at.line, l.at.column)));
+    out
+}
+
+/// A file of another version is not guessed at.
+pub(super) fn schema(file: &Arc<SourceFile>, schema: Option<&Name>, out: &mut Vec<Problem>) {
+    match schema {
+        Some(name) if name.value == SCHEMA => {}
+        Some(name) => {
+            let title = format!("this build does not read `{name}`");
+            let problem = Problem::at(file, name.at, title, "not a version it knows");
+            out.push(problem.help(format!("write `schema: {SCHEMA}`")));
+        }
+        None => {
+            let problem = Problem::of_file(&file.path, "the estate file lacks its version");
+            out.push(problem.help(format!("begin it with `schema: {SCHEMA}`")));
+        }
+    }
+}
+
+/// A name that can also be a host name.
+fn known_name(name: &str) -> bool {
+    let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&name.len()) && name.chars().all(letter) && !name.starts_with('-')
+}
+
+/// How many facts of each letter the domain has.
+const KEYS: [(&str, u32); 8] =
+    [("C", 23), ("P", 41), ("R", 8), ("G", 3), ("L", 4), ("I", 8), ("E", 21), ("D", 8)];
+
+fn known_key(key: &str) -> bool {
+    let number = |prefix: &str| key.strip_prefix(prefix).and_then(|n| n.parse::<u32>().ok());
+    KEYS.iter().any(|(prefix, last)| number(prefix).is_some_and(|n| (1..=*last).contains(&n)))
+}
+
+/// The place of the last of these that is known: where a pointed-at mapping begins.
+fn first_known(places: &[Place]) -> Place {
+    places.iter().copied().find(|p| p.line > 0).unwrap_or_default()
+}

@@ -1,0 +1,168 @@
+//! Follows every item through the steps: a step that can never happen is a mistake of the file.
+//!
+//! Only successes move an item; a refused or failed operation leaves it where it was.
+
+use super::Subject;
+use super::steps::moves;
+use crate::scenario::diagnostic::Problem;
+use crate::scenario::model::{Ending, ItemState, Step, WaitUntil};
+use crate::scenario::step::{Operation, OperationKind};
+use crate::scenario::text::Place;
+use std::collections::BTreeMap;
+
+/// Where an item rests between operations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Protected,
+    FailedOver,
+    FailoverCommitted,
+    ReverseProtected,
+    FailedBack,
+    FailbackCommitted,
+    ForwardReprotected,
+}
+
+impl Phase {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Protected => "replicates to Azure",
+            Self::FailedOver => "has failed over, uncommitted",
+            Self::FailoverCommitted => "runs in Azure, committed and unprotected",
+            Self::ReverseProtected => "replicates home",
+            Self::FailedBack => "has failed back, uncommitted",
+            Self::FailbackCommitted => "runs at home, committed and unprotected",
+            Self::ForwardReprotected => "replicates to Azure again",
+        }
+    }
+    /// What leads on from here, and where to.
+    fn next(self) -> (OperationKind, Self) {
+        match self {
+            Self::Protected | Self::ForwardReprotected => (OperationKind::Failover, Self::FailedOver),
+            Self::FailedOver => (OperationKind::Commit, Self::FailoverCommitted),
+            Self::FailoverCommitted => (OperationKind::ReprotectHome, Self::ReverseProtected),
+            Self::ReverseProtected => (OperationKind::Failback, Self::FailedBack),
+            Self::FailedBack => (OperationKind::Commit, Self::FailbackCommitted),
+            Self::FailbackCommitted => (OperationKind::ReprotectAzure, Self::ForwardReprotected),
+        }
+    }
+    /// States an item can show in this phase, an operation that failed under way included.
+    pub(super) fn shows(self) -> &'static [ItemState] {
+        use ItemState as S;
+        match self {
+            Self::Protected => &[S::Protected, S::FailingOver, S::FailoverFailed],
+            Self::FailedOver => &[S::FailedOver],
+            Self::FailoverCommitted => &[S::FailoverCommitted, S::Reprotecting, S::ReprotectFailed],
+            Self::ReverseProtected => {
+                &[S::Reprotecting, S::ReverseSyncing, S::ReverseProtected, S::FailingBack, S::FailbackFailed]
+            }
+            Self::FailedBack => &[S::FailedBack],
+            Self::FailbackCommitted => &[S::FailbackCommitted, S::ForwardReprotecting, S::ReprotectFailed],
+            Self::ForwardReprotected => {
+                &[S::ForwardReprotecting, S::ForwardSyncing, S::Protected, S::FailingOver, S::FailoverFailed]
+            }
+        }
+    }
+}
+
+/// Where an item is and since which step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    pub(super) phase: Phase,
+    /// The step that brought it there; unknown for the start.
+    pub(super) since: Place,
+    /// True once an operation moved production.
+    pub(super) moved: bool,
+    /// True when an operation has failed or been cut short: the item may be on its way.
+    pub(super) unsure: bool,
+}
+
+/// Where each item stands at the end of the steps.
+pub(super) type Standings = BTreeMap<String, Standing>;
+
+pub(super) fn check(subject: &Subject<'_>, out: &mut Vec<Problem>) -> Standings {
+    let start = Standing { phase: Phase::Protected, since: Place::default(), moved: false, unsure: false };
+    let mut standings: Standings =
+        subject.inventory.machines.iter().map(|m| (m.name.clone(), start)).collect();
+    for step in &subject.scenario.steps {
+        if let Some(operation) = step.operation() {
+            advance(subject, step.at, &operation, &mut standings, out);
+        }
+        match &step.value {
+            Step::WaitUntil(wait) => waits(subject, wait, &standings, out),
+            Step::Check(expect) => super::expects::states(subject, expect, &standings, out),
+            Step::Failover(_)
+            | Step::Commit(_)
+            | Step::Reprotect(_)
+            | Step::Failback(_)
+            | Step::Wait(_)
+            | Step::Write(_)
+            | Step::Inject(_)
+            | Step::Arm(_)
+            | Step::Clear(_)
+            | Step::Operator(_)
+            | Step::Crash(_)
+            | Step::Restart(_) => {}
+        }
+    }
+    standings
+}
+
+fn advance(
+    subject: &Subject<'_>,
+    at: Place,
+    operation: &Operation<'_>,
+    standings: &mut Standings,
+    out: &mut Vec<Problem>,
+) {
+    for machine in operation.machines(subject.inventory) {
+        let Some(standing) = standings.get_mut(machine) else { continue };
+        let (fitting, next) = standing.phase.next();
+        match operation.expect {
+            Ending::Refused(_) => continue,
+            Ending::Succeeded | Ending::Failed(_) if operation.kind != fitting => {
+                let title = format!("the {} of `{machine}` can never happen here", operation.kind);
+                let label = format!("`{machine}` {}", standing.phase.words());
+                let problem = Problem::at(subject.file, at, title, label);
+                let problem = problem.and(subject.file, standing.since, "since this step");
+                let help = format!("the next operation of `{machine}` is a {fitting}; or expect `refused`");
+                out.push(problem.help(help));
+                // Taken as if it had worked, so that one slip is not reported at every later step.
+                *standing = settled(operation.kind, standing.phase, at);
+            }
+            Ending::Succeeded => {
+                let moved = standing.moved || moves(operation.kind);
+                *standing = Standing { phase: next, since: at, moved, unsure: false };
+            }
+            Ending::Failed(_) => standing.unsure = true,
+        }
+    }
+}
+
+/// Where an operation would have led, wherever it began.
+fn settled(kind: OperationKind, from: Phase, at: Place) -> Standing {
+    let phase = match kind {
+        OperationKind::Failover => Phase::FailedOver,
+        OperationKind::Commit if from == Phase::FailedBack => Phase::FailbackCommitted,
+        OperationKind::Commit if from == Phase::FailedOver => Phase::FailoverCommitted,
+        OperationKind::Commit => from,
+        OperationKind::ReprotectHome => Phase::ReverseProtected,
+        OperationKind::ReprotectAzure => Phase::ForwardReprotected,
+        OperationKind::Failback => Phase::FailedBack,
+    };
+    Standing { phase, since: at, moved: true, unsure: false }
+}
+
+fn waits(subject: &Subject<'_>, wait: &WaitUntil, standings: &Standings, out: &mut Vec<Problem>) {
+    let (Some(state), Some(standing)) = (wait.state, standings.get(&wait.item.value)) else { return };
+    if standing.unsure || standing.phase.shows().contains(&state) {
+        return;
+    }
+    let title = format!("`{}` can never become {} here", wait.item, word(state));
+    let problem = Problem::at(subject.file, wait.item.at, title, standing.phase.words());
+    out.push(problem.and(subject.file, standing.since, "since this step"));
+}
+
+/// The state as files write it.
+pub(super) fn word(state: ItemState) -> String {
+    serde_json::to_value(state).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}

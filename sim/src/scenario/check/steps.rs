@@ -1,0 +1,171 @@
+//! What can be wrong with single steps, apart from their faults.
+
+use super::Subject;
+use super::names::{Kind, Names};
+use crate::scenario::diagnostic::Problem;
+use crate::scenario::model::{Ending, Reprotect, ReprotectInputs, Step, WaitUntil};
+use crate::scenario::step::{Operation, OperationKind};
+use crate::scenario::text::{Name, Place, Spanned};
+use crate::scenario::units::Period;
+use failback_orchestrator::catalogue;
+
+pub(super) fn check(subject: &Subject<'_>, names: &Names, out: &mut Vec<Problem>) {
+    let mut check = Check { subject, names, out };
+    if subject.scenario.steps.is_empty() {
+        let problem = Problem::of_file(&subject.file.path, "the scenario has no steps");
+        check.out.push(problem.help("list at least one under `steps:`"));
+    }
+    check.positive(&subject.scenario.horizon, "horizon");
+    for step in &subject.scenario.steps {
+        check.step(step);
+    }
+    check.horizon();
+}
+
+struct Check<'a, 'b> {
+    subject: &'a Subject<'a>,
+    names: &'a Names,
+    out: &'b mut Vec<Problem>,
+}
+
+impl Check<'_, '_> {
+    fn wrong(&mut self, at: Place, title: impl Into<String>, label: &str) {
+        self.out.push(Problem::at(self.subject.file, at, title, label));
+    }
+    fn need(&mut self, kind: Kind, name: &Name) {
+        self.names.need(self.subject.file, kind, name, name.at, self.out);
+    }
+    fn positive(&mut self, period: &Spanned<Period>, what: &str) {
+        if period.value == Period(0) {
+            self.wrong(period.at, format!("`{what}` of no time"), "must be longer than 0s");
+        }
+    }
+
+    fn step(&mut self, step: &Spanned<Step>) {
+        if let Some(operation) = step.operation() {
+            self.operation(step.at, &operation);
+        }
+        match &step.value {
+            Step::Reprotect(reprotect) => self.reprotect(reprotect),
+            Step::Wait(period) => self.positive(period, "wait"),
+            Step::WaitUntil(wait) => self.wait_until(step.at, wait),
+            Step::Write(write) => {
+                self.need(Kind::Machine, &write.machine);
+                if write.blocks.value == 0 {
+                    self.wrong(write.blocks.at, "a write of nothing", "at least 1");
+                }
+            }
+            Step::Crash(s) => self.need(Kind::Node, &s.node),
+            Step::Restart(s) => self.need(Kind::Node, &s.node),
+            Step::Failover(_)
+            | Step::Commit(_)
+            | Step::Failback(_)
+            | Step::Inject(_)
+            | Step::Arm(_)
+            | Step::Clear(_)
+            | Step::Operator(_)
+            | Step::Check(_) => {}
+        }
+    }
+
+    fn operation(&mut self, at: Place, operation: &Operation<'_>) {
+        match (operation.item, operation.plan) {
+            (Some(item), None) => self.need(Kind::Machine, item),
+            (None, Some(plan)) => self.need(Kind::Plan, plan),
+            (Some(_), Some(plan)) => {
+                let title = format!("a {} is of an item or of a plan", operation.kind);
+                self.wrong(plan.at, title, "there is an `item` too");
+            }
+            (None, None) => {
+                let title = format!("the {} of what?", operation.kind);
+                self.wrong(at, title, "give it `item` or `plan`");
+            }
+        }
+        self.positive(operation.within, "within");
+        match operation.expect {
+            Ending::Succeeded => {}
+            Ending::Refused(refused) => {
+                if refused.codes.is_empty() {
+                    self.wrong(at, "a refusal has at least one code", "`codes` is empty");
+                }
+                for code in &refused.codes {
+                    self.code(code);
+                }
+            }
+            Ending::Failed(failed) => {
+                self.code(&failed.code);
+            }
+        }
+    }
+
+    fn code(&mut self, code: &Name) {
+        if catalogue::lookup(code).is_none() {
+            let title = format!("there is no error `{code}`");
+            let problem = Problem::at(self.subject.file, code.at, title, "not in the catalogue");
+            self.out.push(problem.suggest(code, catalogue::ALL.iter().map(|doc| doc.code)));
+        }
+    }
+
+    fn reprotect(&mut self, reprotect: &Reprotect) {
+        self.inputs(&reprotect.using);
+        for (member, inputs) in &reprotect.members {
+            self.need(Kind::Machine, member);
+            let plan = reprotect.plan.as_ref();
+            let plan = plan.and_then(|p| self.subject.inventory.plans.iter().find(|q| q.name == p.value));
+            match plan {
+                Some(plan) if plan.members().any(|m| m == member.value) => {}
+                Some(plan) => {
+                    let title = format!("`{member}` is no member of plan `{}`", plan.name);
+                    self.wrong(member.at, title, "not in the plan");
+                }
+                None => self.wrong(member.at, "only plans have members", "use `using` for an item"),
+            }
+            self.inputs(inputs);
+        }
+    }
+
+    fn inputs(&mut self, inputs: &ReprotectInputs) {
+        if let Some(mt) = &inputs.master_target {
+            self.need(Kind::MasterTarget, mt);
+        }
+        if let Some(ps) = &inputs.process_server {
+            self.need(Kind::ProcessServer, ps);
+        }
+    }
+
+    fn wait_until(&mut self, at: Place, wait: &WaitUntil) {
+        self.need(Kind::Machine, &wait.item);
+        self.positive(&wait.within, "within");
+        let nothing = wait.state.is_none()
+            && wait.health.is_none()
+            && wait.points.is_none()
+            && wait.app_points.is_none();
+        if nothing {
+            self.wrong(at, "waits for nothing", "give it `state`, `health`, `points` or `app-points`");
+        }
+    }
+
+    /// A step that begins after the horizon never happens.
+    fn horizon(&mut self) {
+        let horizon = &self.subject.scenario.horizon;
+        let mut total = Period(0);
+        for step in &self.subject.scenario.steps {
+            if let Step::Wait(period) = &step.value {
+                total = Period(total.0.saturating_add(period.value.0));
+                if total > horizon.value {
+                    let title = format!("the steps wait {total} by here; the run ends at {}", horizon.value);
+                    let label = "the steps after this can never happen";
+                    let problem = Problem::at(self.subject.file, period.at, title, label);
+                    let problem = problem.and(self.subject.file, horizon.at, "the end of the run");
+                    self.out.push(problem.help("raise `horizon`"));
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// True for operations that move production.
+pub(super) fn moves(kind: OperationKind) -> bool {
+    matches!(kind, OperationKind::Failover | OperationKind::Failback)
+}

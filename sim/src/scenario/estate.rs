@@ -1,0 +1,352 @@
+//! Estates: the inventories scenarios start from (`*.estate.yaml`), as written.
+//!
+//! Everything has a default except the machines' names, so that a minimal estate is a few lines;
+//! [`super::inventory`] fills the defaults in.
+
+use super::text::{Name, Spanned};
+use super::units::{Percent, Period, Size};
+use failback_wire::ids::Site;
+use failback_wire::proto::cs::OsFamily;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// An estate: two sites, what runs there, and what protects it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Estate {
+    /// Version of the format: `failback-lab/1`. Required in a file, left out when inline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<Name>,
+    /// What it is, in a sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// What plays the part of the datacentre.
+    #[serde(default)]
+    pub site: SiteKind,
+    /// The private link between the sites (P11).
+    #[serde(default)]
+    pub network: Network,
+    /// vCenter and what it manages.
+    #[serde(default)]
+    pub vcenter: Vcenter,
+    /// The configuration server.
+    #[serde(default)]
+    pub configuration_server: ConfigurationServer,
+    /// Process servers; default: `ps-azure` in Azure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_servers: Option<Vec<ProcessServer>>,
+    /// Master targets; default: `mt-windows` and, when a Linux machine is protected, `mt-linux`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub master_targets: Option<Vec<MasterTarget>>,
+    /// The protected machines. They replicate to Azure when the run begins.
+    pub machines: Vec<Machine>,
+    /// Virtual machines that belong to others and must never be touched.
+    #[serde(default)]
+    pub bystanders: Vec<Bystander>,
+    /// The replication policy towards Azure.
+    #[serde(default)]
+    pub policy: Policy,
+    /// Recovery plans.
+    #[serde(default)]
+    pub plans: Vec<Plan>,
+}
+
+/// What plays the part of the datacentre.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SiteKind {
+    /// Own hosts under an own vCenter.
+    #[default]
+    OnPremises,
+    /// An Azure VMware Solution private cloud.
+    Avs,
+}
+
+/// The private link between the sites.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Network {
+    /// What kind of link.
+    #[serde(default)]
+    pub kind: LinkKind,
+}
+
+/// Kinds of private links.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum LinkKind {
+    /// A site-to-site VPN.
+    #[default]
+    Vpn,
+    /// ExpressRoute with private peering.
+    ExpressRoute,
+}
+
+/// vCenter and what it manages.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Vcenter {
+    /// ESXi hosts; default: `esx-01`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosts: Option<Vec<Host>>,
+    /// Datastores, mounted on every host; default: `datastore1`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datastores: Option<Vec<Datastore>>,
+}
+
+/// An ESXi host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Host {
+    /// Name.
+    pub name: Name,
+    /// Memory; default 64 GiB (P39).
+    #[serde(default = "host_memory")]
+    pub memory: Spanned<Size>,
+}
+
+/// A datastore.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Datastore {
+    /// Name.
+    pub name: Name,
+    /// Type (P23).
+    #[serde(default)]
+    pub kind: DatastoreKind,
+    /// Capacity; default 1 TiB.
+    #[serde(default = "datastore_capacity")]
+    pub capacity: Spanned<Size>,
+}
+
+/// Datastore types (P23).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DatastoreKind {
+    /// VMFS.
+    #[default]
+    Vmfs,
+    /// vSAN.
+    Vsan,
+    /// NFS; never a target.
+    Nfs,
+}
+
+/// The configuration server.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ConfigurationServer {
+    /// Address it was registered with (P4); default 10.0.0.10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Name>,
+    /// Time between scheduled backups of its database; default 24 h.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup_every: Option<Spanned<Period>>,
+}
+
+/// A process server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ProcessServer {
+    /// Id, also its host name.
+    pub id: Name,
+    /// Where it runs (P12).
+    #[serde(default = "in_azure")]
+    pub location: Side,
+}
+
+/// A master target (P15 to P30).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct MasterTarget {
+    /// Id, also its host name and the name of its virtual machine.
+    pub id: Name,
+    /// Operating system family (P15).
+    pub os: Os,
+    /// The ESXi host it runs on; default: the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Name>,
+    /// The datastore its own disks lie on; default: the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datastore: Option<Name>,
+    /// Component version; default that of the configuration server (P16).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Name>,
+    /// The volume that holds recovery points; default `R:` or `/mnt/retention`, 600 GiB (P27).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
+}
+
+/// A master target's retention volume (P27).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Retention {
+    /// `R:` or `/mnt/retention`.
+    pub mount: Name,
+    /// Capacity.
+    pub capacity: Spanned<Size>,
+}
+
+/// A protected machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Machine {
+    /// Name, the same on both sides.
+    pub name: Name,
+    /// Operating system family.
+    #[serde(default)]
+    pub os: Os,
+    /// Memory; default 4 GiB.
+    #[serde(default = "machine_memory")]
+    pub memory: Spanned<Size>,
+    /// The ESXi host it runs on; default: the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Name>,
+    /// The datastore its disks lie on; default: the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datastore: Option<Name>,
+    /// Disks; default: one of 16 MiB, 25 % allocated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disks: Option<Vec<DiskSpec>>,
+    /// What its guest does all day.
+    #[serde(default)]
+    pub workload: Workload,
+    /// The replication group it was protected in, if any (G1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Name>,
+    /// How long after boot its agent registers (P32); default 6 m.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration_delay: Option<Spanned<Period>>,
+}
+
+/// A disk of a machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DiskSpec {
+    /// Size; a multiple of 4 KiB.
+    pub size: Spanned<Size>,
+    /// How much of it holds data when the run begins; default 25 %.
+    #[serde(default = "quarter")]
+    pub allocated: Spanned<Percent>,
+}
+
+/// What a guest does all day.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Workload {
+    /// Writes of 4 KiB a minute on each disk; default 1.
+    pub writes_per_minute: u32,
+}
+
+impl Default for Workload {
+    fn default() -> Self {
+        Self { writes_per_minute: 1 }
+    }
+}
+
+/// A virtual machine that belongs to somebody else.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Bystander {
+    /// Name.
+    pub name: Name,
+    /// Where it lives; default on premises.
+    #[serde(default)]
+    pub site: Side,
+}
+
+/// The replication policy towards Azure. The way home has its own, which nobody can edit (P10).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Policy {
+    /// Time between application-consistent points; default 60 m.
+    #[serde(default = "hour")]
+    pub app_consistent_every: Spanned<Period>,
+    /// Time between crash-consistent points; default 5 m (R1).
+    #[serde(default = "five_minutes")]
+    pub crash_consistent_every: Spanned<Period>,
+    /// How long points are kept; default 24 h.
+    #[serde(default = "day")]
+    pub retention: Spanned<Period>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { app_consistent_every: hour(), crash_consistent_every: five_minutes(), retention: day() }
+    }
+}
+
+/// A recovery plan (L1, L2).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Plan {
+    /// Name.
+    pub name: Name,
+    /// Boot groups in order, each a list of machines.
+    pub groups: Vec<Vec<Name>>,
+}
+
+/// Operating system families (P15).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Os {
+    /// Windows.
+    #[default]
+    Windows,
+    /// Linux.
+    Linux,
+}
+
+impl From<Os> for OsFamily {
+    fn from(os: Os) -> Self {
+        match os {
+            Os::Windows => Self::Windows,
+            Os::Linux => Self::Linux,
+        }
+    }
+}
+
+/// One of the two sides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// vCenter's side, Azure VMware Solution included.
+    #[default]
+    OnPremises,
+    /// Azure's side.
+    Azure,
+}
+
+impl From<Side> for Site {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::OnPremises => Self::OnPremises,
+            Side::Azure => Self::Azure,
+        }
+    }
+}
+
+fn host_memory() -> Spanned<Size> {
+    Spanned::unplaced(Size::gib(64))
+}
+fn machine_memory() -> Spanned<Size> {
+    Spanned::unplaced(Size::gib(4))
+}
+fn datastore_capacity() -> Spanned<Size> {
+    Spanned::unplaced(Size::gib(1024))
+}
+fn in_azure() -> Side {
+    Side::Azure
+}
+fn quarter() -> Spanned<Percent> {
+    Spanned::unplaced(Percent(25))
+}
+fn hour() -> Spanned<Period> {
+    Spanned::unplaced(Period::hours(1))
+}
+fn five_minutes() -> Spanned<Period> {
+    Spanned::unplaced(Period::minutes(5))
+}
+fn day() -> Spanned<Period> {
+    Spanned::unplaced(Period::hours(24))
+}

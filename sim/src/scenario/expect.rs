@@ -1,0 +1,121 @@
+//! What must hold, at a step or at the end, as written.
+
+use super::estate::Side;
+use super::model::{Health, ItemState};
+use super::text::{Name, Spanned};
+use super::units::Period;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What must hold. Empty means: nothing beyond what the oracle always judges.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Expect {
+    /// Replicated items.
+    #[serde(default)]
+    pub items: BTreeMap<Name, ItemExpect>,
+    /// Virtual machines on both sides.
+    #[serde(default)]
+    pub vms: BTreeMap<Name, VmExpect>,
+    /// What the disks of the active copy hold.
+    #[serde(default)]
+    pub data: BTreeMap<Name, DataExpect>,
+    /// Codes of warnings each item must have shown.
+    #[serde(default)]
+    pub warnings: BTreeMap<Name, Vec<Name>>,
+    /// Items whose latest and latest application-consistent point hold different bytes.
+    #[serde(default)]
+    pub differs: Vec<Name>,
+    /// Virtual time since the run began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub takes: Option<Takes>,
+}
+
+/// What an item must show.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ItemExpect {
+    /// State.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<ItemState>,
+    /// Where production runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active: Option<Side>,
+    /// Replication health.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// How many recovery points it offers at least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub points: Option<u32>,
+}
+
+/// What must be true of a virtual machine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct VmExpect {
+    /// In vCenter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_premises: Option<Power>,
+    /// In Azure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure: Option<Power>,
+}
+
+/// Power of a virtual machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Power {
+    /// Runs.
+    On,
+    /// Exists, does not run.
+    Off,
+    /// Does not exist.
+    Absent,
+}
+
+/// What the disks of the active copy must hold, as of its last failover.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct DataExpect {
+    /// The disks at the failover equalled this, byte for byte.
+    pub equals: Equals,
+    /// How much of what the source had written was left behind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<Lost>,
+}
+
+/// What disks are compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Equals {
+    /// The newest point of the session that brought them.
+    Latest,
+    /// Its newest application-consistent point.
+    AppConsistent,
+    /// All that the source had written when it stopped.
+    Source,
+}
+
+/// How much was lost, in blocks of 4 KiB that differ from the source's last state, and in time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Lost {
+    /// At least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least_blocks: Option<Spanned<u64>>,
+    /// At most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most_blocks: Option<Spanned<u64>>,
+    /// The chosen point was at most this old when the source stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most_time: Option<Spanned<Period>>,
+}
+
+/// How long the run may take, in virtual time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Takes {
+    /// At most.
+    pub at_most: Spanned<Period>,
+}

@@ -1,0 +1,287 @@
+//! An estate with every default filled in: what a world is built from. Plain data, no places.
+
+use super::estate::{Bystander, DatastoreKind, Estate, LinkKind, Os, Side, SiteKind};
+use super::text::Name;
+use super::units::{Percent, Period, Size};
+use serde::Serialize;
+
+/// Host name of the configuration server.
+pub const CONFIGURATION_SERVER: &str = "cs";
+/// Host name of vCenter.
+pub const VCENTER: &str = "vcenter";
+/// Host name of Azure (Resource Manager and blobs).
+pub const AZURE: &str = "azure";
+/// Host name of the orchestrator.
+pub const ORCHESTRATOR: &str = "orchestrator";
+/// Component version of everything that is not told otherwise (P16).
+pub const VERSION: &str = "9.62";
+
+/// A complete inventory.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Inventory {
+    /// What plays the part of the datacentre.
+    pub site: SiteKind,
+    /// The private link.
+    pub link: LinkKind,
+    /// ESXi hosts.
+    pub hosts: Vec<Host>,
+    /// Datastores.
+    pub datastores: Vec<Datastore>,
+    /// Address of the configuration server.
+    pub cs_address: String,
+    /// Time between its backups.
+    pub cs_backup_every: Period,
+    /// Process servers.
+    pub process_servers: Vec<ProcessServer>,
+    /// Master targets.
+    pub master_targets: Vec<MasterTarget>,
+    /// Protected machines, in file order.
+    pub machines: Vec<Machine>,
+    /// Virtual machines of others.
+    pub bystanders: Vec<Foreign>,
+    /// Time between application-consistent points towards Azure.
+    pub app_consistent_every: Period,
+    /// Time between crash-consistent points towards Azure.
+    pub crash_consistent_every: Period,
+    /// How long points are kept in Azure.
+    pub retention: Period,
+    /// Recovery plans.
+    pub plans: Vec<Plan>,
+}
+
+/// An ESXi host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Host {
+    /// Name.
+    pub name: String,
+    /// Memory.
+    pub memory: Size,
+}
+
+/// A datastore, mounted on every host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Datastore {
+    /// Name.
+    pub name: String,
+    /// Type.
+    pub kind: DatastoreKind,
+    /// Capacity.
+    pub capacity: Size,
+}
+
+/// A process server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ProcessServer {
+    /// Id and host name.
+    pub id: String,
+    /// Where it runs.
+    pub location: Side,
+}
+
+/// A master target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MasterTarget {
+    /// Id, host name and name of its virtual machine.
+    pub id: String,
+    /// Operating system family.
+    pub os: Os,
+    /// ESXi host.
+    pub host: String,
+    /// Datastore of its own disks.
+    pub datastore: String,
+    /// Component version.
+    pub version: String,
+    /// Mount point of the retention volume.
+    pub retention_mount: String,
+    /// Capacity of the retention volume.
+    pub retention_capacity: Size,
+}
+
+/// A protected machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Machine {
+    /// Name.
+    pub name: String,
+    /// Operating system family.
+    pub os: Os,
+    /// Memory.
+    pub memory: Size,
+    /// ESXi host.
+    pub host: String,
+    /// Datastore.
+    pub datastore: String,
+    /// Disks, in order.
+    pub disks: Vec<Disk>,
+    /// Writes of 4 KiB a minute on each disk.
+    pub writes_per_minute: u32,
+    /// Replication group.
+    pub group: Option<String>,
+    /// How long after boot the agent registers.
+    pub registration_delay: Period,
+}
+
+/// A disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Disk {
+    /// Size; a multiple of 4 KiB.
+    pub size: Size,
+    /// How much of it holds data at the start.
+    pub allocated: Percent,
+}
+
+/// A virtual machine of others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Foreign {
+    /// Name.
+    pub name: String,
+    /// Where it lives.
+    pub site: Side,
+}
+
+/// A recovery plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// Name.
+    pub name: String,
+    /// Boot groups in order.
+    pub groups: Vec<Vec<String>>,
+}
+
+impl Plan {
+    /// All members, group by group.
+    pub fn members(&self) -> impl Iterator<Item = &str> {
+        self.groups.iter().flatten().map(String::as_str)
+    }
+}
+
+fn text(name: Option<&Name>, default: &str) -> String {
+    name.map_or_else(|| default.to_owned(), |n| n.value.clone())
+}
+
+impl From<&Estate> for Inventory {
+    /// Fills in every default.
+    fn from(estate: &Estate) -> Self {
+        let hosts = hosts(estate);
+        let datastores = datastores(estate);
+        let first_host = hosts.first().map(|h| h.name.clone()).unwrap_or_default();
+        let first_store = datastores.first().map(|d| d.name.clone()).unwrap_or_default();
+        let plan = |p: &super::estate::Plan| Plan {
+            name: p.name.value.clone(),
+            groups: p.groups.iter().map(|g| g.iter().map(|m| m.value.clone()).collect()).collect(),
+        };
+        let foreign = |b: &Bystander| Foreign { name: b.name.value.clone(), site: b.site };
+        let cs = &estate.configuration_server;
+        Self {
+            site: estate.site,
+            link: estate.network.kind,
+            master_targets: master_targets(estate, &first_host, &first_store),
+            machines: estate.machines.iter().map(|m| machine(m, &first_host, &first_store)).collect(),
+            hosts,
+            datastores,
+            cs_address: text(cs.address.as_ref(), "10.0.0.10"),
+            cs_backup_every: cs.backup_every.as_ref().map_or(Period::hours(24), |p| p.value),
+            process_servers: process_servers(estate),
+            bystanders: estate.bystanders.iter().map(foreign).collect(),
+            app_consistent_every: estate.policy.app_consistent_every.value,
+            crash_consistent_every: estate.policy.crash_consistent_every.value,
+            retention: estate.policy.retention.value,
+            plans: estate.plans.iter().map(plan).collect(),
+        }
+    }
+}
+
+fn hosts(estate: &Estate) -> Vec<Host> {
+    match &estate.vcenter.hosts {
+        Some(list) => {
+            list.iter().map(|h| Host { name: h.name.value.clone(), memory: h.memory.value }).collect()
+        }
+        None => vec![Host { name: "esx-01".to_owned(), memory: Size::gib(64) }],
+    }
+}
+
+fn datastores(estate: &Estate) -> Vec<Datastore> {
+    let one = |d: &super::estate::Datastore| Datastore {
+        name: d.name.value.clone(),
+        kind: d.kind,
+        capacity: d.capacity.value,
+    };
+    match &estate.vcenter.datastores {
+        Some(list) => list.iter().map(one).collect(),
+        None => vec![Datastore {
+            name: "datastore1".to_owned(),
+            kind: DatastoreKind::Vmfs,
+            capacity: Size::gib(1024),
+        }],
+    }
+}
+
+fn process_servers(estate: &Estate) -> Vec<ProcessServer> {
+    match &estate.process_servers {
+        Some(list) => {
+            list.iter().map(|p| ProcessServer { id: p.id.value.clone(), location: p.location }).collect()
+        }
+        None => vec![ProcessServer { id: "ps-azure".to_owned(), location: Side::Azure }],
+    }
+}
+
+fn retention(os: Os) -> (&'static str, Size) {
+    match os {
+        Os::Windows => ("R:", Size::gib(600)),
+        Os::Linux => ("/mnt/retention", Size::gib(1024)),
+    }
+}
+
+fn master_targets(estate: &Estate, host: &str, store: &str) -> Vec<MasterTarget> {
+    let plain = |id: &str, os: Os| {
+        let (mount, capacity) = retention(os);
+        MasterTarget {
+            id: id.to_owned(),
+            os,
+            host: host.to_owned(),
+            datastore: store.to_owned(),
+            version: VERSION.to_owned(),
+            retention_mount: mount.to_owned(),
+            retention_capacity: capacity,
+        }
+    };
+    let Some(list) = &estate.master_targets else {
+        let mut default = vec![plain("mt-windows", Os::Windows)];
+        if estate.machines.iter().any(|m| m.os == Os::Linux) {
+            default.push(plain("mt-linux", Os::Linux));
+        }
+        return default;
+    };
+    list.iter()
+        .map(|mt| {
+            let mut out = plain(&mt.id, mt.os);
+            out.host = text(mt.host.as_ref(), host);
+            out.datastore = text(mt.datastore.as_ref(), store);
+            out.version = text(mt.version.as_ref(), VERSION);
+            if let Some(retention) = &mt.retention {
+                out.retention_mount = retention.mount.value.clone();
+                out.retention_capacity = retention.capacity.value;
+            }
+            out
+        })
+        .collect()
+}
+
+fn machine(m: &super::estate::Machine, host: &str, store: &str) -> Machine {
+    let disks = match &m.disks {
+        Some(list) => {
+            list.iter().map(|d| Disk { size: d.size.value, allocated: d.allocated.value }).collect()
+        }
+        None => vec![Disk { size: Size::mib(16), allocated: Percent(25) }],
+    };
+    Machine {
+        name: m.name.value.clone(),
+        os: m.os,
+        memory: m.memory.value,
+        host: text(m.host.as_ref(), host),
+        datastore: text(m.datastore.as_ref(), store),
+        disks,
+        writes_per_minute: m.workload.writes_per_minute,
+        group: m.group.as_ref().map(|g| g.value.clone()),
+        registration_delay: m.registration_delay.as_ref().map_or(Period::minutes(6), |p| p.value),
+    }
+}

@@ -1,0 +1,290 @@
+//! From paths of the command line to scenarios that can run.
+
+use super::check::{self, Subject};
+use super::diagnostic::{Problem, SourceFile};
+use super::estate::Estate;
+use super::inventory::Inventory;
+use super::model::Scenario;
+use super::parse::{self, LONGEST};
+use super::text::Name;
+use super::{CheckedScenario, text::Place};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read as _};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+/// How a scenario's file name ends.
+pub const SCENARIO: &str = ".scenario.yaml";
+/// How an estate's file name ends.
+pub const ESTATE: &str = ".estate.yaml";
+/// How deep folders are searched.
+const DEEPEST: usize = 16;
+
+/// What was found at some paths.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// Scenarios without any problem, by path.
+    pub scenarios: Vec<CheckedScenario>,
+    /// Everything that is wrong, by path.
+    pub problems: Vec<Problem>,
+    /// Files and folders that could not be read.
+    pub unread: Vec<String>,
+    /// Estate files that were checked for themselves.
+    pub estates: usize,
+    /// Scenario files that were found.
+    pub files: usize,
+}
+
+/// Loads what stands at these paths: files, or folders with all that is below them. Estates among them
+/// are checked too, when `estates`.
+pub fn load(paths: &[PathBuf], estates: bool) -> Loaded {
+    let mut loader = Loader { out: Loaded::default(), names: BTreeMap::new(), estates };
+    for path in paths {
+        loader.path(path);
+    }
+    loader.out
+}
+
+struct Loader {
+    out: Loaded,
+    /// Names in use, with the file and place that use them.
+    names: BTreeMap<String, (Arc<SourceFile>, Place)>,
+    estates: bool,
+}
+
+impl Loader {
+    fn unread(&mut self, path: &Path, error: &io::Error) {
+        self.out.unread.push(format!("{}: {error}", shown(path)));
+    }
+
+    fn path(&mut self, path: &Path) {
+        match fs::metadata(path) {
+            Err(error) => self.unread(path, &error),
+            Ok(meta) if meta.is_dir() && !ends(path, SCENARIO) => self.folder(path, path, 0),
+            Ok(_) if self.estates && ends(path, ESTATE) => self.estate_file(path),
+            Ok(_) if ends(path, SCENARIO) => {
+                let root = root(path, path.parent().unwrap_or(path));
+                self.scenario_file(path, &root);
+            }
+            Ok(_) => {
+                let title = format!("a scenario's file name ends in `{SCENARIO}`");
+                self.out.problems.push(Problem::of_file(&shown(path), title));
+            }
+        }
+    }
+
+    /// Everything below a folder, by name. Links to folders are not followed: they could form a ring.
+    fn folder(&mut self, folder: &Path, top: &Path, depth: usize) {
+        let mut entries: Vec<PathBuf> =
+            match fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
+                Ok(entries) => entries.into_iter().map(|entry| entry.path()).collect(),
+                Err(error) => return self.unread(folder, &error),
+            };
+        entries.sort();
+        for entry in entries {
+            let meta = match fs::symlink_metadata(&entry) {
+                Ok(meta) => meta,
+                Err(error) => {
+                    self.unread(&entry, &error);
+                    continue;
+                }
+            };
+            if ends(&entry, SCENARIO) {
+                let root = root(&entry, top);
+                self.scenario_file(&entry, &root);
+            } else if meta.is_dir() && depth < DEEPEST {
+                self.folder(&entry, top, depth + 1);
+            } else if self.estates && ends(&entry, ESTATE) {
+                self.estate_file(&entry);
+            }
+        }
+    }
+
+    fn estate_file(&mut self, path: &Path) {
+        self.out.estates += 1;
+        match self.read(path).map(|file| parse::parse::<Estate>(&file).map(|estate| (file, estate))) {
+            Some(Ok((file, estate))) => self.out.problems.extend(check::estate(&file, &estate, true)),
+            Some(Err(problem)) => self.out.problems.push(*problem),
+            None => {}
+        }
+    }
+
+    fn scenario_file(&mut self, path: &Path, root: &Path) {
+        self.out.files += 1;
+        let Some(file) = self.read(path) else { return };
+        let scenario: Scenario = match parse::parse(&file) {
+            Ok(scenario) => scenario,
+            Err(problem) => return self.out.problems.push(*problem),
+        };
+        let mut problems = check::head(&file, &scenario);
+        if let Some((other, first)) = self.names.get(&scenario.name.value) {
+            let title = format!("two scenarios are named `{}`", scenario.name);
+            let problem = Problem::at(&file, scenario.name.at, title, "the second one");
+            problems.push(problem.and(other, *first, "the first one"));
+        } else {
+            self.names.insert(scenario.name.value.clone(), (file.clone(), scenario.name.at));
+        }
+        let estate = estate_of(&file, path, root, &scenario).and_then(|(estate_file, estate)| {
+            let own_file = scenario.inline_estate.is_none();
+            let wrong = check::estate(&estate_file, &estate, own_file);
+            if wrong.is_empty() { Ok((estate_file, estate)) } else { Err(wrong) }
+        });
+        match estate {
+            Ok((estate_file, estate)) => {
+                let inventory = Inventory::from(&estate);
+                let subject = Subject {
+                    file: &file,
+                    scenario: &scenario,
+                    estate_file: &estate_file,
+                    estate: &estate,
+                    inventory: &inventory,
+                };
+                problems.extend(check::scenario(&subject));
+                if problems.is_empty() {
+                    let path = file.path.clone();
+                    self.out.scenarios.push(CheckedScenario { path, scenario, estate, inventory });
+                }
+            }
+            // The same estate may be wrong for many scenarios: say it once.
+            Err(wrong) => {
+                problems.extend(wrong.into_iter().filter(|problem| !self.out.problems.contains(problem)));
+            }
+        }
+        self.out.problems.extend(problems);
+    }
+
+    fn read(&mut self, path: &Path) -> Option<Arc<SourceFile>> {
+        match read(path) {
+            Ok(file) => Some(file),
+            Err(Unreadable::Problem(problem)) => {
+                self.out.problems.push(*problem);
+                None
+            }
+            Err(Unreadable::Io(error)) => {
+                self.unread(path, &error);
+                None
+            }
+        }
+    }
+}
+
+enum Unreadable {
+    Problem(Box<Problem>),
+    Io(io::Error),
+}
+
+fn read(path: &Path) -> Result<Arc<SourceFile>, Unreadable> {
+    let shown = shown(path);
+    let problem = |title: String| Err(Unreadable::Problem(Box::new(Problem::of_file(&shown, title))));
+    let meta = fs::metadata(path).map_err(Unreadable::Io)?;
+    if meta.is_dir() {
+        return problem("a folder has the name of a file".to_owned());
+    }
+    if !meta.is_file() {
+        return problem("this is no ordinary file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(Unreadable::Io)?;
+    file.take(LONGEST + 1).read_to_end(&mut bytes).map_err(Unreadable::Io)?;
+    if bytes.len() as u64 > LONGEST {
+        return problem(format!("the file is longer than {} KiB", LONGEST >> 10));
+    }
+    parse::decode(&shown, bytes).map_err(Unreadable::Problem)
+}
+
+type Found = (Arc<SourceFile>, Estate);
+
+/// The estate a scenario starts from, unchecked.
+fn estate_of(
+    file: &Arc<SourceFile>,
+    path: &Path,
+    root: &Path,
+    scenario: &Scenario,
+) -> Result<Found, Vec<Problem>> {
+    match (&scenario.estate, &scenario.inline_estate) {
+        (Some(name), None) => named_estate(file, path, root, name).map_err(|problem| vec![*problem]),
+        (None, Some(estate)) => Ok((file.clone(), estate.clone())),
+        (Some(name), Some(_)) => {
+            let title = "an estate from a file or an inline one";
+            Err(vec![Problem::at(file, name.at, title, "there is an `inline-estate` too")])
+        }
+        (None, None) => {
+            let problem = Problem::of_file(&file.path, "the scenario has no estate");
+            Err(vec![problem.help("write `estate: ../estates/….estate.yaml`, or an `inline-estate`")])
+        }
+    }
+}
+
+fn named_estate(
+    file: &Arc<SourceFile>,
+    path: &Path,
+    root: &Path,
+    name: &Name,
+) -> Result<Found, Box<Problem>> {
+    let wrong = |title: String, label: &str| Box::new(Problem::at(file, name.at, title, label));
+    if !name.ends_with(ESTATE) {
+        return Err(wrong(format!("an estate's file name ends in `{ESTATE}`"), "another ending"));
+    }
+    let full = plain(&path.parent().unwrap_or(Path::new("")).join(name.as_str()));
+    let (Ok(inside), Ok(real)) = (fs::canonicalize(root), fs::canonicalize(&full)) else {
+        let problem = wrong(format!("there is no file `{}`", shown(&full)), "looked for beside this file");
+        let known = siblings(&full, name);
+        return Err(Box::new(problem.suggest(name, known.iter().map(String::as_str))));
+    };
+    if !real.starts_with(&inside) {
+        let title = format!("the estate lies outside of `{}`", shown(root));
+        return Err(wrong(title, "leads out of the folder of the scenarios"));
+    }
+    let estate_file = read(&full).map_err(|unreadable| match unreadable {
+        Unreadable::Problem(problem) => problem,
+        Unreadable::Io(error) => wrong(format!("cannot read `{}`: {error}", shown(&full)), "this file"),
+    })?;
+    let estate = parse::parse(&estate_file)?;
+    Ok((estate_file, estate))
+}
+
+/// Estates in the folder where one was looked for, as the scenario would write them.
+fn siblings(full: &Path, written: &str) -> Vec<String> {
+    let folder = full.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let prefix = written.rfind('/').map_or("", |slash| &written[..=slash]);
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut out: Vec<String> =
+        names.filter(|name| name.ends_with(ESTATE)).map(|name| format!("{prefix}{name}")).collect();
+    out.sort();
+    out
+}
+
+/// The folder that estates must lie in: the nearest one named `scenarios`, else the one given.
+fn root(path: &Path, given: &Path) -> PathBuf {
+    let named = |folder: &&Path| folder.file_name().is_some_and(|name| name == "scenarios");
+    let root = path.ancestors().skip(1).find(named).unwrap_or(given);
+    if root.as_os_str().is_empty() { PathBuf::from(".") } else { root.to_path_buf() }
+}
+
+/// The path without `a/..` and `.`, as people would write it.
+fn plain(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir if matches!(out.components().next_back(), Some(Component::Normal(_))) => {
+                out.pop();
+            }
+            Component::CurDir => {}
+            Component::Prefix(_) | Component::RootDir | Component::ParentDir | Component::Normal(_) => {
+                out.push(part);
+            }
+        }
+    }
+    out
+}
+
+fn ends(path: &Path, with: &str) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(with))
+}
+
+/// A path as reports show it: with `/`, whatever the system.
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().replace('\\', "/")
+}

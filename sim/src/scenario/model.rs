@@ -1,0 +1,414 @@
+//! Scenario files (`*.scenario.yaml`) as written.
+//!
+//! Enums are tagged from outside (`failover: {…}`), never by a field, so that errors keep their place.
+
+use super::estate::{Estate, Side};
+pub use super::expect::{DataExpect, Equals, Expect, ItemExpect, Lost, Power, Takes, VmExpect};
+use super::fault::{Change, When};
+use super::text::{Name, Spanned};
+use super::units::Period;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The version of the format this build reads.
+pub const SCHEMA: &str = "failback-lab/1";
+/// How long an operation may take when its step does not say.
+pub const DEFAULT_WITHIN: Period = Period::hours(2);
+
+/// A scenario: an estate, what happens to it, and what must hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Scenario {
+    /// Version of the format: `failback-lab/1`.
+    pub schema: Name,
+    /// Name, as results show it: `happy/windows-original-location`.
+    pub name: Name,
+    /// What it shows, in a paragraph.
+    pub about: String,
+    /// Keys of the facts it covers: `P17`, `C16`.
+    #[serde(default)]
+    pub covers: Vec<Name>,
+    /// The estate file, relative to this file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estate: Option<Name>,
+    /// The estate itself, instead of a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inline_estate: Option<Estate>,
+    /// Seed of everything random; default 1.
+    #[serde(default = "one")]
+    pub seed: u64,
+    /// How calls travel.
+    #[serde(default)]
+    pub wire: Wire,
+    /// Virtual time after which the run counts as stuck; default 72 h.
+    #[serde(default = "three_days")]
+    pub horizon: Spanned<Period>,
+    /// What happens, in order.
+    pub steps: Vec<Spanned<Step>>,
+    /// What must hold at the end.
+    #[serde(default)]
+    pub expect: Expect,
+}
+
+/// How calls travel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Wire {
+    /// Straight into the callee's router.
+    #[default]
+    Direct,
+    /// As HTTP/1.1 over a pipe in memory.
+    Http1,
+}
+
+/// One thing that happens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Step {
+    /// Fail over to Azure.
+    Failover(Failover),
+    /// Commit the failover or failback.
+    Commit(Commit),
+    /// Replicate the other way round.
+    Reprotect(Reprotect),
+    /// Fail over from Azure.
+    Failback(Failback),
+    /// Let virtual time pass.
+    Wait(Spanned<Period>),
+    /// Let virtual time pass until something is so.
+    WaitUntil(WaitUntil),
+    /// A guest writes more than its workload does.
+    Write(Write),
+    /// A fault strikes now.
+    Inject(Change),
+    /// A fault waits for its moment.
+    Arm(Arm),
+    /// An armed fault is taken away.
+    Clear(Name),
+    /// The operator changes the world at its own consoles.
+    Operator(Change),
+    /// A node's software dies.
+    Crash(Crash),
+    /// A node's software starts again.
+    Restart(NodeStep),
+    /// What must hold now.
+    Check(Expect),
+}
+
+/// Fail over to Azure (C3 to C7).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Failover {
+    /// The item; or else `plan`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Name>,
+    /// The recovery plan; or else `item`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Name>,
+    /// Which recovery point.
+    #[serde(default)]
+    pub point: ForwardPoint,
+    /// Whether the source is shut down first (C4); default true.
+    #[serde(default = "yes")]
+    pub shutdown_source: bool,
+    /// Planned or unplanned.
+    #[serde(default)]
+    pub verb: Verb,
+    /// How it must end.
+    #[serde(default)]
+    pub expect: Ending,
+    /// Within which virtual time; default 2 h.
+    #[serde(default = "default_within")]
+    pub within: Spanned<Period>,
+}
+
+/// Commit (C8, C20).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Commit {
+    /// The item; or else `plan`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Name>,
+    /// The recovery plan; or else `item`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Name>,
+    /// How it must end.
+    #[serde(default)]
+    pub expect: Ending,
+    /// Within which virtual time; default 2 h.
+    #[serde(default = "default_within")]
+    pub within: Spanned<Period>,
+}
+
+/// Replicate the other way round (C9 to C14, C21).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Reprotect {
+    /// The item; or else `plan`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Name>,
+    /// The recovery plan; or else `item`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Name>,
+    /// Where to.
+    pub to: Side,
+    /// Through what; what is left out is chosen to fit each machine.
+    #[serde(default)]
+    pub using: ReprotectInputs,
+    /// Other inputs for single members of a plan (G3).
+    #[serde(default)]
+    pub members: BTreeMap<Name, ReprotectInputs>,
+    /// How it must end.
+    #[serde(default)]
+    pub expect: Ending,
+    /// Within which virtual time; default 2 h.
+    #[serde(default = "default_within")]
+    pub within: Spanned<Period>,
+}
+
+/// Inputs of a reprotect (C9).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ReprotectInputs {
+    /// The master target; default: the first of the machine's operating system family.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub master_target: Option<Name>,
+    /// The process server; default: the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_server: Option<Name>,
+    /// The datastore; default: the machine's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datastore: Option<Name>,
+    /// The retention volume; default: the master target's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Name>,
+}
+
+/// Fail over from Azure (C15 to C18).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Failback {
+    /// The item; or else `plan`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Name>,
+    /// The recovery plan; or else `item`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Name>,
+    /// Which recovery point (R3).
+    #[serde(default)]
+    pub point: BackwardPoint,
+    /// Planned or unplanned; a classic item accepts both.
+    #[serde(default)]
+    pub verb: Verb,
+    /// How it must end.
+    #[serde(default)]
+    pub expect: Ending,
+    /// Within which virtual time; default 2 h.
+    #[serde(default = "default_within")]
+    pub within: Spanned<Period>,
+}
+
+/// Recovery points towards Azure (R5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardPoint {
+    /// Process everything received first.
+    #[default]
+    Latest,
+    /// The newest that is processed already.
+    LatestProcessed,
+    /// The newest application-consistent one.
+    AppConsistent,
+}
+
+/// Recovery points on the way home (R3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackwardPoint {
+    /// The newest crash-consistent one.
+    #[default]
+    Latest,
+    /// The newest application-consistent one.
+    AppConsistent,
+}
+
+/// Which call the operator makes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verb {
+    /// `plannedFailover`.
+    Planned,
+    /// `unplannedFailover`.
+    #[default]
+    Unplanned,
+}
+
+/// How an operation must end.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// The job succeeds.
+    #[default]
+    Succeeded,
+    /// The request is refused and touches nothing.
+    Refused(Refused),
+    /// The job starts and fails.
+    Failed(Failed),
+}
+
+/// A refusal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Refused {
+    /// Exactly these codes, in any order.
+    pub codes: Vec<Name>,
+}
+
+/// A failed job.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Failed {
+    /// The job's error.
+    pub code: Name,
+    /// The task that failed; default: any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Name>,
+}
+
+/// Let virtual time pass until all that is given here is so.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct WaitUntil {
+    /// The item.
+    pub item: Name,
+    /// Its state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<ItemState>,
+    /// Its health.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// It offers at least this many recovery points.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub points: Option<Spanned<u32>>,
+    /// It offers at least this many application-consistent recovery points.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_points: Option<Spanned<u32>>,
+    /// Within which virtual time; default 2 h.
+    #[serde(default = "default_within")]
+    pub within: Spanned<Period>,
+}
+
+/// A guest writes more than its workload does, in the copy that runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Write {
+    /// The machine.
+    pub machine: Name,
+    /// How many blocks of 4 KiB, spread over its disks.
+    pub blocks: Spanned<u32>,
+}
+
+/// A fault that waits for its moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Arm {
+    /// A name for it, for `clear` and for reports; default: its step's number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Name>,
+    /// What happens; or else `crash`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Change>,
+    /// Whose software dies; or else `fault`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crash: Option<Crash>,
+    /// When. A `call` fault needs none: the call it names is the moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<When>,
+}
+
+/// A node's software dies.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Crash {
+    /// Its name: `orchestrator`, `cs`, `ps-azure`, `mt-windows`, `web01@azure`.
+    pub node: Name,
+    /// It starts again by itself after this time; default: at a `restart` step.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_after: Option<Spanned<Period>>,
+}
+
+/// A node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct NodeStep {
+    /// Its name: `orchestrator`, `cs`, `ps-azure`, `mt-windows`, `web01@azure`.
+    pub node: Name,
+}
+
+/// States of a replicated item, in the lab's own words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ItemState {
+    /// Comes under protection.
+    Enabling,
+    /// Did not come under protection.
+    EnablingFailed,
+    /// A commit, in either direction, runs.
+    Committing,
+    /// Replicates to Azure.
+    Protected,
+    /// Fails over to Azure.
+    FailingOver,
+    /// A failover to Azure failed; it may be asked for again.
+    FailoverFailed,
+    /// Runs in Azure, the point may still change.
+    FailedOver,
+    /// Runs in Azure, unprotected.
+    FailoverCommitted,
+    /// Prepares to replicate home.
+    Reprotecting,
+    /// A reprotect, in either direction, failed; it may be asked for again.
+    ReprotectFailed,
+    /// Copies home, without a recovery point yet.
+    ReverseSyncing,
+    /// Replicates home.
+    ReverseProtected,
+    /// Fails over from Azure.
+    FailingBack,
+    /// A failback failed; it may be asked for again.
+    FailbackFailed,
+    /// Runs at home, Azure's copy still exists.
+    FailedBack,
+    /// Runs at home, unprotected.
+    FailbackCommitted,
+    /// Prepares to replicate to Azure again.
+    ForwardReprotecting,
+    /// Copies to Azure again, without a recovery point yet.
+    ForwardSyncing,
+}
+
+/// Replication health of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Health {
+    /// Nothing to report.
+    Normal,
+    /// Something to look at.
+    Warning,
+    /// Something that stops a failback (C15).
+    Critical,
+}
+
+fn one() -> u64 {
+    1
+}
+fn yes() -> bool {
+    true
+}
+fn three_days() -> Spanned<Period> {
+    Spanned::unplaced(Period::hours(72))
+}
+fn default_within() -> Spanned<Period> {
+    Spanned::unplaced(DEFAULT_WITHIN)
+}

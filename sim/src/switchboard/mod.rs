@@ -1,0 +1,342 @@
+//! The lab's network: carries every call between nodes, in virtual time, and breaks it when told to.
+//!
+//! A call costs a whole number of milliseconds each way, drawn from the seed, the two ends and the instant,
+//! never from a shared stream. Handlers are spawned on the server's side, so that a client that gives up does
+//! not undo the work it asked for. What arrives at one place in the same millisecond is let in by [`gate`] in
+//! the order of its senders, not of the scheduler, which is why both wires give one event log.
+
+mod gate;
+mod http1;
+pub mod rules;
+
+use crate::fault::Moments;
+use crate::recorder::Recorder;
+use axum::Router;
+use bytes::Bytes;
+use failback_fakes::net::Network;
+use failback_wire::clock::{Clock, VirtualMs};
+use failback_wire::env::Env;
+use failback_wire::event::{Events, What};
+use failback_wire::http::{
+    BoxFuture, Call, Http, HttpError, MAX_BODY, Request, Response, StatusCode, Transport,
+};
+use failback_wire::ids::NodeName;
+use failback_wire::node::{Ctx, Fence};
+use gate::Gate;
+use rules::{Effect, Route, Rules};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tower::ServiceExt;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+pub use rules::Zone;
+
+/// How calls travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WireKind {
+    /// The request value is handed to the callee's router.
+    Direct,
+    /// The request crosses an in-memory pipe as HTTP/1.1 bytes, hyper at both ends.
+    Http1,
+}
+
+type Reply = Result<Response<Bytes>, HttpError>;
+
+struct State {
+    hosts: BTreeMap<String, (Fence, Router)>,
+    nodes: BTreeMap<NodeName, Fence>,
+    zones: BTreeMap<NodeName, Zone>,
+    arrivals: BTreeMap<String, Gate>,
+    returns: BTreeMap<(NodeName, u64), Gate>,
+    rules: Rules,
+    calls: u64,
+    /// Calls in flight, for the verdict "stuck": number → (from, to, operation, since).
+    waiting: BTreeMap<u64, (NodeName, String, &'static str, VirtualMs)>,
+}
+
+struct Inner {
+    clock: Clock,
+    env: Env,
+    wire: WireKind,
+    recorder: Arc<Recorder>,
+    moments: Arc<dyn Moments>,
+    state: Mutex<State>,
+}
+
+/// The network. Clones are the same network.
+#[derive(Clone)]
+pub struct Switchboard(Arc<Inner>);
+
+impl Switchboard {
+    /// An empty network. `moments` is told before and after every call, so that faults can strike there.
+    pub fn new(
+        clock: Clock,
+        env: Env,
+        wire: WireKind,
+        recorder: Arc<Recorder>,
+        moments: Arc<dyn Moments>,
+    ) -> Self {
+        let state = State {
+            hosts: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            zones: BTreeMap::new(),
+            arrivals: BTreeMap::new(),
+            returns: BTreeMap::new(),
+            rules: Rules::default(),
+            calls: 0,
+            waiting: BTreeMap::new(),
+        };
+        Self(Arc::new(Inner { clock, env, wire, recorder, moments, state: Mutex::new(state) }))
+    }
+
+    /// Says where a node stands; nodes nobody placed are in the public cloud.
+    pub fn place(&self, node: &NodeName, zone: Zone) {
+        self.0.lock().zones.insert(node.clone(), zone);
+    }
+
+    /// Changes what the links and call rules do.
+    pub fn rules<T>(&self, f: impl FnOnce(&mut Rules) -> T) -> T {
+        f(&mut self.0.lock().rules)
+    }
+
+    /// Ends the node's running epoch, as pulling the plug would.
+    pub fn crash(&self, node: &NodeName) {
+        if let Some(fence) = self.0.lock().nodes.get(node) {
+            fence.kill();
+        }
+    }
+
+    /// Calls made so far.
+    pub fn calls(&self) -> u64 {
+        self.0.lock().calls
+    }
+
+    /// Who waits for whom, for the verdict "stuck".
+    pub fn waiting(&self) -> Vec<String> {
+        let state = self.0.lock();
+        let line = |(from, to, operation, since): &(NodeName, String, &str, VirtualMs)| {
+            format!("{from} waits for {to} ({operation}) since {since}")
+        };
+        state.waiting.values().map(line).collect()
+    }
+}
+
+impl Network for Switchboard {
+    fn bind(&self, host: &str, fence: Fence, router: Router) {
+        self.0.lock().hosts.insert(host.to_owned(), (fence, router));
+    }
+    fn unbind(&self, host: &str) {
+        self.0.lock().hosts.remove(host);
+    }
+    fn start_node(&self, node: &NodeName) -> Ctx {
+        let fence = {
+            let mut state = self.0.lock();
+            let epoch = state.nodes.get(node).map_or(1, |old| {
+                old.kill();
+                old.epoch() + 1
+            });
+            let fence = Fence::new(node.clone(), epoch);
+            state.nodes.insert(node.clone(), fence.clone());
+            fence
+        };
+        let ctx = Ctx {
+            http: Http::new(fence.clone(), Arc::new(self.clone())),
+            clock: self.0.clock,
+            env: self.0.env,
+            events: Events::new(self.0.recorder.clone()),
+            fence,
+        };
+        ctx.emit(What::NodeStarted { node: node.clone(), epoch: ctx.fence.epoch() });
+        ctx
+    }
+}
+
+impl Transport for Switchboard {
+    fn call(&self, from: &Fence, call: Call) -> BoxFuture<'static, Reply> {
+        let (inner, from) = (self.0.clone(), from.clone());
+        Box::pin(async move {
+            let host = call.request.uri().host().unwrap_or_default().to_owned();
+            let after = call.timeout;
+            let (nth, route) = inner.depart(&from, &host, call.operation);
+            let _waiting = Waiting { inner: inner.clone(), nth };
+            let (caller, operation) = (from.node().clone(), call.operation);
+            let exchange = inner.clone().exchange(from, host.clone(), call, route);
+            let reply = match tokio::time::timeout(after, exchange).await {
+                Ok(reply) => reply,
+                Err(_) => Err(HttpError::TimedOut { host: host.clone(), after }),
+            };
+            match &reply {
+                Ok(r) => {
+                    tracing::debug!(at = %inner.clock.now(), %caller, host, operation, status = r.status().as_u16())
+                }
+                Err(error) => tracing::debug!(at = %inner.clock.now(), %caller, host, operation, %error),
+            }
+            reply
+        })
+    }
+}
+
+/// Takes the call off the list of those in flight when it ends, however it ends.
+struct Waiting {
+    inner: Arc<Inner>,
+    nth: u64,
+}
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.inner.lock().waiting.remove(&self.nth);
+    }
+}
+
+/// Everything about one crossing that is settled when the call leaves.
+struct Crossing {
+    from: NodeName,
+    to: NodeName,
+    host: String,
+    operation: &'static str,
+    nth: u64,
+    arrival: VirtualMs,
+    effect: Option<Effect>,
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts the call and settles what will befall it.
+    fn depart(&self, from: &Fence, host: &str, operation: &'static str) -> (u64, Route) {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        state.calls += 1;
+        let nth = state.calls;
+        state.waiting.insert(nth, (from.node().clone(), host.to_owned(), operation, now));
+        let to =
+            state.hosts.get(host).map_or_else(|| NodeName::from(host), |(fence, _)| fence.node().clone());
+        let zone = |node: &NodeName| state.zones.get(node).copied().unwrap_or(Zone::Cloud);
+        let zones = (zone(from.node()), zone(&to));
+        let route = state.rules.route(from.node(), &to, operation, zones);
+        (nth, route)
+    }
+
+    /// Milliseconds one way: 1 to 4, from the seed, the two ends and the instant.
+    fn latency(&self, from: &str, to: &str) -> Duration {
+        let mut key = [0_u8; 8 + 96];
+        key[..8].copy_from_slice(&self.clock.now().0.to_le_bytes());
+        for (at, byte) in key[8..].iter_mut().zip(from.bytes().chain([b'>']).chain(to.bytes())) {
+            *at = byte;
+        }
+        Duration::from_millis(1 + xxh3_64_with_seed(&key, self.env.seed()) % 4)
+    }
+
+    async fn exchange(self: Arc<Self>, from: Fence, host: String, call: Call, route: Route) -> Reply {
+        let Route { to, nth, effect, cut, .. } = route;
+        let operation = call.operation;
+        if cut || matches!(effect, Some(Effect::LoseRequest)) {
+            // The packets are gone; only the caller's deadline ends this.
+            return std::future::pending().await;
+        }
+        if let Some(Effect::Refuse) = effect {
+            tokio::time::sleep(self.latency(from.node().as_str(), &host)).await;
+            return Err(HttpError::Unreachable { host });
+        }
+        let mut arrival = self.clock.now().plus(self.latency(from.node().as_str(), &host));
+        if let Some(Effect::Delay(d)) = effect {
+            arrival = arrival.plus(d);
+        }
+        let crossing =
+            Crossing { from: from.node().clone(), to, host: host.clone(), operation, nth, arrival, effect };
+        let reply = match self.wire {
+            WireKind::Direct => self.clone().direct(crossing, call.request).await,
+            WireKind::Http1 => self.clone().http1(crossing, call.request).await,
+        };
+        let back = self.clock.now().plus(self.latency(&host, from.node().as_str()));
+        let gate = self.lock().returns.entry((from.node().clone(), from.epoch())).or_default().clone();
+        gate.pass(&self.clock, back, (format!("{host}/{operation}"), nth)).await;
+        reply
+    }
+
+    async fn direct(self: Arc<Self>, crossing: Crossing, request: Request<Bytes>) -> Reply {
+        let (host, effect) = (crossing.host.clone(), crossing.effect);
+        let reply =
+            self.serve(crossing, request).await.unwrap_or(Err(HttpError::Closed { host: host.clone() }))?;
+        match effect {
+            // The same typed errors that real bytes give on the other wire.
+            Some(Effect::Truncate(_)) => Err(HttpError::Closed { host }),
+            Some(Effect::Garble) => Err(HttpError::Garbled { host, detail: "not HTTP".into() }),
+            _ => Ok(reply),
+        }
+    }
+
+    /// Starts the handler in a task of its own; the reply arrives on the channel.
+    fn serve(self: &Arc<Self>, crossing: Crossing, request: Request<Bytes>) -> oneshot::Receiver<Reply> {
+        let (tx, rx) = oneshot::channel();
+        let inner = self.clone();
+        #[expect(clippy::disallowed_methods, reason = "the network itself outlives every node")]
+        tokio::spawn(async move {
+            let reply = inner.handle(crossing, request).await;
+            let _ = tx.send(reply);
+        });
+        rx
+    }
+
+    async fn handle(self: Arc<Self>, crossing: Crossing, request: Request<Bytes>) -> Reply {
+        let Crossing { from, to, host, operation, nth, arrival, effect } = crossing;
+        let gate = self.lock().arrivals.entry(host.clone()).or_default().clone();
+        gate.pass(&self.clock, arrival, (format!("{from}/{operation}"), nth)).await;
+        self.moments.before_call(&from, &to, operation);
+        if let Some(Effect::Status(code)) = effect {
+            let mut reply = Response::new(Bytes::new());
+            *reply.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+            return Ok(reply);
+        }
+        let Some((fence, router)) = self.lock().hosts.get(&host).cloned() else {
+            return Err(HttpError::Unreachable { host });
+        };
+        if !fence.alive() {
+            return Err(HttpError::Unreachable { host });
+        }
+        let repeat = matches!(effect, Some(Effect::Duplicate)).then(|| clone_of(&request));
+        let mut reply = fence.guard(answer(router.clone(), request, &host)).await;
+        if let Some(again) = repeat {
+            reply = fence.guard(answer(router, again, &host)).await;
+        }
+        self.moments.after_call(&from, &to, operation);
+        if let Some(Effect::LoseReply) = effect {
+            return std::future::pending().await;
+        }
+        reply
+    }
+}
+
+fn clone_of(request: &Request<Bytes>) -> Request<Bytes> {
+    let mut again = Request::new(request.body().clone());
+    *again.method_mut() = request.method().clone();
+    *again.uri_mut() = request.uri().clone();
+    *again.headers_mut() = request.headers().clone();
+    again
+}
+
+/// Lets the router answer and gathers the whole reply.
+async fn answer(router: Router, request: Request<Bytes>, host: &str) -> Reply {
+    let (mut parts, body) = request.into_parts();
+    // A server sees the origin form of the URI, with the host in its header.
+    parts.headers.entry("host").or_insert_with(|| {
+        http::HeaderValue::from_str(host).unwrap_or_else(|_| http::HeaderValue::from_static("lab"))
+    });
+    parts.uri = rules::origin_form(&parts.uri);
+    let request = Request::from_parts(parts, axum::body::Body::from(body));
+    let response = match router.oneshot(request).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    };
+    let (parts, body) = response.into_parts();
+    match axum::body::to_bytes(body, MAX_BODY).await {
+        Ok(bytes) => Ok(Response::from_parts(parts, bytes)),
+        Err(e) => Err(HttpError::Garbled { host: host.to_owned(), detail: e.to_string() }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,172 @@
+//! What can befall a call on its way: links that are cut and rules keyed by (caller, callee, operation, k-th).
+
+use failback_wire::http::Request;
+use failback_wire::ids::NodeName;
+use http::Uri;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Where a node stands. The VPN (or ExpressRoute) joins the first two; the cloud reaches both over the internet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Zone {
+    /// The site of vCenter.
+    OnPremises,
+    /// The virtual network of the failed-over machines.
+    AzureNetwork,
+    /// Public endpoints of Azure and Site Recovery.
+    Cloud,
+}
+
+/// What is done to a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Nobody listens.
+    Refuse,
+    /// The request never arrives; the caller's deadline passes.
+    LoseRequest,
+    /// The request takes effect; its reply never arrives.
+    LoseReply,
+    /// The request arrives later.
+    Delay(Duration),
+    /// Something in between answers with this status; the request has no effect.
+    Status(u16),
+    /// The request arrives twice.
+    Duplicate,
+    /// The reply ends after so many bytes.
+    Truncate(usize),
+    /// What comes back is not HTTP.
+    Garble,
+}
+
+/// Matches some calls of one kind.
+#[derive(Clone, Debug)]
+pub struct CallRule {
+    /// Name in the ledger.
+    pub fault: String,
+    /// Only calls of this node.
+    pub from: Option<NodeName>,
+    /// Only calls to this node.
+    pub to: NodeName,
+    /// Only this operation; every one when `None`.
+    pub operation: Option<String>,
+    /// The first matching call that is hit, from 1, counted from when the rule was made.
+    pub nth: u64,
+    /// How many are hit from then on.
+    pub times: u64,
+    /// What is done.
+    pub effect: Effect,
+    seen: u64,
+    hit: u64,
+}
+
+impl CallRule {
+    /// A rule that has seen nothing yet.
+    pub fn new(
+        fault: String,
+        from: Option<NodeName>,
+        to: NodeName,
+        operation: Option<String>,
+        effect: Effect,
+    ) -> Self {
+        Self { fault, from, to, operation, nth: 1, times: 1, effect, seen: 0, hit: 0 }
+    }
+}
+
+/// What was settled about a call when it left.
+pub struct Route {
+    /// The callee's node.
+    pub to: NodeName,
+    /// The call is the `nth` of its (caller, callee, operation).
+    pub nth: u64,
+    /// What befalls it.
+    pub effect: Option<Effect>,
+    /// A cut link swallows it.
+    pub cut: bool,
+}
+
+/// All links and rules, and the counts they are keyed by.
+#[derive(Default)]
+pub struct Rules {
+    vpn_down: bool,
+    rules: Vec<CallRule>,
+    counts: BTreeMap<(NodeName, NodeName, &'static str), u64>,
+    fired: Vec<String>,
+    fired_links: bool,
+}
+
+impl Rules {
+    /// Cuts or joins the link between the site and Azure's virtual network.
+    pub fn set_vpn(&mut self, up: bool) {
+        self.vpn_down = !up;
+    }
+    /// True when the link is up.
+    pub fn vpn_up(&self) -> bool {
+        !self.vpn_down
+    }
+    /// Adds a rule.
+    pub fn add(&mut self, rule: CallRule) {
+        self.rules.push(rule);
+    }
+    /// Takes away the rules of this fault.
+    pub fn remove(&mut self, fault: &str) {
+        self.rules.retain(|r| r.fault != fault);
+    }
+    /// Names of the faults that hit a call since this was last asked.
+    pub fn take_fired(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.fired)
+    }
+    /// True when the cut link swallowed a call since this was last asked.
+    pub fn take_fired_link(&mut self) -> bool {
+        std::mem::take(&mut self.fired_links)
+    }
+    /// Calls made so far by (caller, callee, operation).
+    pub fn counts(&self) -> &BTreeMap<(NodeName, NodeName, &'static str), u64> {
+        &self.counts
+    }
+
+    pub(super) fn route(
+        &mut self,
+        from: &NodeName,
+        to: &NodeName,
+        operation: &'static str,
+        zones: (Zone, Zone),
+    ) -> Route {
+        let count = self.counts.entry((from.clone(), to.clone(), operation)).or_default();
+        *count += 1;
+        let nth = *count;
+        let over_vpn =
+            matches!(zones, (Zone::OnPremises, Zone::AzureNetwork) | (Zone::AzureNetwork, Zone::OnPremises));
+        let cut = over_vpn && self.vpn_down;
+        self.fired_links |= cut;
+        let mut effect = None;
+        for rule in &mut self.rules {
+            let matches = rule.to == *to
+                && rule.from.as_ref().is_none_or(|f| f == from)
+                && rule.operation.as_deref().is_none_or(|o| o == operation);
+            if !matches {
+                continue;
+            }
+            rule.seen += 1;
+            if effect.is_none() && rule.seen >= rule.nth && rule.hit < rule.times {
+                rule.hit += 1;
+                effect = Some(rule.effect);
+                self.fired.push(rule.fault.clone());
+            }
+        }
+        Route { to: to.clone(), nth, effect, cut }
+    }
+}
+
+/// Path and query of an absolute URI.
+pub(super) fn origin_form(uri: &Uri) -> Uri {
+    uri.path_and_query().map_or_else(|| Uri::from_static("/"), |pq| Uri::from(pq.clone()))
+}
+
+/// The request as it stands on an HTTP/1.1 wire: origin form, with the host in its header.
+pub(super) fn on_the_wire<B>(mut request: Request<B>, host: &str) -> Request<B> {
+    if let Ok(value) = http::HeaderValue::from_str(host) {
+        request.headers_mut().insert(http::header::HOST, value);
+    }
+    *request.uri_mut() = origin_form(request.uri());
+    request
+}

@@ -1,0 +1,307 @@
+//! From an inventory (plain data of a scenario) to the configurations of the fakes and of the product.
+
+use crate::driver::client::OPERATOR_TOKEN;
+use crate::scenario::estate::{DatastoreKind as Kind, Os, Side, SiteKind};
+use crate::scenario::inventory::{self, Inventory, Machine};
+use failback_fakes::azure::{AzureConfig, NewVm};
+use failback_fakes::cs::ConfigurationServerConfig;
+use failback_fakes::guest::{GuestConfig, Workload, fill};
+use failback_fakes::master_target::MasterTargetConfig;
+use failback_fakes::process_server::ProcessServerConfig;
+use failback_fakes::vcenter::{
+    DatastoreAccess, DatastoreConfig, DatastoreKind, Flavor, HostConfig, Privileges, ScsiController,
+    UserConfig, VcenterConfig, VmConfig, VmDiskConfig,
+};
+use failback_oracle::{DiskSetup, MachineSetup, PlanSetup, Setup};
+use failback_orchestrator::config::Config;
+use failback_replication::disk::{BLOCK, Disk};
+use failback_wire::env::Env;
+use failback_wire::event::{Actor, VmRef};
+use failback_wire::ids::{DiskId, GroupName, MachineCopy, MachineName, Site, VmdkUuid};
+use failback_wire::proto::cs::OsFamily;
+use failback_wire::proto::session::RetentionVolume;
+use std::time::Duration;
+
+/// The passphrase all classic components of a lab share.
+pub(super) const PASSPHRASE: &str = "lab-passphrase";
+/// The process server that every configuration server brings along: it serves the way to Azure.
+pub const BUILT_IN_PROCESS_SERVER: &str = "ps-cs";
+/// Host of the storage account's blobs.
+const BLOBS: &str = "labcache.blob.core.windows.net";
+/// vCenter's account of a person at the console.
+pub(super) const OPERATOR_USER: &str = "administrator@vsphere.local";
+
+/// A protected machine with the disks it begins with.
+pub(super) struct Born {
+    /// As the inventory says.
+    pub(super) machine: Machine,
+    /// vCenter's UUID of it.
+    pub(super) uuid: String,
+    /// Its disks: id, VMDK, content.
+    pub(super) disks: Vec<(DiskId, VmdkUuid, Disk)>,
+}
+
+impl Born {
+    /// Lays out the machine's disks, the same for the same seed.
+    pub(super) fn new(env: &Env, machine: &Machine) -> Self {
+        let ids = env.ids(&format!("world/{}", machine.name));
+        let disk = |(n, d): (usize, &inventory::Disk)| {
+            let id = format!("{}-disk{n}", machine.name);
+            let disk = Disk::new(d.size.0 / BLOCK as u64);
+            fill(&disk, env.draw(&id), f64::from(d.allocated.0) / 100.0);
+            (DiskId::from(id), vmdk_uuid(&ids.guid()), disk)
+        };
+        let disks = machine.disks.iter().enumerate().map(disk).collect();
+        Self { machine: machine.clone(), uuid: ids.guid(), disks }
+    }
+    /// Its name.
+    pub(super) fn name(&self) -> MachineName {
+        MachineName::from(self.machine.name.as_str())
+    }
+    /// Its virtual machine at `site`.
+    pub(super) fn vm(&self, site: Site) -> VmRef {
+        VmRef { site, name: self.machine.name.clone() }
+    }
+    /// Where the agent of the copy at `site` listens: the name its site's DNS gives it.
+    pub(super) fn address(&self, site: Site) -> String {
+        failback_orchestrator::workflow::default_address(&self.name(), site)
+    }
+    /// What runs in the copy at `site`.
+    pub(super) fn guest(&self, env: &Env, site: Site, inventory: &Inventory) -> GuestConfig {
+        let copy = MachineCopy { machine: self.name(), site };
+        GuestConfig {
+            os: self.machine.os.into(),
+            address: self.address(site),
+            host_id: env.ids(&format!("world/host-id/{copy}")).guid(),
+            cs_address: inventory.cs_address.clone(),
+            passphrase: PASSPHRASE.into(),
+            agent_version: inventory::VERSION.into(),
+            disk_ids: self.disks.iter().map(|(id, ..)| id.clone()).collect(),
+            registration_delay: Some(self.machine.registration_delay.duration()),
+            boot_time: Duration::from_secs(40),
+            workload: Workload { writes_per_minute: self.machine.writes_per_minute, ..Workload::default() },
+            copy,
+        }
+    }
+}
+
+/// `6000C29a-bcde-…`: the form of a VMDK's UUID.
+fn vmdk_uuid(guid: &str) -> VmdkUuid {
+    VmdkUuid::from(format!("6000C29{}", &guid[7..]))
+}
+
+fn vm(born: &Born) -> VmConfig {
+    let m = &born.machine;
+    let disk = |(_, uuid, disk): &(DiskId, VmdkUuid, Disk)| VmDiskConfig {
+        uuid: uuid.clone(),
+        disk: disk.clone(),
+        path: None,
+    };
+    VmConfig {
+        name: m.name.clone(),
+        uuid: born.uuid.clone(),
+        host: m.host.clone(),
+        datastore: m.datastore.clone(),
+        memory_mb: m.memory.0 >> 20,
+        guest_id: guest_id(m.os).into(),
+        tools_installed: true,
+        extra_config: vec![("disk.EnableUUID".into(), "TRUE".into())],
+        controller: ScsiController::LsiLogic,
+        disks: born.disks.iter().map(disk).collect(),
+        powered_on: true,
+    }
+}
+
+fn guest_id(os: Os) -> &'static str {
+    match os {
+        Os::Windows => "windows2019srv_64Guest",
+        Os::Linux => "ubuntu64Guest",
+    }
+}
+
+/// A virtual machine with one small disk of its own: a master target, or somebody else's.
+fn plain_vm(env: &Env, name: &str, os: Os, host: &str, datastore: &str) -> VmConfig {
+    let ids = env.ids(&format!("world/{name}"));
+    let disk = Disk::new(256);
+    fill(&disk, env.draw(name), 0.25);
+    VmConfig {
+        name: name.into(),
+        uuid: ids.guid(),
+        host: host.into(),
+        datastore: datastore.into(),
+        memory_mb: 6144,
+        guest_id: guest_id(os).into(),
+        tools_installed: true,
+        extra_config: vec![("disk.EnableUUID".into(), "TRUE".into())],
+        controller: ScsiController::LsiLogic,
+        disks: vec![VmDiskConfig { uuid: vmdk_uuid(&ids.guid()), disk, path: None }],
+        powered_on: true,
+    }
+}
+
+/// vCenter with everything the inventory puts on-premises.
+pub(super) fn vcenter(env: &Env, inventory: &Inventory, born: &[Born], product: &Config) -> VcenterConfig {
+    let mut config = VcenterConfig::new(inventory::VCENTER);
+    config.flavor = match inventory.site {
+        SiteKind::OnPremises => Flavor::OnPremises,
+        SiteKind::Avs => Flavor::AvsPrivateCloud,
+    };
+    let host = |h: &inventory::Host| HostConfig {
+        name: h.name.clone(),
+        memory_mb: h.memory.0 >> 20,
+        connected: true,
+    };
+    config.hosts = inventory.hosts.iter().map(host).collect();
+    let datastore = |d: &inventory::Datastore| DatastoreConfig {
+        name: d.name.clone(),
+        kind: match d.kind {
+            Kind::Vmfs => DatastoreKind::Vmfs,
+            Kind::Vsan => DatastoreKind::Vsan,
+            Kind::Nfs => DatastoreKind::Nfs,
+        },
+        capacity: d.capacity.0,
+        free: d.capacity.0,
+        access: DatastoreAccess::ReadWrite,
+    };
+    config.datastores = inventory.datastores.iter().map(datastore).collect();
+    config.vms = born.iter().map(vm).collect();
+    let (first_host, first_store) = (&inventory.hosts[0].name, &inventory.datastores[0].name);
+    for mt in &inventory.master_targets {
+        config.vms.push(plain_vm(env, &mt.id, mt.os, &mt.host, &mt.datastore));
+    }
+    for other in inventory.bystanders.iter().filter(|b| b.site == Side::OnPremises) {
+        config.vms.push(plain_vm(env, &other.name, Os::Linux, first_host, first_store));
+    }
+    let user = |name: &str, password: &str, actor| UserConfig {
+        name: name.into(),
+        password: password.into(),
+        actor,
+        privileges: Privileges::Full,
+    };
+    config.users = vec![
+        user(&product.vcenter.user, &product.vcenter.password, Actor::Product),
+        user(OPERATOR_USER, "operator", Actor::Operator),
+    ];
+    config
+}
+
+/// The configuration server.
+pub(super) fn configuration_server(inventory: &Inventory) -> ConfigurationServerConfig {
+    let mut config = ConfigurationServerConfig::new(
+        inventory::CONFIGURATION_SERVER,
+        inventory.cs_address.as_str(),
+        PASSPHRASE,
+    );
+    config.version = inventory::VERSION.into();
+    config.backup_interval = inventory.cs_backup_every.duration();
+    config
+}
+
+/// What the product is told.
+pub(super) fn product(inventory: &Inventory) -> Config {
+    let mut config = Config::default();
+    config.vcenter.host = inventory::VCENTER.into();
+    config.azure.host = inventory::AZURE.into();
+    config.cs.host = inventory.cs_address.clone();
+    config.cs.passphrase = PASSPHRASE.into();
+    config.knobs.forward.app_interval_s = inventory.app_consistent_every.duration().as_secs();
+    config.knobs.forward.crash_interval_s = inventory.crash_consistent_every.duration().as_secs();
+    config.knobs.forward.retention_s = inventory.retention.duration().as_secs();
+    config
+}
+
+/// What the oracle is told.
+pub(super) fn oracle(inventory: &Inventory, born: &[Born]) -> Setup {
+    let disk = |(id, vmdk, disk): &(DiskId, VmdkUuid, Disk)| DiskSetup {
+        id: id.clone(),
+        vmdk: vmdk.clone(),
+        blocks: disk.blocks(),
+        content: disk.allocated().into_iter().map(|(block, page)| (block, page.hash())).collect(),
+    };
+    let machine = |b: &Born| MachineSetup {
+        name: b.name(),
+        os: b.machine.os.into(),
+        group: b.machine.group.as_deref().map(GroupName::from),
+        disks: b.disks.iter().map(disk).collect(),
+        onprem_vm: b.vm(Site::OnPremises),
+        azure_vm: b.vm(Site::Azure),
+        runs_at: Site::OnPremises,
+        powered_on: true,
+    };
+    let plan = |p: &inventory::Plan| PlanSetup {
+        name: p.name.clone(),
+        members: p.members().map(MachineName::from).collect(),
+    };
+    let vm = |name: &str, site: Site| VmRef { site, name: name.into() };
+    Setup {
+        machines: born.iter().map(machine).collect(),
+        foreign_vms: inventory.bystanders.iter().map(|b| vm(&b.name, b.site.into())).collect(),
+        foreign_disks: Vec::new(),
+        split_brain_codes: vec!["FB2102".into()],
+        group_codes: vec!["FB2104".into()],
+        infrastructure_vms: inventory.master_targets.iter().map(|m| vm(&m.id, Site::OnPremises)).collect(),
+        plans: inventory.plans.iter().map(plan).collect(),
+        ..Setup::default()
+    }
+}
+
+/// Azure with everything the inventory puts there.
+pub(super) fn azure(config: &Config) -> AzureConfig {
+    let to = &config.azure;
+    AzureConfig {
+        scheme: "http".into(),
+        arm_host: to.host.clone(),
+        blob_host: BLOBS.into(),
+        subscription: to.subscription.clone(),
+        groups: vec![to.resource_group.clone()],
+        location: to.location.clone(),
+        tokens: [(to.token.clone(), Actor::Product), (OPERATOR_TOKEN.to_owned(), Actor::Operator)].into(),
+        ..AzureConfig::default()
+    }
+}
+
+/// The process servers: the one that comes with the configuration server, and those of the inventory.
+pub(super) fn process_servers(inventory: &Inventory) -> Vec<ProcessServerConfig> {
+    let server = |id: &str| ProcessServerConfig {
+        id: id.to_owned(),
+        host: id.to_owned(),
+        cs_host: inventory.cs_address.clone(),
+        passphrase: PASSPHRASE.into(),
+        os: OsFamily::Windows,
+        version: inventory::VERSION.into(),
+        cache_bytes: 1 << 30,
+    };
+    let named = inventory.process_servers.iter().map(|p| server(&p.id));
+    [server(BUILT_IN_PROCESS_SERVER)].into_iter().chain(named).collect()
+}
+
+/// The master targets.
+pub(super) fn master_targets(inventory: &Inventory) -> Vec<MasterTargetConfig> {
+    let server = |mt: &inventory::MasterTarget| MasterTargetConfig {
+        id: mt.id.clone(),
+        vm_name: mt.id.clone(),
+        host: mt.id.clone(),
+        cs_host: inventory.cs_address.clone(),
+        passphrase: PASSPHRASE.into(),
+        os: mt.os.into(),
+        version: mt.version.clone(),
+        retention: Some(RetentionVolume {
+            mount: mt.retention_mount.clone(),
+            capacity: mt.retention_capacity.0,
+            free: mt.retention_capacity.0,
+        }),
+    };
+    inventory.master_targets.iter().map(server).collect()
+}
+
+/// A virtual machine of somebody else in Azure.
+pub(super) fn stranger(env: &Env, name: &str) -> NewVm {
+    let disk = Disk::new(256);
+    fill(&disk, env.draw(name), 0.25);
+    NewVm {
+        name: name.to_owned(),
+        os_type: "Linux".into(),
+        disks: vec![(format!("{name}-os"), disk)],
+        running: true,
+    }
+}

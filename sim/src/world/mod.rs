@@ -1,0 +1,320 @@
+//! A world: the fakes and the product on one switchboard, under one clock, from one seed.
+
+mod build;
+mod observe;
+mod strike;
+
+pub use build::BUILT_IN_PROCESS_SERVER;
+
+use crate::driver::Crash;
+use crate::fault::{Board, Strike};
+use crate::recorder::Recorder;
+use crate::scenario::estate::Side;
+use crate::scenario::inventory::{self, Inventory};
+use crate::switchboard::{Switchboard, WireKind, Zone};
+use build::Born;
+use failback_fakes::azure::Azure;
+use failback_fakes::cs::ConfigurationServer;
+use failback_fakes::guest::Guests;
+use failback_fakes::master_target::MasterTarget;
+use failback_fakes::net::Network;
+use failback_fakes::process_server::ProcessServer;
+use failback_fakes::vcenter::Vcenter;
+use failback_oracle::Oracle;
+use failback_orchestrator::config::Config;
+use failback_orchestrator::service::Orchestrator;
+use failback_wire::clock::{Clock, VirtualMs};
+use failback_wire::env::Env;
+use failback_wire::event::{Actor, What};
+use failback_wire::ids::{MachineName, NodeName, Site};
+use failback_wire::node::{Ctx, Fence};
+use failback_wire::store::CommitHook;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+/// A product that was crashed at a journal write is started again after this.
+const SUPERVISOR: Duration = Duration::from_secs(30);
+
+/// The product never died.
+const NEVER: u64 = u64::MAX;
+/// vCenter ends a session that nobody used for this long.
+const SESSION_IDLE: Duration = Duration::from_secs(30 * 60);
+
+/// What a run may choose about its world.
+pub struct WorldOptions {
+    /// Everything random follows from it.
+    pub seed: u64,
+    /// How calls travel.
+    pub wire: WireKind,
+    /// Keep the whole event log.
+    pub keep_log: bool,
+    /// Crash the orchestrator at one of its journal writes.
+    pub crash: Option<Crash>,
+}
+
+/// The world.
+pub struct World {
+    /// Virtual time.
+    pub clock: Clock,
+    /// The network.
+    pub net: Switchboard,
+    /// Takes every event.
+    pub recorder: Arc<Recorder>,
+    /// Faults.
+    pub board: Arc<Board>,
+    /// The node the operator works at.
+    pub operator: Ctx,
+    config: Config,
+    vcenter: Arc<Vcenter>,
+    azure: Arc<Azure>,
+    cs: Arc<ConfigurationServer>,
+    guests: Arc<Guests>,
+    process_servers: BTreeMap<String, Arc<ProcessServer>>,
+    master_targets: BTreeMap<String, Arc<MasterTarget>>,
+    machines: Vec<MachineName>,
+    /// The product's current epoch; its journal's image is what survives of it.
+    product: Mutex<Option<Arc<Orchestrator>>>,
+    hook: Arc<Hook>,
+    /// When the product last died: its vCenter session outlives it until it has been idle for long enough.
+    product_died: AtomicU64,
+    me: Weak<World>,
+}
+
+/// Counts the product's journal writes and crashes it at the one that was asked for.
+struct Hook {
+    crash: Option<Crash>,
+    writes: AtomicU64,
+    world: Mutex<Weak<World>>,
+}
+
+impl Hook {
+    fn crash(&self, fence: &Fence) {
+        fence.kill();
+        let world = self.world.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        if let Some(world) = world {
+            world.crashed(fence.node(), Some(SUPERVISOR));
+        }
+    }
+}
+
+impl CommitHook for Hook {
+    fn before(&self, fence: &Fence, _: u64, _: &str) {
+        let write = self.writes.fetch_add(1, Ordering::Relaxed) + 1;
+        if self.crash == Some(Crash { write, before: true }) {
+            self.crash(fence);
+        }
+    }
+    fn after(&self, fence: &Fence, _: u64, _: &str) {
+        let write = self.writes.load(Ordering::Relaxed);
+        if self.crash == Some(Crash { write, before: false }) {
+            self.crash(fence);
+        }
+    }
+}
+
+impl World {
+    /// Builds the world of this inventory and starts everything in it.
+    pub fn build(inventory: &Inventory, options: WorldOptions, board: Arc<Board>) -> Arc<Self> {
+        let (clock, env) = (Clock::default(), Env::new(options.seed));
+        let recorder = Recorder::new(options.keep_log, board.clone());
+        let net = Switchboard::new(clock, env, options.wire, recorder.clone(), board.clone());
+        let shared: Arc<dyn Network> = Arc::new(net.clone());
+        let machines = inventory.machines.iter();
+        let born: Vec<Born> = machines.map(|m| Born::new(&env, m)).collect();
+        let config = build::product(inventory);
+        recorder.set_oracle(Oracle::new(&build::oracle(inventory, &born)));
+        place_nodes(&net, inventory);
+
+        let guests = Guests::new(shared.clone());
+        for b in &born {
+            for site in [Site::OnPremises, Site::Azure] {
+                guests.register(b.vm(site), b.guest(&env, site, inventory));
+            }
+        }
+        let vcenter = Vcenter::new(build::vcenter(&env, inventory, &born, &config), guests.clone());
+        let azure = Azure::new(build::azure(&config), guests.clone());
+        let cs = ConfigurationServer::new(build::configuration_server(inventory), shared.clone());
+        let process_servers = build::process_servers(inventory)
+            .into_iter()
+            .map(|c| (c.id.to_string(), ProcessServer::new(c)))
+            .collect();
+        let master_targets = build::master_targets(inventory)
+            .into_iter()
+            .map(|c| {
+                let (id, vm, vcenter) = (c.id.to_string(), c.vm_name.clone(), vcenter.clone());
+                (id, MasterTarget::new(c, Arc::new(move || vcenter.scsi(&vm))))
+            })
+            .collect();
+        let hook =
+            Arc::new(Hook { crash: options.crash, writes: AtomicU64::new(0), world: Mutex::default() });
+        let operator = net.start_node(&NodeName::from("operator"));
+        let world = Arc::new_cyclic(|me| Self {
+            clock,
+            net,
+            recorder,
+            board,
+            operator,
+            config,
+            vcenter,
+            azure,
+            cs,
+            guests,
+            process_servers,
+            master_targets,
+            machines: born.iter().map(Born::name).collect(),
+            product: Mutex::default(),
+            hook,
+            product_died: AtomicU64::new(NEVER),
+            me: me.clone(),
+        });
+        *world.hook.world.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&world);
+        let strike: Arc<dyn Strike> = world.clone();
+        world.board.connect(&strike);
+        world.start_all();
+        world.settle_strangers(inventory, &env);
+        world
+    }
+
+    fn start_all(&self) {
+        let nodes =
+            [inventory::AZURE, inventory::CONFIGURATION_SERVER, inventory::VCENTER, inventory::ORCHESTRATOR];
+        let servers = self.process_servers.keys().chain(self.master_targets.keys()).map(String::as_str);
+        for node in nodes.into_iter().chain(servers) {
+            if let Err(error) = self.start(&NodeName::from(node)) {
+                self.emit(What::Note { text: format!("{node} does not start: {error}") });
+            }
+        }
+    }
+
+    /// Virtual machines of others that run in Azure.
+    fn settle_strangers(&self, inventory: &Inventory, env: &Env) {
+        for other in inventory.bystanders.iter().filter(|b| b.site == Side::Azure) {
+            let vm = build::stranger(env, &other.name);
+            if let Err(error) = self.azure.console(Actor::Setup).put_vm(vm) {
+                self.emit(What::Note { text: format!("{} does not exist: {error:?}", other.name) });
+            }
+        }
+    }
+
+    /// What the product was told.
+    pub fn product_config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Reports something the lab itself does.
+    pub fn emit(&self, what: What) {
+        use failback_wire::event::EventSink;
+        self.recorder.take(self.clock.now(), &NodeName::from("lab"), what);
+    }
+
+    /// Writes of the product's journal, over all its epochs.
+    pub fn journal_writes(&self) -> u64 {
+        self.hook.writes.load(Ordering::Relaxed)
+    }
+
+    fn product(&self) -> MutexGuard<'_, Option<Arc<Orchestrator>>> {
+        self.product.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts (a new epoch of) a node's software on what it has on disk.
+    fn start(&self, node: &NodeName) -> Result<(), String> {
+        let ctx = self.net.start_node(node);
+        let net = &self.net;
+        match node.as_str() {
+            inventory::AZURE => self.azure.boot(ctx, net),
+            inventory::VCENTER => self.vcenter.boot(ctx, net),
+            inventory::CONFIGURATION_SERVER => self.cs.boot(ctx).map_err(|e| e.to_string())?,
+            inventory::ORCHESTRATOR => self.start_product(ctx)?,
+            name => match (self.process_servers.get(name), self.master_targets.get(name)) {
+                (Some(server), _) => server.boot(ctx, net),
+                (None, Some(server)) => server.boot(ctx, net),
+                (None, None) => return Err(format!("there is no node {name} that could be started")),
+            },
+        }
+        Ok(())
+    }
+
+    fn start_product(&self, ctx: Ctx) -> Result<(), String> {
+        let mut product = self.product();
+        let image = match product.as_ref().map(|p| p.image()) {
+            Some(image) => Some(image.map_err(|e| e.to_string())?),
+            None => None,
+        };
+        let (fence, hook) = (ctx.fence.clone(), self.hook.clone());
+        let started = Orchestrator::start(ctx, self.config.clone(), image.as_deref(), hook);
+        let started = started.map_err(|e| e.to_string())?;
+        self.net.bind(inventory::ORCHESTRATOR, fence, started.router());
+        *product = Some(started);
+        Ok(())
+    }
+
+    /// A vCenter session of a product that died may still be open: nobody else can close it.
+    fn lost_a_session(&self) -> bool {
+        let died = self.product_died.load(Ordering::Relaxed);
+        died != NEVER && self.clock.now().since(VirtualMs(died)) <= SESSION_IDLE
+    }
+
+    fn note_death(&self, node: &NodeName) {
+        if node.as_str() == inventory::ORCHESTRATOR {
+            self.product_died.store(self.clock.now().0, Ordering::Relaxed);
+        }
+        self.emit(What::NodeCrashed { node: node.clone() });
+    }
+
+    /// A node's software dies, now; it starts again by itself after `back`, if that is given.
+    pub fn crash(&self, node: &NodeName, back: Option<Duration>) {
+        self.net.crash(node);
+        self.crashed(node, back);
+    }
+
+    /// A node's software starts again.
+    ///
+    /// # Errors
+    /// When there is no such node, or it does not start from what it has on disk.
+    pub fn restart(&self, node: &NodeName) -> Result<(), String> {
+        self.start(node)
+    }
+
+    fn crashed(&self, node: &NodeName, back: Option<Duration>) {
+        self.note_death(node);
+        let Some(back) = back else { return };
+        let (world, node) = (self.me.clone(), node.clone());
+        in_the_lab(async move {
+            tokio::time::sleep(back).await;
+            let Some(world) = world.upgrade() else { return };
+            if let Err(error) = world.start(&node) {
+                world.emit(What::Note { text: format!("{node} does not start: {error}") });
+            }
+        });
+    }
+}
+
+/// Starts a task that belongs to no node.
+#[expect(clippy::disallowed_methods, reason = "supervisors and fault timers outlive every node")]
+fn in_the_lab(future: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(future);
+}
+
+/// Says where each node stands.
+fn place_nodes(net: &Switchboard, inventory: &Inventory) {
+    let place = |node: &str, zone| net.place(&NodeName::from(node), zone);
+    place(inventory::VCENTER, Zone::OnPremises);
+    place(inventory::CONFIGURATION_SERVER, Zone::OnPremises);
+    place(BUILT_IN_PROCESS_SERVER, Zone::OnPremises);
+    for mt in &inventory.master_targets {
+        place(&mt.id, Zone::OnPremises);
+    }
+    for ps in &inventory.process_servers {
+        let zone = match ps.location {
+            Side::OnPremises => Zone::OnPremises,
+            Side::Azure => Zone::AzureNetwork,
+        };
+        place(&ps.id, zone);
+    }
+    for machine in &inventory.machines {
+        place(&format!("{}@on-premises", machine.name), Zone::OnPremises);
+        place(&format!("{}@azure", machine.name), Zone::AzureNetwork);
+    }
+}

@@ -1,0 +1,105 @@
+//! Plain observations of the world, read off the fakes and not off what the product believes.
+
+use super::World;
+use crate::scenario::inventory;
+use failback_oracle::{DiskSeen, ItemSeen, Observation, ReadBlocks, VmSeen};
+use failback_replication::disk::Disk;
+use failback_wire::event::{DiskRef, VmRef};
+use failback_wire::ids::{JobId, MachineName, PointId, Site};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+fn disk_seen(disk: DiskRef, content: Disk) -> DiskSeen {
+    let blocks = content.blocks();
+    let read: ReadBlocks = Arc::new(move |each| {
+        for (block, page) in content.allocated() {
+            each(block, page.bytes());
+        }
+    });
+    DiskSeen { disk, blocks, content: read }
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().filter_map(|v| Some(v.as_str()?.to_owned())).collect()
+}
+
+impl World {
+    /// What the oracle judges at rest and at the end.
+    pub fn observation(&self) -> Observation {
+        let on_premises = self.vcenter.vms().into_iter().map(|vm| VmSeen {
+            vm: VmRef { site: Site::OnPremises, name: vm.name },
+            on: vm.on,
+            disks: vm.disks.into_iter().map(DiskRef::Vmdk).collect(),
+            snapshots: vm.snapshots,
+        });
+        let in_azure = self.azure.vms().into_iter().map(|(name, on)| VmSeen {
+            disks: self.azure.vm_disks(&name).into_iter().map(|(disk, _)| DiskRef::Managed(disk)).collect(),
+            vm: VmRef { site: Site::Azure, name },
+            on,
+            snapshots: Vec::new(),
+        });
+        let vmdks = self.vcenter.vmdks().into_iter().map(|(uuid, d)| disk_seen(DiskRef::Vmdk(uuid), d));
+        let managed = self.azure.disks().into_iter().map(|(name, d)| disk_seen(DiskRef::Managed(name), d));
+        let product = self.product().as_ref().map(|p| p.observe()).unwrap_or_default();
+        let mut leftovers = self.azure.leftovers();
+        if !self.lost_a_session() {
+            leftovers.extend(self.vcenter.leftovers());
+        }
+        Observation {
+            vms: on_premises.chain(in_azure).collect(),
+            disks: vmdks.chain(managed).collect(),
+            items: self.items(&product),
+            open_jobs: open_jobs(&product),
+            leftovers,
+        }
+    }
+
+    fn items(&self, product: &Value) -> Vec<ItemSeen> {
+        let one = |item: &MachineName| {
+            let view = &product["items"][item.as_str()];
+            ItemSeen {
+                item: item.clone(),
+                state: view["state"].as_str().unwrap_or_default().to_owned(),
+                allowed: texts(&view["allowed"]),
+                points: texts(&view["points"]).into_iter().map(PointId::from).collect(),
+            }
+        };
+        let known = |item: &&MachineName| !product["items"][item.as_str()].is_null();
+        self.machines.iter().filter(known).map(one).collect()
+    }
+
+    /// Power of a virtual machine; `None` when there is none.
+    pub fn power(&self, vm: &VmRef) -> Option<bool> {
+        match vm.site {
+            Site::OnPremises => self.vcenter.vms().into_iter().find(|v| v.name == vm.name).map(|v| v.on),
+            Site::Azure => self.azure.vms().into_iter().find(|(name, _)| *name == vm.name).map(|(_, on)| on),
+        }
+    }
+
+    /// Everything that a twin run must share: all inventories, servers, guests and items.
+    pub fn observe(&self) -> Value {
+        let servers = self.process_servers.iter().map(|(id, s)| (id.clone(), s.observe()));
+        let targets = self.master_targets.iter().map(|(id, s)| (id.clone(), s.observe()));
+        let mut product = self.product().as_ref().map(|p| p.observe()).unwrap_or_default();
+        for item in product["items"].as_object_mut().into_iter().flat_map(|items| items.values_mut()) {
+            // What the monitor happens to have seen by now is knowledge, not state.
+            for seen in ["points", "health", "healthErrors"] {
+                item[seen] = Value::Null;
+            }
+        }
+        json!({
+            inventory::VCENTER: self.vcenter.observe(),
+            inventory::AZURE: self.azure.observe(),
+            inventory::CONFIGURATION_SERVER: self.cs.observe(),
+            "servers": servers.chain(targets).collect::<serde_json::Map<_, _>>(),
+            "guests": self.guests.observe(),
+            "items": product["items"],
+        })
+    }
+}
+
+fn open_jobs(product: &Value) -> Vec<JobId> {
+    let jobs = product["jobs"].as_array().into_iter().flatten();
+    let open = jobs.filter(|j| j["ended"].is_null());
+    open.filter_map(|j| j["request"]["job"].as_str()).map(JobId::from).collect()
+}

@@ -1,0 +1,108 @@
+//! Every bad file of `tests/data/bad` has its diagnostic, and none ends in a panic.
+
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+use support::{root, run, scratch};
+
+fn bad() -> PathBuf {
+    root().join("tests/data/bad")
+}
+
+#[test]
+fn every_bad_file_has_its_diagnostic() {
+    let mut names: Vec<String> =
+        fs::read_dir(bad()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.retain(|name| name.ends_with(".scenario.yaml") && !name.starts_with("twice-the-same-name"));
+    names.sort();
+    assert!(names.len() >= 35, "only {} bad files", names.len());
+    for name in names {
+        for verb in ["check", "run"] {
+            let ran = run(&bad(), &[verb, &name]);
+            assert_eq!(ran.code, Some(3), "{verb} {name}\n{ran}");
+            assert!(!ran.stderr.contains("panicked"), "{verb} {name}\n{ran}");
+            if verb == "check" {
+                insta::assert_snapshot!(name.trim_end_matches(".scenario.yaml"), ran);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_name_belongs_to_one_scenario() {
+    let files = ["twice-the-same-name.scenario.yaml", "twice-the-same-name-too.scenario.yaml"];
+    let ran = run(&bad(), &["check", files[0], files[1]]);
+    insta::assert_snapshot!("twice-the-same-name", ran);
+    assert_eq!(run(&bad(), &["check", files[0]]).code, Some(0), "each of them alone is good");
+}
+
+#[test]
+fn an_estate_says_its_version() {
+    insta::assert_snapshot!(run(&bad(), &["check", "estates/no-version.estate.yaml"]));
+}
+
+#[test]
+fn an_estate_outside_of_the_scenarios_is_not_read() {
+    let folder = scratch("outside");
+    let inner = folder.join("scenarios/topic");
+    fs::create_dir_all(&inner).unwrap();
+    let estate = "schema: failback-lab/1\nmachines:\n  - name: web01\n";
+    fs::write(folder.join("secret.estate.yaml"), estate).unwrap();
+    let scenario = "schema: failback-lab/1\nname: a/b\nabout: It reads what it must not.\n\
+                    estate: ../../secret.estate.yaml\nsteps:\n  - wait: 5m\n";
+    fs::write(inner.join("a.scenario.yaml"), scenario).unwrap();
+    let ran = run(&folder, &["check", "scenarios"]);
+    assert_eq!(ran.code, Some(3), "{ran}");
+    assert!(ran.stderr.contains("the estate lies outside of `scenarios`"), "{ran}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_out_of_the_scenarios_is_not_followed_either() {
+    let folder = scratch("link");
+    let inner = folder.join("scenarios");
+    fs::create_dir_all(&inner).unwrap();
+    fs::write(folder.join("secret.estate.yaml"), "schema: failback-lab/1\nmachines:\n  - name: web01\n")
+        .unwrap();
+    std::os::unix::fs::symlink("../secret.estate.yaml", inner.join("inside.estate.yaml")).unwrap();
+    let scenario = "schema: failback-lab/1\nname: a/b\nabout: It reads what it must not.\n\
+                    estate: inside.estate.yaml\nsteps:\n  - wait: 5m\n";
+    fs::write(inner.join("a.scenario.yaml"), scenario).unwrap();
+    let ran = run(&folder, &["run", "scenarios"]);
+    assert_eq!(ran.code, Some(3), "{ran}");
+    assert!(ran.stderr.contains("the estate lies outside of `scenarios`"), "{ran}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_ring_of_links_ends() {
+    let folder = scratch("ring");
+    fs::create_dir_all(folder.join("a")).unwrap();
+    std::os::unix::fs::symlink("..", folder.join("a/up")).unwrap();
+    assert_eq!(run(&folder, &["run", "."]).code, Some(4));
+}
+
+#[test]
+fn a_file_that_is_too_long_is_not_read() {
+    let folder = scratch("long");
+    let text = format!("# {}\n", "x".repeat(78)).repeat(15_000);
+    fs::write(folder.join("long.scenario.yaml"), text).unwrap();
+    let ran = run(&folder, &["check", "long.scenario.yaml"]);
+    assert_eq!(ran.code, Some(3), "{ran}");
+    assert!(ran.stderr.contains("the file is longer than 1024 KiB"), "{ran}");
+}
+
+#[test]
+fn good_files_run_beside_bad_ones() {
+    let folder = scratch("beside");
+    let estate = "inline-estate: {machines: [{name: web01}]}";
+    let good =
+        format!("schema: failback-lab/1\nname: a/good\nabout: Fine.\n{estate}\nsteps:\n  - wait: 5m\n");
+    fs::write(folder.join("good.scenario.yaml"), good).unwrap();
+    fs::write(folder.join("bad.scenario.yaml"), "steps: 3\n").unwrap();
+    let listed = run(&folder, &["list", "."]);
+    assert_eq!(listed.code, Some(3));
+    assert_eq!(listed.stdout, "a/good    Fine.\n");
+    assert!(run(&folder, &["run", "."]).stdout.contains("a/good"), "the good one ran");
+}

@@ -1,0 +1,125 @@
+//! The command line as its users meet it.
+
+mod support;
+
+use std::fs;
+use std::io::Read as _;
+use std::process::Stdio;
+use support::{command, root, run, scratch};
+
+#[test]
+fn help_teaches() {
+    insta::assert_snapshot!("help", run(&root(), &["--help"]));
+    insta::assert_snapshot!("help-run", run(&root(), &["run", "--help"]));
+    insta::assert_snapshot!("help-short", run(&root(), &["-h"]));
+}
+
+#[test]
+fn wrong_usage_is_2() {
+    for args in [
+        &[][..],
+        &["rn"],
+        &["run", "--seed", "many"],
+        &["run", "--wire", "http2"],
+        &["run", "--jobs", "0"],
+        &["explain"],
+        &["schema", "plan"],
+    ] {
+        let ran = run(&root(), args);
+        assert_eq!(ran.code, Some(2), "{args:?}\n{ran}");
+        assert!(ran.stderr.contains("--help") || ran.stderr.contains("Usage"), "{args:?}\n{ran}");
+    }
+}
+
+#[test]
+fn nothing_to_run_is_4() {
+    let ran = run(&root(), &["run", "tests/data/empty"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(4), "nothing ran: no scenarios there\n"));
+    let ran = run(&root(), &["run", "--filter", "no-such-thing"]);
+    assert_eq!(ran.code, Some(4), "{ran}");
+    assert!(ran.stderr.contains("contains `no-such-thing`"), "{ran}");
+    assert_eq!(run(&root(), &["list", "tests/data/empty"]).code, Some(4));
+    assert_eq!(run(&root(), &["check", "tests/data/empty"]).code, Some(4));
+}
+
+#[test]
+fn what_cannot_be_read_or_written_is_74() {
+    let ran = run(&root(), &["run", "no/such/folder"]);
+    assert_eq!(ran.code, Some(74), "{ran}");
+    assert!(ran.stderr.starts_with("error: cannot read no/such/folder: "), "{ran}");
+    for flag in ["--junit", "--events"] {
+        let ran = run(&root(), &["run", flag, "no/such/folder/out"]);
+        assert_eq!(ran.code, Some(74), "{ran}");
+        assert!(ran.stdout.is_empty(), "nothing runs when its report cannot be written\n{ran}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_behind_standard_output_is_74() {
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let status = command(&root(), &["schema"]).stdout(full).status().unwrap();
+    assert_eq!(status.code(), Some(74));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let mut child =
+        command(&root(), &["schema"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut first = [0; 1];
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut first).unwrap();
+    drop(stdout);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn explain_shows_the_catalogue() {
+    insta::assert_snapshot!("explain-95226", run(&root(), &["explain", "95226"]));
+    insta::assert_snapshot!("explain-fb1303", run(&root(), &["explain", "fb1303"]));
+    let ran = run(&root(), &["explain", "FB13O3"]);
+    assert_eq!(ran.code, Some(2));
+    assert_eq!(ran.stderr, "error: there is no error `FB13O3`; did you mean `FB1303`?\n");
+}
+
+#[test]
+fn schemas_are_json_and_know_every_step() {
+    let ran = run(&root(), &["schema"]);
+    assert_eq!(ran.code, Some(0));
+    let schema: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(schema["required"], serde_json::json!(["schema", "name", "about", "steps"]));
+    assert_eq!(schema["additionalProperties"], false);
+    let steps = schema["$defs"]["Step"]["oneOf"].as_array().unwrap();
+    let names: Vec<&str> = steps.iter().map(|s| s["required"][0].as_str().unwrap()).collect();
+    insta::assert_snapshot!("schema-steps", names.join(" "));
+    let ran = run(&root(), &["schema", "estate"]);
+    let schema: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(schema["title"], "Failback Lab estate");
+}
+
+#[test]
+fn shipped_files_hold_no_mistakes_and_are_listed() {
+    let ran = run(&root(), &["check"]);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(ran.stdout.ends_with(": no mistakes\n"), "{ran}");
+    let ran = run(&root(), &["list", "--filter", "snapshot/"]);
+    insta::assert_snapshot!("list", ran);
+}
+
+#[test]
+fn reports_are_written() {
+    let folder = scratch("reports");
+    let (junit, events) = (folder.join("out.xml"), folder.join("out.jsonl"));
+    let args = ["run", "--filter", "happy/windows-original", "--junit", junit.to_str().unwrap(), "--events"];
+    let ran = run(&root(), &[&args[..], &[events.to_str().unwrap()]].concat());
+    let line = ran.stdout.lines().next().unwrap_or_default();
+    assert!(line.contains("] happy/windows-original-location"), "{ran}");
+    let xml = fs::read_to_string(junit).unwrap();
+    assert!(xml.contains(r#"<testcase name="happy/windows-original-location""#), "{xml}");
+    for line in fs::read_to_string(events).unwrap().lines() {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(event["scenario"], "happy/windows-original-location");
+    }
+}
