@@ -8,6 +8,7 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use failback_replication::relay::RelayError;
 use failback_replication::target::TargetError;
+use failback_wire::event::Mark;
 use failback_wire::http::{MAX_BODY, StatusCode};
 use failback_wire::ids::{DiskId, SessionId};
 use failback_wire::node::Ctx;
@@ -180,8 +181,23 @@ async fn put<H: SessionHost>(
     live(&host).and_then(|host| host.put(spec)).map(Json).into_response()
 }
 
-async fn view<H: SessionHost>(State(host): State<Weak<H>>, Path(id): Path<SessionId>) -> Response {
-    live(&host).and_then(|host| host.view(&id)).map(Json).into_response()
+#[derive(Deserialize)]
+struct After {
+    after: Option<Mark>,
+}
+
+async fn view<H: SessionHost>(
+    State(host): State<Weak<H>>,
+    Path(id): Path<SessionId>,
+    Query(asked): Query<After>,
+) -> Response {
+    let view = live(&host).and_then(|host| host.view(&id));
+    view.map(|view| match asked.after {
+        Some(after) => view.only_after(after),
+        None => view,
+    })
+    .map(Json)
+    .into_response()
 }
 
 async fn frames<H: SessionHost>(

@@ -94,6 +94,8 @@ pub struct Knobs {
     pub silent_after: Duration,
     /// Beyond this age of the newest mark an alert is raised; it gates nothing (R8).
     pub rpo_threshold: Duration,
+    /// Runs every step, and every undo, once more after it succeeded: how tests hold that they converge.
+    pub run_twice: bool,
     /// `Retry-After` on 202 replies, in seconds; `None` sends none.
     pub retry_after: Option<u32>,
     /// Most instances a recovery plan may hold (L1).
@@ -128,6 +130,7 @@ impl Default for Knobs {
             poll_every: Duration::from_secs(300),
             silent_after: Duration::from_secs(900),
             rpo_threshold: Duration::from_secs(900),
+            run_twice: false,
             retry_after: Some(30),
             plan_instances: 100,
             plan_groups: 7,

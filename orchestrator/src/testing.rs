@@ -257,7 +257,7 @@ impl Book for Script {
             Checked { refusals, ..Checked::default() }
         })
     }
-    fn glance<'a>(&'a self, _: &'a Services, item: &'a Item) -> BoxFuture<'a, Glance> {
+    fn glance<'a>(&'a self, _: &'a Services, item: &'a Item, _: &'a [Point]) -> BoxFuture<'a, Glance> {
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(1)).await;
             let mut glance =
@@ -292,6 +292,7 @@ pub(crate) fn seen(machine: &str, points: &[u64]) -> Glance {
         disks: vec![DiskProgress { disk: Some(disk), synced: true, ..DiskProgress::default() }],
         rolled_to: None,
         resync_required: None,
+        kept: None,
     };
     Glance { view: Some(view), findings: Vec::new() }
 }

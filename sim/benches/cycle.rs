@@ -18,7 +18,8 @@ fn scenario(file: &str) -> CheckedScenario {
 }
 
 fn once(checked: &CheckedScenario, wire: Wire) -> Played {
-    let script = Script { checked, seed: 1, wire, keep_log: false, twin: None, crash: None };
+    let script =
+        Script { checked, seed: 1, wire, keep_log: false, twin: None, crash: None, run_twice: false };
     let played = play(&script);
     assert!(played.findings.is_empty(), "{:?}", played.findings);
     played

@@ -123,3 +123,19 @@ fn reports_are_written() {
         assert_eq!(event["scenario"], "happy/windows-original-location");
     }
 }
+
+#[test]
+fn two_processes_and_two_wires_write_the_same_events() {
+    let folder = scratch("determinism");
+    let events = |name: &str, wire: &str| {
+        let file = folder.join(name);
+        let args = ["run", "--filter", "happy/", "--wire", wire, "--events", file.to_str().unwrap()];
+        let ran = run(&root(), &args);
+        assert_eq!(ran.code, Some(0), "{ran}");
+        fs::read_to_string(file).unwrap()
+    };
+    let (first, second, http1) = (events("a", "direct"), events("b", "direct"), events("c", "http1"));
+    assert!(first == second, "two processes differ");
+    let told = |text: &str| text.replace(r#""wire":"http1""#, r#""wire":"direct""#);
+    assert!(first == told(&http1), "the wires differ");
+}

@@ -13,6 +13,7 @@ fn script(checked: &CheckedScenario, crash: Option<Crash>) -> Script<'_> {
         keep_log: false,
         twin: None,
         crash,
+        run_twice: false,
     }
 }
 

@@ -185,8 +185,9 @@ fn pairs(a: &Disk, b: Option<&Disk>) -> Vec<(u64, Page, Page)> {
 pub(super) fn page_list(disk: &Disk, previous: Option<&Disk>, range: ByteRange) -> PageList {
     let mut list = PageList::default();
     let zero = [0u8; PAGE as usize];
+    let (first, last) = (range.start / BLOCK_BYTES, range.end / BLOCK_BYTES);
     for (block, now, before) in pairs(disk, previous) {
-        if previous.is_some() && now == before {
+        if block < first || block > last || previous.is_some() && now == before {
             continue;
         }
         for (at, (now, before)) in

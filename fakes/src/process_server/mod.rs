@@ -157,6 +157,7 @@ impl Session {
             phase: if relay.phase == Phase::Stopped { Phase::Stopped } else { target.phase },
             last_mark: relay.last_mark,
             resync_required: target.resync_required.or(relay.resync_required),
+            kept: None,
             disks: disks.collect(),
             ..target
         }

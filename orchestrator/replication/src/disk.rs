@@ -32,9 +32,10 @@ impl Page {
     pub fn new(bytes: &[u8; BLOCK]) -> Self {
         Self(Arc::new(PageInner { bytes: Box::new(*bytes), hash: OnceLock::new() }))
     }
-    /// A page from a slice of exactly 4096 bytes; `None` for any other length.
+    /// A page from a slice of exactly 4096 bytes; `None` for any other length. Zeros take no memory.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self::new)
+        let bytes: &[u8; BLOCK] = bytes.try_into().ok()?;
+        Some(if bytes == &[0; BLOCK] { Self::zero() } else { Self::new(bytes) })
     }
     /// The bytes.
     pub fn bytes(&self) -> &[u8; BLOCK] {

@@ -241,6 +241,7 @@ impl Relay {
             disks: self.synced.iter().map(progress).collect(),
             rolled_to: None,
             resync_required: self.resync_required.clone(),
+            kept: None,
         }
     }
 }

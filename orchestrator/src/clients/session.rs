@@ -3,7 +3,7 @@
 use super::component::{ComponentClient, ComponentError, segment};
 use failback_wire::http::{Http, Method};
 use failback_wire::ids::{PointId, SessionId};
-use failback_wire::proto::session::{Roll, ServerHealth, SessionSpec, SessionView};
+use failback_wire::proto::session::{Point, Roll, ServerHealth, SessionSpec, SessionView};
 use serde_json::Value;
 
 /// How a call about a session can fail.
@@ -35,6 +35,28 @@ impl SessionClient {
     /// See [`SessionError`]; `unknown-session` when it is not known there.
     pub async fn get(&self, host: &str, session: &SessionId) -> Result<SessionView, SessionError> {
         self.peer.call("session.get", Method::GET, host, &path(session, ""), None::<&()>).await
+    }
+
+    /// The same, for someone who knows these points already: only newer ones cross the wire, as long as the
+    /// known ones are those that are still kept.
+    ///
+    /// # Errors
+    /// See [`SessionError`]; `unknown-session` when it is not known there.
+    pub async fn watch(
+        &self,
+        host: &str,
+        session: &SessionId,
+        known: &[Point],
+    ) -> Result<SessionView, SessionError> {
+        if let Some(newest) = known.last() {
+            let path = path(session, &format!("?after={}", newest.mark.0));
+            let view: SessionView =
+                self.peer.call("session.get", Method::GET, host, &path, None::<&()>).await?;
+            if let Some(view) = view.complete(known) {
+                return Ok(view);
+            }
+        }
+        self.get(host, session).await
     }
 
     /// No more frames; what was received is processed. Idempotent.

@@ -8,12 +8,12 @@ use crate::workflow::{Finding, Glance};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::{ErrorDoc, Report};
 use failback_wire::proto::cs::{Component, ServerRow};
-use failback_wire::proto::session::SessionSpec;
+use failback_wire::proto::session::{Point, SessionSpec};
 
 /// Looks; touches nothing. Silence becomes a finding, which counts once it has lasted.
-pub(crate) async fn glance(services: &Services, item: &Item) -> Glance {
+pub(crate) async fn glance(services: &Services, item: &Item, known: &[Point]) -> Glance {
     let Some(spec) = item.session() else { return Glance::default() };
-    let mut glance = session(services, item, spec).await;
+    let mut glance = session(services, item, spec, known).await;
     servers(services, item, &mut glance).await;
     agent(services, item, &mut glance).await;
     glance
@@ -21,14 +21,14 @@ pub(crate) async fn glance(services: &Services, item: &Item) -> Glance {
 
 /// The end of the session that holds its recovery points: the master target on the way home, the process
 /// server on the way to Azure.
-async fn session(services: &Services, item: &Item, spec: &SessionSpec) -> Glance {
+async fn session(services: &Services, item: &Item, spec: &SessionSpec, known: &[Point]) -> Glance {
     let (host, doc, server) = match (&spec.target, item.leg) {
         (Some(target), Leg::Reverse) => (target, &MT_HEARTBEAT, &item.master_target),
         (Some(_) | None, Leg::Forward) | (None, Leg::Reverse) => {
             (&spec.relay, &PS_HEARTBEAT, &item.process_server)
         }
     };
-    match services.sessions.get(host, &spec.session).await {
+    match services.sessions.watch(host, &spec.session, known).await {
         Ok(view) => {
             let resync = view.resync_required.as_ref().map(|why| {
                 let report = Report::new(&INITIAL_SYNC_PROBLEM, item.name.as_str(), why.as_str());

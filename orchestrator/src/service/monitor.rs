@@ -10,7 +10,7 @@ use failback_wire::error::Report;
 use failback_wire::event::What;
 use failback_wire::ids::{MachineName, PointId, SessionId};
 use failback_wire::proto::session::{Point, SessionView};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::time::sleep_until;
@@ -91,7 +91,14 @@ pub(crate) async fn refresh(me: &Arc<Orchestrator>, names: &[MachineName]) {
 
 async fn look_at(me: Arc<Orchestrator>, item: Item) {
     let begun = me.now();
-    let glance = me.book().glance(me.services(), &item).await;
+    let known = {
+        let sights = me.sights();
+        let sight = sights.get(&item.name);
+        let view = sight.and_then(|sight| sight.view.as_ref());
+        let same = view.filter(|view| item.session().is_some_and(|spec| spec.session == view.session));
+        same.map(|view| view.points.clone()).unwrap_or_default()
+    };
+    let glance = me.book().glance(me.services(), &item, &known).await;
     let name = item.name.clone();
     let session = |item: &Item| item.session().map(|spec| (spec.session.clone(), spec.epoch));
     let current = me.journal().read(|state| state.items.get(&name).filter(|now| watched(now)).cloned());
@@ -122,18 +129,18 @@ impl Orchestrator {
             findings.extend(self.rpo(item, view));
         }
         let (health, errors) = self.derive(&item.name, findings);
-        if let Some(sight) = self.sights().get_mut(&item.name) {
-            sight.health = health;
-            sight.errors = errors;
-            if let Some(view) = &glance.view {
-                sight.seen = Some(self.now());
-                sight.view = Some(view.clone());
-            }
-        }
         let synced =
             |view: &SessionView| !view.points.is_empty() && view.disks.iter().all(|disk| disk.synced);
         let first = item.state == ProtectionState::InitialReplicationInProgress
             && glance.view.as_ref().is_some_and(synced);
+        if let Some(sight) = self.sights().get_mut(&item.name) {
+            sight.health = health;
+            sight.errors = errors;
+            if glance.view.is_some() {
+                sight.seen = Some(self.now());
+                sight.view = glance.view;
+            }
+        }
         if first {
             let state = ProtectionState::Protected;
             let record = Record::ItemChanged { at: self.now(), item: item.name.clone(), state };
@@ -147,18 +154,25 @@ impl Orchestrator {
 
     /// Offers the points that are new, withdraws those that are gone.
     fn offer(&self, item: &Item, view: &SessionView) {
-        let now: BTreeMap<PointId, Point> =
-            view.points.iter().map(|point| (point.point.clone(), point.clone())).collect();
-        let before = {
+        let (gone, new) = {
             let mut sights = self.sights();
             let sight = sights.entry(item.name.clone()).or_default();
             sight.session = Some(view.session.clone());
-            std::mem::replace(&mut sight.points, now.clone())
+            let new: Vec<&Point> =
+                view.points.iter().filter(|point| !sight.points.contains_key(&point.point)).collect();
+            let mut gone = Vec::new();
+            if sight.points.len() + new.len() != view.points.len() {
+                let now: BTreeSet<&PointId> = view.points.iter().map(|point| &point.point).collect();
+                gone.extend(sight.points.keys().filter(|point| !now.contains(point)).cloned());
+                sight.points.retain(|point, _| now.contains(point));
+            }
+            sight.points.extend(new.iter().map(|point| (point.point.clone(), (*point).clone())));
+            (gone, new)
         };
-        for point in before.keys().filter(|point| !now.contains_key(*point)) {
-            self.emit(What::PointWithdrawn { item: item.name.clone(), point: point.clone() });
+        for point in gone {
+            self.emit(What::PointWithdrawn { item: item.name.clone(), point });
         }
-        for point in view.points.iter().filter(|point| !before.contains_key(&point.point)) {
+        for point in new {
             self.emit(What::PointOffered {
                 item: item.name.clone(),
                 session: view.session.clone(),

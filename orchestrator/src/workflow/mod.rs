@@ -29,7 +29,7 @@ use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
 use failback_wire::http::BoxFuture;
 use failback_wire::ids::MachineName;
-use failback_wire::proto::session::SessionView;
+use failback_wire::proto::session::{Point, SessionView};
 use std::collections::BTreeMap;
 
 /// What the runner and the monitor need to know about the domain. The product has one; tests script theirs.
@@ -39,8 +39,14 @@ pub trait Book: Send + Sync {
     /// Gathers facts and evaluates every rule over them; touches nothing. No refusal: it may begin.
     fn precheck<'a>(&'a self, services: &'a Services, request: &'a Request) -> BoxFuture<'a, Checked>;
     /// Looks at an item's session and at the servers that carry it; touches nothing.
-    fn glance<'a>(&'a self, services: &'a Services, item: &'a Item) -> BoxFuture<'a, Glance> {
-        Box::pin(crate::service::glance(services, item))
+    /// `known` are the points that the last look brought.
+    fn glance<'a>(
+        &'a self,
+        services: &'a Services,
+        item: &'a Item,
+        known: &'a [Point],
+    ) -> BoxFuture<'a, Glance> {
+        Box::pin(crate::service::glance(services, item, known))
     }
 }
 

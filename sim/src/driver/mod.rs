@@ -51,6 +51,7 @@ pub fn run(checked: &CheckedScenario, options: &RunOptions) -> Outcome {
         keep_log: options.events,
         twin: None,
         crash: options.crash,
+        run_twice: false,
     };
     let mut played = watched(&script);
     for refusal in std::mem::take(&mut played.refusals) {

@@ -28,6 +28,8 @@ pub struct Script<'a> {
     pub twin: Option<Twin>,
     /// Crash the orchestrator somewhere.
     pub crash: Option<Crash>,
+    /// Run every step and every undo of the product's workflows twice.
+    pub run_twice: bool,
 }
 
 /// Where a twin differs: the request of this step (index from 0) is not sent, and the run ends at `until`.
@@ -143,6 +145,7 @@ async fn on_stage(script: &Script<'_>) -> Played {
         wire: script.wire.into(),
         keep_log: script.keep_log,
         crash: script.crash,
+        run_twice: script.run_twice,
     };
     let world = World::build(&script.checked.inventory, options, Arc::new(Board::default()));
     let client = Client::new(

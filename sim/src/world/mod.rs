@@ -52,6 +52,8 @@ pub struct WorldOptions {
     pub keep_log: bool,
     /// Crash the orchestrator at one of its journal writes.
     pub crash: Option<Crash>,
+    /// Run every step and every undo of the product's workflows twice.
+    pub run_twice: bool,
 }
 
 /// The world.
@@ -123,7 +125,8 @@ impl World {
         let shared: Arc<dyn Network> = Arc::new(net.clone());
         let machines = inventory.machines.iter();
         let born: Vec<Born> = machines.map(|m| Born::new(&env, m)).collect();
-        let config = build::product(inventory);
+        let mut config = build::product(inventory);
+        config.knobs.run_twice = options.run_twice;
         recorder.set_oracle(Oracle::new(&build::oracle(inventory, &born)));
         place_nodes(&net, inventory);
 

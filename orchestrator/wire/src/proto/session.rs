@@ -7,7 +7,7 @@
 //! | call | what |
 //! |---|---|
 //! | `PUT /v1/sessions/{id}` [`SessionSpec`] → [`SessionView`] | create, or take up again with a higher epoch; idempotent |
-//! | `GET /v1/sessions/{id}` → [`SessionView`] | state, progress, points |
+//! | `GET /v1/sessions/{id}?after=` → [`SessionView`] | state, progress, points; with `after` only points of later marks |
 //! | `POST /v1/sessions/{id}/frames` (binary) → [`Ack`] | one or more frames of data and marks, back to back; at least once |
 //! | `GET /v1/sessions/{id}/disks/{disk}/hashes?epoch=&first=&count=` → [`Hashes`] | block hashes of the target, for a checksum resync |
 //! | `POST /v1/sessions/{id}/stop` → [`SessionView`] | accept no more frames; what was received is processed |
@@ -167,6 +167,52 @@ pub struct SessionView {
     pub rolled_to: Option<PointId>,
     /// Why the target wants a resynchronisation, if it does.
     pub resync_required: Option<String>,
+    /// What is said of the points that were left out, when some were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<Kept>,
+}
+
+/// What a view says of points it leaves out because the asker knows them: enough to tell whether the asker
+/// still knows exactly those that are kept. A day of points is long, and is asked for every five minutes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Points up to this mark are left out.
+    pub after: Mark,
+    /// The oldest mark that is kept, left out or not.
+    pub oldest: Option<Mark>,
+    /// [`digest`] of the marks that are left out.
+    pub digest: u64,
+}
+
+/// One number for a set of marks, whatever their order.
+pub fn digest(marks: impl Iterator<Item = Mark>) -> u64 {
+    marks.map(|mark| xxhash_rust::xxh3::xxh3_64(&mark.0.to_le_bytes())).fold(0, u64::wrapping_add)
+}
+
+impl SessionView {
+    /// The same without the points up to `after`.
+    #[must_use]
+    pub fn only_after(mut self, after: Mark) -> Self {
+        let oldest = self.points.first().map(|point| point.mark);
+        let known = self.points.iter().map(|point| point.mark).filter(|mark| *mark <= after);
+        self.kept = Some(Kept { after, oldest, digest: digest(known) });
+        self.points.retain(|point| point.mark > after);
+        self
+    }
+    /// The same with the points that were left out, taken from `known`; `None` when those kept are others.
+    pub fn complete(mut self, known: &[Point]) -> Option<Self> {
+        let Some(kept) = self.kept.take() else { return Some(self) };
+        let still = |point: &&Point| {
+            point.mark <= kept.after && kept.oldest.is_some_and(|oldest| oldest <= point.mark)
+        };
+        let mut points: Vec<Point> = known.iter().filter(still).cloned().collect();
+        if digest(points.iter().map(|point| point.mark)) != kept.digest {
+            return None;
+        }
+        points.append(&mut self.points);
+        self.points = points;
+        Some(self)
+    }
 }
 
 /// Answer to a frame.
