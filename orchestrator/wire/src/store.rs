@@ -4,6 +4,7 @@
 //! open; a crash *at* a commit is asked for through [`CommitHook`]. Every SELECT must have ORDER BY.
 
 use crate::node::Fence;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, MAIN_DB, Transaction};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -58,6 +59,8 @@ impl Store {
         if let Some(image) = image {
             conn.deserialize_read_exact(MAIN_DB, image, image.len(), false)?;
         }
+        // Without it, every new parameter of a statement has it compiled again.
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         conn.execute_batch(schema)?;
         conn.set_prepared_statement_cache_capacity(64);
         Ok(Self { conn: Arc::new(Mutex::new(conn)), fence, hook, writes: Arc::default() })

@@ -37,10 +37,15 @@ fn is_setup(what: &What) -> bool {
 
 /// The line of `event`, if it belongs in the story: what an operator would see or do, not every write.
 pub fn line(event: &Event) -> Option<String> {
-    if is_setup(&event.what) {
-        return None;
-    }
-    let text = match &event.what {
+    let text = (!is_setup(&event.what)).then(|| story(&event.what)).flatten()?;
+    // Whole seconds: the story does not change with every call that is saved; the hash knows the rest.
+    let at = event.at.to_string();
+    let at = at.split('.').next().unwrap_or(&at);
+    Some(format!("{at} {:<14} {text}", event.node.as_str()))
+}
+
+fn story(what: &What) -> Option<String> {
+    let text = match what {
         What::GuestWrote { .. }
         | What::MarkCut { .. }
         | What::DiskWritten { .. }
@@ -105,5 +110,5 @@ pub fn line(event: &Event) -> Option<String> {
         What::NodeCrashed { node } => format!("{node} crashed"),
         What::Note { text } => text.clone(),
     };
-    Some(format!("{} {:<14} {text}", event.at, event.node.as_str()))
+    Some(text)
 }
