@@ -9,7 +9,7 @@ use bytes::Bytes;
 use failback_replication::disk::{BLOCK, Disk, Page};
 use failback_replication::frame::{self, Body, Content, Frame, Run};
 use failback_replication::journal::thinned;
-use failback_replication::target::{Due, Intake, TargetError};
+use failback_replication::target::{Due, Intake, TargetError, zero_hash};
 use failback_wire::arm::blob::{BlobClient, BlobError};
 use failback_wire::arm::page_blob::ByteRange;
 use failback_wire::event::{ContentHash, DiskRef, What};
@@ -74,22 +74,26 @@ fn blob_name(client: &BlobClient) -> String {
 /// Holes up to this many bytes are read along: cheaper than another request.
 const READ_ALONG: u64 = 256 << 10;
 
-/// Reads a range of a blob, asking only for pages that hold data and the small holes between them.
-async fn read(blob: &BlobClient, offset: u64, len: u64) -> Result<Vec<u8>, BlobError> {
-    let mut out = vec![0; len as usize];
+/// The blocks of a blob within a range that are not all zeros; asks only for pages that hold data and for
+/// the small holes between them.
+async fn read(blob: &BlobClient, offset: u64, len: u64) -> Result<Vec<(u64, Page)>, BlobError> {
     let list = blob.page_list(None, ByteRange::of(offset, len)).await?;
     let mut spans: Vec<(u64, u64)> = Vec::new();
     for range in list.pages {
-        let (start, end) = (range.start.max(offset), (range.end + 1).min(offset + len));
+        // Whole blocks, though the service counts pages of 512 bytes.
+        let start = range.start.max(offset) / BLOCK as u64 * BLOCK as u64;
+        let end = (range.end + 1).next_multiple_of(BLOCK as u64).min(offset + len);
         match spans.last_mut() {
             _ if start >= end => {}
             Some((_, last)) if start <= *last + READ_ALONG => *last = end,
             Some(_) | None => spans.push((start, end)),
         }
     }
+    let mut out = Vec::new();
     for (start, end) in spans {
         let bytes = blob.get_range(start, end - start).await?;
-        out[(start - offset) as usize..(end - offset) as usize].copy_from_slice(&bytes);
+        let pages = (start / BLOCK as u64..).zip(bytes.chunks_exact(BLOCK).filter_map(Page::from_slice));
+        out.extend(pages.filter(|(_, page)| !page.is_zero()));
     }
     Ok(out)
 }
@@ -138,8 +142,12 @@ impl Upload {
         if range.first >= end {
             return Ok(Vec::new());
         }
-        let bytes = read(&blob, range.first * BLOCK as u64, (end - range.first) * BLOCK as u64).await?;
-        Ok(bytes.chunks_exact(BLOCK).filter_map(Page::from_slice).map(|page| page.hash()).collect())
+        let pages = read(&blob, range.first * BLOCK as u64, (end - range.first) * BLOCK as u64).await?;
+        let mut hashes = vec![zero_hash(); (end - range.first) as usize];
+        for (block, page) in pages {
+            hashes[(block - range.first) as usize] = page.hash();
+        }
+        Ok(hashes)
     }
 
     /// Deletes the snapshots of all points, as far as the service lets it: the session is over.
@@ -236,9 +244,8 @@ async fn compare(
         let copy = Disk::new(stated.size / BLOCK as u64);
         let mut offset = 0;
         while offset < stated.size {
-            let bytes = read(&blob, offset, READ.min(stated.size - offset)).await?;
-            for (at, page) in bytes.chunks_exact(BLOCK).filter_map(Page::from_slice).enumerate() {
-                copy.write(offset / BLOCK as u64 + at as u64, page);
+            for (block, page) in read(&blob, offset, READ.min(stated.size - offset)).await? {
+                copy.write(block, page);
             }
             offset += READ;
         }
