@@ -1,0 +1,63 @@
+//! A view that leaves out known points and those points give the whole view again, or nothing: never a mix.
+
+use failback_wire::clock::VirtualMs;
+use failback_wire::event::{Mark, PointKind};
+use failback_wire::proto::session::{Phase, Point, SessionView};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+fn points(marks: &BTreeSet<u64>) -> Vec<Point> {
+    let point = |mark: &u64| Point {
+        point: format!("s-{mark}").into(),
+        mark: Mark(*mark),
+        kind: PointKind::Crash,
+        time: VirtualMs(*mark),
+        group: false,
+        snapshots: BTreeMap::new(),
+    };
+    marks.iter().map(point).collect()
+}
+
+fn view(marks: &BTreeSet<u64>) -> SessionView {
+    SessionView {
+        session: "s".into(),
+        epoch: 1,
+        phase: Phase::Replicating,
+        applied: 0,
+        received: 0,
+        last_mark: None,
+        points: points(marks),
+        disks: Vec::new(),
+        rolled_to: None,
+        resync_required: None,
+        kept: None,
+    }
+}
+
+#[test]
+fn a_day_that_grows_and_loses_its_oldest_crosses_the_wire_as_its_newest_alone() {
+    let (known, now) = (BTreeSet::from([1, 2, 3]), BTreeSet::from([2, 3, 4]));
+    let sent = view(&now).only_after(Mark(3));
+    assert_eq!(sent.points, points(&BTreeSet::from([4])));
+    assert_eq!(sent.complete(&points(&known)), Some(view(&now)));
+    // One that was thinned out of the middle cannot be told from the digest: everything is asked for again.
+    assert_eq!(view(&BTreeSet::from([1, 3, 4])).only_after(Mark(3)).complete(&points(&known)), None);
+    // All were let go.
+    assert_eq!(
+        view(&BTreeSet::new()).only_after(Mark(3)).complete(&points(&known)),
+        Some(view(&BTreeSet::new()))
+    );
+}
+
+proptest! {
+    #[test]
+    fn what_is_completed_is_the_whole_view(
+        known in prop::collection::btree_set(1_u64..40, 1..20),
+        now in prop::collection::btree_set(1_u64..60, 0..30),
+    ) {
+        let newest = Mark(*known.last().expect("at least one"));
+        if let Some(completed) = view(&now).only_after(newest).complete(&points(&known)) {
+            prop_assert_eq!(completed, view(&now));
+        }
+    }
+}
