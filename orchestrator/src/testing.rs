@@ -3,7 +3,7 @@
 
 use crate::config::Config;
 use crate::journal::{Fact, Item, ItemDisk, Leg, Operation, ProtectionState, Rest, ServerRef, Verb};
-use crate::service::{Orchestrator, Services};
+use crate::service::{Orchestrator, Roll, Services};
 use crate::workflow::{
     Book, Checked, Finding, Glance, Recovery, Request, Step, StepCtx, StepError, StepResult, Workflow,
 };
@@ -257,7 +257,13 @@ impl Book for Script {
             Checked { refusals, ..Checked::default() }
         })
     }
-    fn glance<'a>(&'a self, _: &'a Services, item: &'a Item, _: &'a [Point]) -> BoxFuture<'a, Glance> {
+    fn glance<'a>(
+        &'a self,
+        _: &'a Services,
+        item: &'a Item,
+        _: &'a [Arc<Point>],
+        _: &'a Roll,
+    ) -> BoxFuture<'a, Glance> {
         Box::pin(async move {
             tokio::time::sleep(Duration::from_millis(1)).await;
             let mut glance =
@@ -272,9 +278,9 @@ impl Book for Script {
 
 /// A session's answer with points at these times (in ms), all disks synchronised.
 pub(crate) fn seen(machine: &str, points: &[u64]) -> Glance {
-    let point = |(index, time): (usize, &u64)| Point {
+    let point = |time: &u64| Point {
         point: PointId::new(format!("{machine}-p{time}")),
-        mark: Mark(index as u64 + 1),
+        mark: Mark(*time),
         kind: PointKind::Crash,
         time: VirtualMs(*time),
         group: false,
@@ -288,7 +294,7 @@ pub(crate) fn seen(machine: &str, points: &[u64]) -> Glance {
         applied: 0,
         received: 0,
         last_mark: points.last().map(|time| VirtualMs(*time)),
-        points: points.iter().enumerate().map(point).collect(),
+        points: points.iter().map(point).map(Arc::new).collect(),
         disks: vec![DiskProgress { disk: Some(disk), synced: true, ..DiskProgress::default() }],
         rolled_to: None,
         resync_required: None,
@@ -425,7 +431,7 @@ impl Node {
     pub(crate) async fn post(&self, path: &str, body: Value) -> Reply {
         self.call("POST", path, body, None).await
     }
-    pub(crate) fn item(&self, name: &str) -> Item {
+    pub(crate) fn item(&self, name: &str) -> Arc<Item> {
         self.node.journal().read(|state| state.items[&MachineName::new(name)].clone())
     }
     /// Waits until no job is open, or the node is dead, or 3 hours have passed.

@@ -10,6 +10,10 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn scenario(file: &str) -> CheckedScenario {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches").join(file);
     let loaded = load(&[path], false);

@@ -138,6 +138,12 @@ pub(super) fn write(disk: &Disk, range: ByteRange, data: Option<&[u8]>) -> u64 {
     let (first, last) = (range.start / BLOCK_BYTES, range.end / BLOCK_BYTES);
     for block in first..=last {
         let base = block * BLOCK_BYTES;
+        if range.start <= base && base + BLOCK_BYTES - 1 <= range.end {
+            let at = (base - range.start) as usize;
+            let page = data.and_then(|data| Page::from_slice(&data[at..at + BLOCK]));
+            disk.write(block, page.unwrap_or_else(Page::zero));
+            continue;
+        }
         let from = range.start.max(base) - base;
         let to = range.end.min(base + BLOCK_BYTES - 1) - base + 1;
         let mut bytes = *disk.read(block).bytes();
@@ -173,6 +179,9 @@ pub(super) fn differing(a: &Disk, b: &Disk) -> u64 {
 
 /// Blocks that either side holds, with both pages.
 fn pairs(a: &Disk, b: Option<&Disk>) -> Vec<(u64, Page, Page)> {
+    if b.is_none() {
+        return a.allocated().into_iter().map(|(block, page)| (block, page, Page::zero())).collect();
+    }
     let mut all: BTreeMap<u64, (Page, Page)> =
         a.allocated().into_iter().map(|(block, page)| (block, (page, Page::zero()))).collect();
     for (block, page) in b.map(Disk::allocated).unwrap_or_default() {

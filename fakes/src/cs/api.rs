@@ -14,7 +14,9 @@ use failback_wire::event::What;
 use failback_wire::http::StatusCode;
 use failback_wire::ids::{MachineCopy, MachineName};
 use failback_wire::node::Ctx;
-use failback_wire::proto::cs::{Component, CsStatus, Heartbeat, Protection, Registered, Registration};
+use failback_wire::proto::cs::{
+    Component, CsStatus, Heartbeat, Protection, Registered, Registration, RollCall,
+};
 use failback_wire::store::{Store, StoreError};
 use serde_json::json;
 use std::sync::{Arc, Weak};
@@ -29,7 +31,7 @@ type Seat = State<Weak<ConfigurationServer>>;
 pub(super) fn router(server: Weak<ConfigurationServer>, passphrase: &str) -> Router {
     let router = Router::new()
         .route("/v1/registrations", post(register))
-        .route("/v1/heartbeats", post(heartbeat))
+        .route("/v1/heartbeats", post(heartbeat).get(roll_call))
         .route("/v1/machines/{name}", get(machine).put(protect).delete(forget))
         .route("/v1/servers", get(servers))
         .route("/v1/status", get(status))
@@ -133,6 +135,13 @@ async fn heartbeat(State(server): Seat, body: Bytes) -> Result<Response, No> {
     })?;
     unless_full(done)?;
     Ok(Json(json!({})).into_response())
+}
+
+async fn roll_call(State(server): Seat) -> Result<Response, No> {
+    let desk = open(&server)?;
+    let roll =
+        desk.store.read(|db| Ok(RollCall { servers: tables::servers(db)?, agents: tables::agents(db)? }))?;
+    Ok(Json(roll).into_response())
 }
 
 async fn machine(State(server): Seat, Path(name): Path<String>) -> Result<Response, No> {

@@ -3,7 +3,7 @@
 use failback_wire::clock::VirtualMs;
 use failback_wire::ids::MachineName;
 use failback_wire::proto::cs::{
-    Component, Heartbeat, MachineRow, Protection, Registration, RegistrationRow, ServerRow,
+    AgentBeat, Component, Heartbeat, MachineRow, Protection, Registration, RegistrationRow, ServerRow,
 };
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
@@ -29,6 +29,7 @@ pub(super) const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS heartbeats (
         component TEXT NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL,
         PRIMARY KEY (component, id)) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS registrations_of_machine ON registrations (machine, site);
 ";
 
 /// Rows a table may have: more machines than any configuration server is sized for.
@@ -208,6 +209,21 @@ pub(super) fn servers(db: &Connection) -> Result<Vec<ServerRow>> {
             facts: serde_json::from_str(&facts)
                 .map_err(|e| rusqlite::Error::FromSqlConversionFailure(6, Type::Text, e.into()))?,
         })
+    })?;
+    rows.collect()
+}
+
+/// The newest sign of life of the agent of each copy of a protected machine.
+pub(super) fn agents(db: &Connection) -> Result<Vec<AgentBeat>> {
+    let mut sql = db.prepare_cached(
+        "SELECT r.machine, site, MAX(COALESCE(at, registered_at))
+         FROM registrations r JOIN machines m ON m.machine = r.machine
+         LEFT JOIN heartbeats ON component = 'agent' AND id = host_id
+         GROUP BY r.machine, site ORDER BY r.machine, site",
+    )?;
+    let rows = sql.query_map([], |row| {
+        let machine: String = row.get(0)?;
+        Ok(AgentBeat { machine: machine.into(), site: parse(row, 1)?, last_heartbeat: time(row, 2)? })
     })?;
     rows.collect()
 }

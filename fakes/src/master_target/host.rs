@@ -83,7 +83,8 @@ impl State {
             self.report_phase(target);
         }
         if let Some(p) = stored {
-            self.emit(What::PointStored { session: id.clone(), point: p.point, mark: p.mark, kind: p.kind });
+            let (point, mark, kind) = (p.point.clone(), p.mark, p.kind);
+            self.emit(What::PointStored { session: id.clone(), point, mark, kind });
             self.prune(id);
         }
         Ok(())

@@ -18,7 +18,7 @@ use failback_wire::ids::{DiskId, PointId, SessionId};
 use failback_wire::node::Ctx;
 use failback_wire::proto::session::{Point, SessionSpec, TargetDisk};
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use tokio::time::Duration;
 
 /// Bytes that one read of a blob asks for, at most.
@@ -29,7 +29,7 @@ const READ: u64 = 4 << 20;
 pub(super) struct Upload {
     pub(super) intake: Intake,
     /// Points, oldest first.
-    pub(super) points: VecDeque<Point>,
+    pub(super) points: VecDeque<Arc<Point>>,
     /// Snapshots already taken for the mark at hand.
     taken: BTreeMap<DiskId, String>,
     /// Snapshots of points let go of that still exist.
@@ -162,8 +162,8 @@ impl Upload {
         let gone = thinned(self.points.iter(), now, self.intake.spec.retention_s);
         let (dropped, kept) = self.points.drain(..).partition(|p| gone.contains(&p.point));
         self.points = kept;
-        let dropped: VecDeque<Point> = dropped;
-        self.doomed.extend(dropped.into_iter().flat_map(|p| p.snapshots));
+        let dropped: VecDeque<Arc<Point>> = dropped;
+        self.doomed.extend(dropped.into_iter().flat_map(|p| p.snapshots.clone()));
         gone
     }
 }
@@ -298,7 +298,7 @@ impl ProcessServer {
         let phase = upload.intake.phase;
         let mut pruned = Vec::new();
         let stored = stored.map(|point| {
-            let point = Point { snapshots: std::mem::take(&mut upload.taken), ..point };
+            let point = Arc::new(Point { snapshots: std::mem::take(&mut upload.taken), ..point });
             upload.points.push_back(point.clone());
             pruned = upload.prune(ctx.now());
             point
@@ -308,7 +308,8 @@ impl ProcessServer {
             state.report_phase(&state.sessions[&spec.session], phase);
         }
         let session = spec.session.clone();
-        if let Some(Point { point, mark, kind, .. }) = stored {
+        if let Some(stored) = stored {
+            let (point, mark, kind) = (stored.point.clone(), stored.mark, stored.kind);
             ctx.emit(What::PointStored { session: session.clone(), point, mark, kind });
         }
         for point in pruned {

@@ -18,7 +18,7 @@ const CHUNK: usize = 256;
 pub struct Page(Arc<PageInner>);
 
 struct PageInner {
-    bytes: Box<[u8; BLOCK]>,
+    bytes: [u8; BLOCK],
     hash: OnceLock<ContentHash>,
 }
 
@@ -30,7 +30,7 @@ impl Page {
     }
     /// A page with these bytes.
     pub fn new(bytes: &[u8; BLOCK]) -> Self {
-        Self(Arc::new(PageInner { bytes: Box::new(*bytes), hash: OnceLock::new() }))
+        Self(Arc::new(PageInner { bytes: *bytes, hash: OnceLock::new() }))
     }
     /// A page from a slice of exactly 4096 bytes; `None` for any other length. Zeros take no memory.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {

@@ -1,9 +1,11 @@
 //! The binary form in which data and marks travel from the source to the target.
 //!
-//! A frame is `magic, length, epoch, sequence number, kind, session, body, digest`, little endian. Every run
-//! of blocks carries the crc32c of its bytes, the frame ends with the xxh3-128 of all that precedes it (E16).
-//! Runs of zeros carry no bytes. Decoding is bounded by the input and never panics: whatever does not hold
-//! together is a [`FrameError`].
+//! A frame is `magic, length, length of the head, epoch, sequence number, kind, session, body`, the xxh3-128
+//! of all these, and then the bytes of its blocks; little endian. For every run of blocks the head holds the
+//! crc32c of its bytes, which a relay checks, and the xxh3-128 of its pages' hashes, which who unpacks it
+//! checks (E16): the pages carry their hashes along, so neither end hashes a block twice. Runs of zeros carry
+//! no bytes. Decoding is bounded by the input and never panics: whatever does not hold together is a
+//! [`FrameError`].
 
 use crate::disk::{BLOCK, Page};
 use failback_wire::clock::VirtualMs;
@@ -11,9 +13,9 @@ use failback_wire::event::{ContentHash, Mark, PointKind};
 use failback_wire::ids::{DiskId, SessionId};
 use xxhash_rust::xxh3::xxh3_128;
 
-const MAGIC: u32 = 0x3152_4246;
-/// Bytes before the session's name: magic, length, epoch, sequence number, kind.
-const FIXED: usize = 4 + 4 + 8 + 8 + 1;
+const MAGIC: u32 = 0x3252_4246;
+/// Bytes before the session's name: magic, length, length of the head, epoch, sequence number, kind.
+const FIXED: usize = 4 + 4 + 4 + 8 + 8 + 1;
 const DIGEST: usize = 16;
 /// The longest frame, in bytes; a longer one is refused before it is read.
 pub const MAX_FRAME: usize = 4 << 20;
@@ -87,6 +89,18 @@ pub enum Body {
     },
 }
 
+impl Body {
+    /// Bytes of blocks in the frame.
+    fn payload(&self) -> usize {
+        let Self::Data { runs, .. } = self else { return 0 };
+        let pages = |run: &Run| match &run.content {
+            Content::Zero(_) => 0,
+            Content::Pages(pages) => pages.len(),
+        };
+        runs.iter().map(pages).sum::<usize>() * BLOCK
+    }
+}
+
 /// One numbered step of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
@@ -131,8 +145,8 @@ pub enum FrameError {
     /// Longer than [`MAX_FRAME`].
     #[error("a frame of {0} bytes is too long")]
     TooLong(usize),
-    /// The digest over the frame does not match.
-    #[error("the digest of the frame does not match")]
+    /// The digest over the head does not match.
+    #[error("the digest of the frame's head does not match")]
     Digest,
     /// The checksum of a run does not match.
     #[error("the checksum of the blocks at {0} does not match")]
@@ -146,7 +160,7 @@ pub enum FrameError {
 pub fn encode(frame: &Frame, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend(MAGIC.to_le_bytes());
-    out.extend([0; 4]);
+    out.extend([0; 8]);
     out.extend(frame.epoch.to_le_bytes());
     out.extend(frame.seq.to_le_bytes());
     out.push(match &frame.body {
@@ -179,10 +193,13 @@ pub fn encode(frame: &Frame, out: &mut Vec<u8>) {
             }
         }
     }
-    let len = (out.len() - start + DIGEST) as u32;
-    out[start + 4..start + 8].copy_from_slice(&len.to_le_bytes());
+    let head = out.len() - start;
+    let len = head + DIGEST + frame.body.payload();
+    out[start + 4..start + 8].copy_from_slice(&(len as u32).to_le_bytes());
+    out[start + 8..start + 12].copy_from_slice(&(head as u32).to_le_bytes());
     let digest = xxh3_128(&out[start..]);
     out.extend(digest.to_le_bytes());
+    put_pages(out, &frame.body);
 }
 
 fn put_name(out: &mut Vec<u8>, name: &str) {
@@ -198,15 +215,26 @@ fn put_run(out: &mut Vec<u8>, run: &Run) {
         Content::Zero(_) => out.push(1),
         Content::Pages(pages) => {
             out.push(0);
-            let crc_at = out.len();
-            out.extend([0; 4]);
-            for page in pages {
-                out.extend(page.bytes());
-            }
-            let crc = crc32c::crc32c(&out[crc_at + 4..]);
-            out[crc_at..crc_at + 4].copy_from_slice(&crc.to_le_bytes());
+            let crc = pages.iter().fold(0, |crc, page| crc32c::crc32c_append(crc, page.bytes()));
+            out.extend(crc.to_le_bytes());
+            out.extend(hash_of(pages).to_le_bytes());
         }
     }
+}
+
+fn put_pages(out: &mut Vec<u8>, body: &Body) {
+    let Body::Data { runs, .. } = body else { return };
+    for run in runs {
+        if let Content::Pages(pages) = &run.content {
+            pages.iter().for_each(|page| out.extend_from_slice(page.bytes()));
+        }
+    }
+}
+
+/// The hash of a run: over the hashes of its pages.
+fn hash_of(pages: &[Page]) -> u128 {
+    let hashes: Vec<u8> = pages.iter().flat_map(|page| page.hash().0.to_le_bytes()).collect();
+    xxh3_128(&hashes)
 }
 
 /// Decodes the first frame of `bytes`; also says how long it is.
@@ -214,34 +242,46 @@ fn put_run(out: &mut Vec<u8>, run: &Run) {
 /// # Errors
 /// When the bytes are not a whole, intact frame.
 pub fn decode(bytes: &[u8]) -> Result<(Frame, usize), FrameError> {
-    let len = check(bytes)?;
-    let mut reader = Reader(&bytes[8..len - DIGEST]);
-    let (epoch, seq, kind) = (reader.u64()?, reader.u64()?, reader.u8()?);
-    let session = SessionId::new(reader.name()?);
+    let (mut head, payload, len) = check(bytes)?;
+    let (epoch, seq, kind) = (head.u64()?, head.u64()?, head.u8()?);
+    let session = SessionId::new(head.name()?);
+    let mut payload = Reader(payload);
     let body = match kind {
-        1 => Body::Data { disk: DiskId::new(reader.name()?), runs: reader.runs()? },
-        2 => Body::SyncDone { disk: DiskId::new(reader.name()?) },
-        3 => reader.mark()?,
+        1 => {
+            let disk = DiskId::new(head.name()?);
+            let mut runs = Vec::new();
+            head.runs(|run| {
+                runs.push(run.unpack(&mut payload)?);
+                Ok(())
+            })?;
+            Body::Data { disk, runs }
+        }
+        2 => Body::SyncDone { disk: DiskId::new(head.name()?) },
+        3 => head.mark()?,
         _other => return Err(FrameError::Malformed("unknown kind of frame")),
     };
-    if !reader.0.is_empty() {
+    if !head.0.is_empty() || !payload.0.is_empty() {
         return Err(FrameError::Malformed("bytes after the end of the body"));
     }
     Ok((Frame { session, epoch, seq, body }, len))
 }
 
-/// Verifies the first frame of `bytes` and says what a relay needs to know of it.
+/// Verifies the first frame of `bytes`, its blocks by their checksums, and says what a relay needs to know
+/// of it.
 ///
 /// # Errors
 /// When the bytes are not a whole, intact frame.
 pub fn inspect(bytes: &[u8]) -> Result<Head, FrameError> {
-    let len = check(bytes)?;
-    let mut reader = Reader(&bytes[8..len - DIGEST]);
+    let (mut reader, payload, len) = check(bytes)?;
     let (epoch, seq, kind) = (reader.u64()?, reader.u64()?, reader.u8()?);
     let session = SessionId::new(reader.name()?);
     let mut head = Head { session, epoch, seq, disk: None, mark: None, synced: None, len };
+    let mut payload = Reader(payload);
     match kind {
-        1 => head.disk = Some(DiskId::new(reader.name()?)),
+        1 => {
+            head.disk = Some(DiskId::new(reader.name()?));
+            reader.runs(|run| run.pass(&mut payload))?;
+        }
         2 => head.synced = Some(DiskId::new(reader.name()?)),
         3 => {
             reader.take(9)?;
@@ -249,28 +289,66 @@ pub fn inspect(bytes: &[u8]) -> Result<Head, FrameError> {
         }
         _other => return Err(FrameError::Malformed("unknown kind of frame")),
     }
+    if !payload.0.is_empty() {
+        return Err(FrameError::Malformed("bytes after the end of the body"));
+    }
     Ok(head)
 }
 
-/// Length of the first frame once magic, length and digest hold.
-fn check(bytes: &[u8]) -> Result<usize, FrameError> {
+/// What follows the lengths in the head, the bytes of the blocks, and the length of the first frame, once
+/// magic, lengths and digest hold.
+fn check(bytes: &[u8]) -> Result<(Reader<'_>, &[u8], usize), FrameError> {
     let mut reader = Reader(bytes);
     if reader.u32()? != MAGIC {
         return Err(FrameError::Magic);
     }
-    let len = reader.u32()? as usize;
+    let (len, head) = (reader.u32()? as usize, reader.u32()? as usize);
     if len > MAX_FRAME {
         return Err(FrameError::TooLong(len));
     }
-    if len < FIXED + DIGEST {
+    if head < FIXED || len < head.saturating_add(DIGEST) {
         return Err(FrameError::Malformed("shorter than its own head"));
     }
     let frame = bytes.get(..len).ok_or(FrameError::Truncated)?;
-    let (body, digest) = frame.split_at(len - DIGEST);
-    if xxh3_128(body).to_le_bytes() != digest {
+    let (head, rest) = frame.split_at(head);
+    let (digest, payload) = rest.split_at(DIGEST);
+    if xxh3_128(head).to_le_bytes() != digest {
         return Err(FrameError::Digest);
     }
-    Ok(len)
+    Ok((Reader(&head[12..]), payload, len))
+}
+
+/// A run as the head states it.
+struct Stated {
+    first: u64,
+    count: u32,
+    /// Checksum and hash of the blocks; `None` for zeros.
+    sums: Option<(u32, u128)>,
+}
+
+impl Stated {
+    fn bytes<'a>(&self, payload: &mut Reader<'a>) -> Result<&'a [u8], FrameError> {
+        payload.take((self.count as usize).checked_mul(BLOCK).ok_or(FrameError::Truncated)?)
+    }
+    /// The run with its pages.
+    fn unpack(&self, payload: &mut Reader<'_>) -> Result<Run, FrameError> {
+        let first = self.first;
+        let Some((_, hash)) = self.sums else {
+            return Ok(Run { first, content: Content::Zero(self.count) });
+        };
+        let bytes = self.bytes(payload)?;
+        let pages: Vec<Page> = bytes.chunks_exact(BLOCK).filter_map(Page::from_slice).collect();
+        if hash_of(&pages) != hash {
+            return Err(FrameError::Checksum(first));
+        }
+        Ok(Run { first, content: Content::Pages(pages) })
+    }
+    /// Checks what is passed on unread.
+    fn pass(&self, payload: &mut Reader<'_>) -> Result<(), FrameError> {
+        let Some((crc, _)) = self.sums else { return Ok(()) };
+        let intact = crc32c::crc32c(self.bytes(payload)?) == crc;
+        if intact { Ok(()) } else { Err(FrameError::Checksum(self.first)) }
+    }
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -306,32 +384,25 @@ impl<'a> Reader<'a> {
         }
         std::str::from_utf8(self.take(len)?).map_err(|_| FrameError::Malformed("a name is not UTF-8"))
     }
-    fn runs(&mut self) -> Result<Vec<Run>, FrameError> {
-        let count = self.u32()?;
-        // No allocation by the stated count: each run must be there to be counted.
-        let mut runs = Vec::new();
-        for _ in 0..count {
-            runs.push(self.run()?);
+    /// Hands the stated runs over, one by one: no allocation by a stated count, each must be there to be
+    /// counted.
+    fn runs(&mut self, mut take: impl FnMut(Stated) -> Result<(), FrameError>) -> Result<(), FrameError> {
+        for _ in 0..self.u32()? {
+            take(self.run()?)?;
         }
-        Ok(runs)
+        Ok(())
     }
-    fn run(&mut self) -> Result<Run, FrameError> {
+    fn run(&mut self) -> Result<Stated, FrameError> {
         let (first, count, zero) = (self.u64()?, self.u32()?, self.u8()?);
         if count == 0 || first.checked_add(u64::from(count)).is_none() {
             return Err(FrameError::Malformed("a run of blocks that cannot be"));
         }
-        match zero {
-            1 => return Ok(Run { first, content: Content::Zero(count) }),
-            0 => {}
+        let sums = match zero {
+            1 => None,
+            0 => Some((self.u32()?, self.u128()?)),
             _other => return Err(FrameError::Malformed("unknown kind of run")),
-        }
-        let crc = self.u32()?;
-        let bytes = self.take((count as usize).checked_mul(BLOCK).ok_or(FrameError::Truncated)?)?;
-        if crc32c::crc32c(bytes) != crc {
-            return Err(FrameError::Checksum(first));
-        }
-        let pages = bytes.chunks_exact(BLOCK).filter_map(Page::from_slice).collect();
-        Ok(Run { first, content: Content::Pages(pages) })
+        };
+        Ok(Stated { first, count, sums })
     }
     fn mark(&mut self) -> Result<Body, FrameError> {
         let mark = Mark(self.u64()?);

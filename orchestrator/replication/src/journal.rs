@@ -11,13 +11,14 @@ use failback_wire::event::PointKind;
 use failback_wire::ids::{DiskId, PointId};
 use failback_wire::proto::session::Point;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 /// What one kept block costs on the retention volume: the block and its place.
 const KEPT: u64 = BLOCK as u64 + 32;
 
 #[derive(Clone, Debug)]
 struct Entry {
-    point: Point,
+    point: Arc<Point>,
     /// What writes since this point, up to the next one, overwrote first.
     undo: BTreeMap<(DiskId, u64), Page>,
 }
@@ -34,11 +35,11 @@ pub type Rollback = BTreeMap<DiskId, BTreeMap<u64, Page>>;
 
 impl Journal {
     /// Points, oldest first.
-    pub fn points(&self) -> impl DoubleEndedIterator<Item = &Point> {
+    pub fn points(&self) -> impl DoubleEndedIterator<Item = &Arc<Point>> {
         self.entries.iter().map(|e| &e.point)
     }
     /// The point of this id.
-    pub fn point(&self, id: &PointId) -> Option<&Point> {
+    pub fn point(&self, id: &PointId) -> Option<&Arc<Point>> {
         self.points().find(|p| p.point == *id)
     }
     /// Bytes used on the retention volume.
@@ -70,7 +71,7 @@ impl Journal {
         true
     }
     /// The disks now are this point.
-    pub fn store(&mut self, point: Point) {
+    pub fn store(&mut self, point: Arc<Point>) {
         self.entries.push_back(Entry { point, undo: BTreeMap::new() });
     }
     /// Lets go of the oldest point; never of the only one.
@@ -80,7 +81,7 @@ impl Journal {
         }
         let entry = self.entries.pop_front()?;
         self.kept -= entry.undo.len() as u64;
-        Some(entry.point.point)
+        Some(entry.point.point.clone())
     }
     /// Lets go of points cut more than `retention_s` seconds before `now`; the newest one stays (E12).
     pub fn prune(&mut self, now: VirtualMs, retention_s: u64) -> Vec<PointId> {
@@ -112,7 +113,7 @@ impl Journal {
 /// four hours. The one that stays is the first application-consistent one, else the first. `points` are
 /// oldest first.
 pub fn thinned<'a>(
-    points: impl DoubleEndedIterator<Item = &'a Point>,
+    points: impl DoubleEndedIterator<Item = &'a Arc<Point>>,
     now: VirtualMs,
     retention_s: u64,
 ) -> Vec<PointId> {

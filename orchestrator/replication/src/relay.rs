@@ -40,10 +40,26 @@ pub enum RelayError {
     ResyncRequired(String),
 }
 
+/// A frame where it lies in the body of the call that brought it. The cache keeps a body until its last
+/// frame is passed on: at most one call's worth more than is accounted for.
 #[derive(Clone, Debug)]
 struct Held {
     head: Head,
-    bytes: Bytes,
+    body: Bytes,
+    at: usize,
+}
+
+impl Held {
+    fn end(&self) -> usize {
+        self.at + self.head.len
+    }
+    fn bytes(&self) -> Bytes {
+        self.body.slice(self.at..self.end())
+    }
+    /// True when `next` follows right behind in the same body.
+    fn adjoins(&self, next: &Self) -> bool {
+        self.body.as_ptr() == next.body.as_ptr() && self.end() == next.at
+    }
 }
 
 /// The relay half of one session. A clone is its durable image.
@@ -115,10 +131,11 @@ impl Relay {
     /// # Errors
     /// When the first frame that is not taken is wrong; frames before it are kept.
     pub fn accept(&mut self, body: &Bytes, mut room: u64) -> Result<Ack, RelayError> {
-        let (mut rest, before) = (body.clone(), self.received);
-        while !rest.is_empty() {
-            let head = frame::inspect(&rest)?;
-            let bytes = rest.split_to(head.len);
+        let (mut next, before) = (0, self.received);
+        while next < body.len() {
+            let head = frame::inspect(&body[next..])?;
+            let at = next;
+            next += head.len;
             self.admit(&head)?;
             if head.seq != self.received + 1 {
                 continue;
@@ -140,8 +157,7 @@ impl Relay {
                 self.last_mark = Some(time);
                 self.phase = Phase::Replicating;
             }
-            // A copy: the cache must not keep the whole call's body alive for its last frame.
-            self.queue.push_back(Held { head, bytes: Bytes::copy_from_slice(&bytes) });
+            self.queue.push_back(Held { head, body: body.clone(), at });
         }
         Ok(self.ack())
     }
@@ -170,25 +186,32 @@ impl Relay {
     pub fn ack(&self) -> Ack {
         Ack { received: self.received, applied: self.passed }
     }
-    /// The frames to pass on next, back to back; `None` when there is nothing.
+    /// The frames to pass on next, back to back; `None` when there is nothing. What came in one call and is
+    /// still whole goes on as it came; only a backlog of several calls is copied together.
     pub fn next(&self) -> Option<Bytes> {
-        if let [held] = self.queue.as_slices().0
-            && self.queue.len() == 1
-        {
-            return Some(held.bytes.clone());
-        }
-        let mut out = Vec::with_capacity((self.bytes as usize).min(BATCH));
+        let mut pieces = Vec::<Bytes>::new();
+        let (mut first, mut total) = (self.queue.front()?, 0);
+        let mut last = first;
         for held in &self.queue {
-            if !out.is_empty() && out.len() + held.bytes.len() > BATCH {
+            if total > 0 && total + held.head.len > BATCH {
                 break;
             }
-            out.extend_from_slice(&held.bytes);
+            if total > 0 && !last.adjoins(held) {
+                pieces.push(first.body.slice(first.at..last.end()));
+                first = held;
+            }
+            total += held.head.len;
+            last = held;
         }
-        (!out.is_empty()).then(|| out.into())
+        pieces.push(first.body.slice(first.at..last.end()));
+        Some(match pieces.as_slice() {
+            [whole] => whole.clone(),
+            several => several.concat().into(),
+        })
     }
     /// The single frame to apply next.
     pub fn front(&self) -> Option<Bytes> {
-        self.queue.front().map(|h| h.bytes.clone())
+        self.queue.front().map(Held::bytes)
     }
     /// The target of `epoch` holds everything up to `applied`. False when it misses frames that are gone from
     /// here: then the session needs a resynchronisation, and says so.

@@ -12,6 +12,7 @@ use failback_wire::event::ContentHash;
 use failback_wire::ids::{DiskId, PointId, SessionId};
 use failback_wire::proto::session::{Ack, DiskProgress, Phase, Point, SessionSpec, SessionView};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Why a target does not do as asked. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -194,7 +195,7 @@ impl Intake {
         Ack { received: self.applied, applied: self.applied }
     }
     /// The session as seen here.
-    pub fn view(&self, points: Vec<Point>) -> SessionView {
+    pub fn view(&self, points: Vec<Arc<Point>>) -> SessionView {
         let progress = |(disk, (synced, moved)): (&DiskId, &(bool, u64))| DiskProgress {
             disk: Some(disk.clone()),
             sync_processed: moved * BLOCK as u64,
@@ -224,7 +225,7 @@ pub struct Applied {
     /// Blocks written, of which disk.
     pub written: Option<(DiskId, u64)>,
     /// The point that now exists.
-    pub stored: Option<Point>,
+    pub stored: Option<Arc<Point>>,
     /// Points let go of to make room, oldest first.
     pub pruned: Vec<PointId>,
     /// True when the session entered another phase.
@@ -293,6 +294,7 @@ impl Target {
             Body::Mark { roots, .. } => {
                 self.compare(roots, disks)?;
                 if let Some(point) = self.intake.point(frame) {
+                    let point = Arc::new(point);
                     self.journal.store(point.clone());
                     applied.stored = Some(point);
                 }
@@ -403,12 +405,10 @@ impl Target {
 
 /// Hashes as one text of 32 hex digits each.
 pub fn hashes_to_text(hashes: &[ContentHash]) -> String {
-    use std::fmt::Write as _;
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    let bytes = hashes.iter().flat_map(|hash| hash.0.to_be_bytes());
     let mut out = String::with_capacity(hashes.len() * 32);
-    for hash in hashes {
-        // Writing to a String does not fail.
-        let _ = write!(out, "{:032x}", hash.0);
-    }
+    bytes.for_each(|byte| out.extend([digit(byte >> 4), digit(byte & 15)]));
     out
 }
 
@@ -417,7 +417,8 @@ pub fn hashes_from_text(text: &str) -> Option<Vec<ContentHash>> {
     if !text.len().is_multiple_of(32) || !text.is_ascii() {
         return None;
     }
-    let hash = |at: usize| u128::from_str_radix(&text[at..at + 32], 16).ok().map(ContentHash);
+    let half = |at: usize| u64::from_str_radix(&text[at..at + 16], 16).ok();
+    let hash = |at: usize| Some(ContentHash(u128::from(half(at)?) << 64 | u128::from(half(at + 16)?)));
     (0..text.len()).step_by(32).map(hash).collect()
 }
 

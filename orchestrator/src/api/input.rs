@@ -14,6 +14,7 @@ use failback_wire::http::StatusCode;
 use failback_wire::ids::{GroupName, MachineName, PointId};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What was asked for each machine.
 pub(super) type Asked = BTreeMap<MachineName, Input>;
@@ -110,7 +111,7 @@ pub(super) fn plan(
     body: &Bytes,
     action: Action,
     plan: &Plan,
-    items: &BTreeMap<MachineName, Item>,
+    items: &BTreeMap<MachineName, Arc<Item>>,
 ) -> Result<Asked, Refusal> {
     let input: OperationInput = read(body, &plan.name)?;
     let providers = match &input.provider_specific_details {

@@ -12,6 +12,7 @@ use failback_wire::error::Report;
 use failback_wire::event::PointKind;
 use failback_wire::proto::cs::OsFamily;
 use failback_wire::proto::session::{DiskProgress, Point, SessionView};
+use std::sync::Arc;
 
 const KIND: &str = "Microsoft.RecoveryServices/vaults/replicationFabrics/replicationProtectionContainers/\
                     replicationProtectedItems";
@@ -19,34 +20,35 @@ const AZURE: &str = "Microsoft Azure";
 const MIB: f64 = 1_048_576.0;
 
 /// The item of this name, in any case.
-pub(super) fn find(call: &Call, name: &str) -> Result<Item, Refusal> {
-    let same = |item: &&Item| item.name.as_str().eq_ignore_ascii_case(name);
+pub(super) fn find(call: &Call, name: &str) -> Result<Arc<Item>, Refusal> {
+    let same = |item: &&Arc<Item>| item.name.as_str().eq_ignore_ascii_case(name);
     let found = call.me.journal().read(|state| state.items.values().find(same).cloned());
     found.ok_or_else(|| Refusal::missing(name))
 }
 
 /// All of them, by name.
 pub(super) fn list(call: &Call) -> Vec<Resource<ItemProperties>> {
-    let items: Vec<Item> = call.me.journal().read(|state| state.items.values().cloned().collect());
+    let items: Vec<Arc<Item>> = call.me.journal().read(|state| state.items.values().cloned().collect());
     items.iter().map(|item| view(call, item)).collect()
 }
 
 /// One of them.
 pub(super) fn get(call: &Call, name: &str) -> Result<Resource<ItemProperties>, Refusal> {
-    Ok(view(call, &find(call, name)?))
+    let item = find(call, name)?;
+    Ok(view(call, &item))
 }
 
 /// Recovery points on offer, oldest first.
 pub(super) fn points(call: &Call, name: &str) -> Result<Vec<Resource<PointProperties>>, Refusal> {
     let item = find(call, name)?;
-    let mut points: Vec<Point> = call
+    let mut points: Vec<Arc<Point>> = call
         .me
         .sights()
         .get(&item.name)
         .map(|sight| sight.points.values().cloned().collect())
         .unwrap_or_default();
     points.sort_by_key(|point| (point.time, point.mark));
-    let resource = |point: &Point| Resource {
+    let resource = |point: &Arc<Point>| Resource {
         id: format!("{}/recoveryPoints/{}", call.names.item(item.name.as_str()), point.point),
         name: point.point.to_string(),
         kind: format!("{KIND}/recoveryPoints"),
@@ -181,7 +183,7 @@ fn details(call: &Call, item: &Item) -> ProviderDetails {
     let disk = |disk: &crate::journal::ItemDisk| protected(disk, view.as_ref(), rpo);
     let points = view.as_ref().map(|view| view.points.as_slice()).unwrap_or_default();
     let tags = || points.iter().map(|point| (point.point.to_string(), call.date(point.time))).collect();
-    let edge = |point: Option<&Point>| point.map(|point| call.date(point.time)).filter(|_| home);
+    let edge = |point: Option<&Arc<Point>>| point.map(|point| call.date(point.time)).filter(|_| home);
     ProviderDetails {
         instance_type: item.leg.instance_type().to_owned(),
         vm_id: item.vm.as_ref().map(|vm| vm.uuid.clone()),

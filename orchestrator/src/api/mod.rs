@@ -136,7 +136,7 @@ impl Call {
         } else {
             self.told(action, name, input::single(&self.body, action, &item))?
         };
-        self.accept(action, Target::Item(item.name), asked)
+        self.accept(action, Target::Item(item.name.clone()), asked)
     }
 
     fn operate_plan(&self, name: &str, action: Action) -> Reply {

@@ -12,6 +12,7 @@ use failback_wire::error::{ErrorDoc, Report};
 use failback_wire::http::StatusCode;
 use failback_wire::ids::MachineName;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 const KIND: &str = "Microsoft.RecoveryServices/vaults/replicationRecoveryPlans";
 
@@ -63,7 +64,7 @@ fn checked(call: &Call, state: &State, name: &str, groups: &[PlanGroup]) -> Resu
         }
         let mut members = Vec::new();
         for id in group.replication_protected_items.iter().map(|item| last_segment(&item.id)) {
-            let same = |item: &&Item| item.name.as_str().eq_ignore_ascii_case(id);
+            let same = |item: &&Arc<Item>| item.name.as_str().eq_ignore_ascii_case(id);
             match state.items.values().find(same) {
                 None => say(&NOT_FOUND, id, id.into()),
                 Some(item) if !seen.insert(item.name.clone()) => say(&PLAN_DUPLICATE, id, id.into()),
@@ -92,12 +93,12 @@ fn checked(call: &Call, state: &State, name: &str, groups: &[PlanGroup]) -> Resu
 }
 
 fn view(call: &Call, plan: &Plan) -> Resource<PlanProperties> {
-    let items: Vec<Item> = call.me.journal().read(|state| {
+    let items: Vec<Arc<Item>> = call.me.journal().read(|state| {
         plan.groups.iter().flatten().filter_map(|name| state.items.get(name).cloned()).collect()
     });
     let providers: BTreeSet<&str> = items.iter().map(|item| item.leg.instance_type()).collect();
     let offers: BTreeSet<&str> = call.me.journal().read(|state| {
-        let of = |item: &Item| state.allowed(&item.name).iter().map(|allowed| allowed.as_str());
+        let of = |item: &Arc<Item>| state.allowed(&item.name).iter().map(|allowed| allowed.as_str());
         items.iter().flat_map(of).collect()
     });
     let texts = |words: BTreeSet<&str>| words.into_iter().map(str::to_owned).collect::<Vec<_>>();
@@ -123,7 +124,7 @@ fn view(call: &Call, plan: &Plan) -> Resource<PlanProperties> {
     }
 }
 
-fn item(call: &Call, items: &[Item], name: &MachineName) -> PlanItem {
+fn item(call: &Call, items: &[Arc<Item>], name: &MachineName) -> PlanItem {
     let found = items.iter().find(|item| item.name == *name);
     let vm = found.and_then(|item| item.vm.as_ref()).map(|vm| vm.uuid.clone());
     PlanItem { id: call.names.item(name.as_str()), virtual_machine_id: vm }

@@ -3,7 +3,7 @@
 use super::component::{ComponentClient, ComponentError, segment};
 use failback_wire::http::{Http, Method};
 use failback_wire::ids::MachineName;
-use failback_wire::proto::cs::{CsStatus, MachineRow, Protection, ServerRow};
+use failback_wire::proto::cs::{CsStatus, MachineRow, Protection, RollCall, ServerRow};
 use serde::Deserialize;
 
 /// How a call to the configuration server can fail.
@@ -67,6 +67,14 @@ impl CsClient {
         let done: Result<Done, _> =
             self.peer.call("cs.delete-machine", Method::DELETE, &self.host, &path, None::<&()>).await;
         done.map(drop)
+    }
+
+    /// Who was last heard of when: servers and agents.
+    ///
+    /// # Errors
+    /// See [`CsError`].
+    pub async fn roll_call(&self) -> Result<RollCall, CsError> {
+        self.peer.call("cs.roll-call", Method::GET, &self.host, "/v1/heartbeats", None::<&()>).await
     }
 
     /// Process servers and master targets with their heartbeats.

@@ -5,6 +5,7 @@ use failback_wire::http::{Http, Method};
 use failback_wire::ids::{PointId, SessionId};
 use failback_wire::proto::session::{Point, Roll, ServerHealth, SessionSpec, SessionView};
 use serde_json::Value;
+use std::sync::Arc;
 
 /// How a call about a session can fail.
 pub type SessionError = ComponentError;
@@ -46,7 +47,7 @@ impl SessionClient {
         &self,
         host: &str,
         session: &SessionId,
-        known: &[Point],
+        known: &[Arc<Point>],
     ) -> Result<SessionView, SessionError> {
         if let Some(newest) = known.last() {
             let path = path(session, &format!("?after={}", newest.mark.0));

@@ -20,6 +20,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use Operation::{CommitBack, EnableProtection, Failback, Failover, Reprotect, ReprotectForward};
+use std::sync::Arc;
 
 /// The longest one system may take to answer all that is asked of it.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -104,7 +105,7 @@ impl<'a> Gathering<'a> {
             name: name.clone(),
             os: item.and_then(|item| item.os).unwrap_or(OsFamily::Windows),
             state: item.map_or("unprotected", |item| item.state.as_str()).to_owned(),
-            allowed: allowed(self.operation, item),
+            allowed: allowed(self.operation, item.map(|item| &**item)),
             critical: if critical { codes.collect() } else { Vec::new() },
             group: item.and_then(|item| item.group.clone()),
             migrated: false,
@@ -198,7 +199,7 @@ impl<'a> Gathering<'a> {
         self.ask(&format!("{name}@{site}"), question).await
     }
 
-    async fn points(&mut self, member: &Member) -> Seen<Vec<Point>> {
+    async fn points(&mut self, member: &Member) -> Seen<Vec<Arc<Point>>> {
         let spec: Option<SessionSpec> = match self.operation {
             Failover => member.item.as_ref().and_then(|item| item.forward.clone()),
             Failback => member.item.as_ref().and_then(|item| item.reverse.clone()),

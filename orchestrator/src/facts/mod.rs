@@ -14,6 +14,7 @@ use failback_wire::proto::agent::AgentStatus;
 use failback_wire::proto::cs::{CsStatus, MachineRow, OsFamily, RegistrationRow, ServerRow};
 use failback_wire::proto::session::{Point, ServerHealth};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What asking a system brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,7 +71,7 @@ pub struct Facts {
     /// The agent in the copy that is to be the source, asked directly.
     pub agent: Seen<AgentStatus>,
     /// Recovery points of the item's present session, oldest first.
-    pub points: Seen<Vec<Point>>,
+    pub points: Seen<Vec<Arc<Point>>>,
 }
 
 /// The request's inputs.
@@ -241,7 +242,7 @@ pub struct MemberFacts {
     /// Inputs given for it; `None` when the operation needs none.
     pub request: Option<RequestFacts>,
     /// Its recovery points, where the operation needs one.
-    pub points: Option<Vec<Point>>,
+    pub points: Option<Vec<Arc<Point>>>,
 }
 
 /// Everything the rules of a recovery plan may look at, beside the facts of each member.

@@ -9,12 +9,13 @@ use failback_wire::error::Report;
 use failback_wire::ids::{JobId, MachineName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// All that the journal tells.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// Replicated items.
-    pub items: BTreeMap<MachineName, Item>,
+    pub items: BTreeMap<MachineName, Arc<Item>>,
     /// Jobs.
     pub jobs: BTreeMap<JobId, Job>,
     /// Jobs in the order in which they were accepted.
@@ -159,7 +160,7 @@ impl State {
         self.jobs.get_mut(job)?.members.get_mut(member)
     }
     fn learn(&mut self, member: &MachineName, facts: &[Fact]) {
-        if let Some(item) = self.items.get_mut(member) {
+        if let Some(item) = self.items.get_mut(member).map(Arc::make_mut) {
             for fact in facts {
                 item.learn(fact);
             }
@@ -230,7 +231,7 @@ pub fn apply(state: &mut State, record: &Record) {
             state.working.retain(|_, working| working != job);
         }
         Record::ItemChanged { at, item, state: to } => {
-            if let Some(item) = state.items.get_mut(item) {
+            if let Some(item) = state.items.get_mut(item).map(Arc::make_mut) {
                 item.state = *to;
                 item.since = *at;
             }
@@ -273,7 +274,8 @@ fn prechecked(state: &mut State, at: VirtualMs, id: &JobId, scenario: &str, runn
     let started = job.accepted;
     for (name, progress) in job.members.iter_mut().filter(|(_, progress)| progress.outcome.is_none()) {
         let input = job.request.inputs.get(name);
-        let item = state.items.entry(name.clone()).or_insert_with(|| Item::new(name.clone(), at));
+        let fresh = || Arc::new(Item::new(name.clone(), at));
+        let item = Arc::make_mut(state.items.entry(name.clone()).or_insert_with(fresh));
         if let (Operation::EnableProtection, Some(input)) = (job.request.operation, input) {
             item.group = input.group.clone();
             item.azure_name = input.azure_name.clone().unwrap_or_else(|| name.to_string());
@@ -298,7 +300,7 @@ fn member_ended(state: &mut State, job: &JobId, member: &MachineName, ended: &En
         progress.outcome = Some(ended.outcome);
         progress.ended = Some(ended.at);
     }
-    let Some(item) = state.items.get_mut(member) else { return };
+    let Some(item) = state.items.get_mut(member).map(Arc::make_mut) else { return };
     if item.active != ended.rest.active {
         item.last_failover = Some(ended.at);
     }

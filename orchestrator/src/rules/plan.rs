@@ -9,6 +9,7 @@ use failback_wire::event::PointKind;
 use failback_wire::ids::{GroupName, MachineName};
 use failback_wire::proto::session::Point;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Machines in one plan (L1).
 pub const MAX_MEMBERS: usize = 100;
@@ -143,15 +144,16 @@ fn uniform(f: &PlanFacts) -> Vec<Report> {
 
 /// Quiet when a member has no point of the kind at all: its own rules report that.
 fn common_point(f: &PlanFacts) -> Vec<Report> {
-    let mut by_group: BTreeMap<&GroupName, Vec<Vec<Point>>> = BTreeMap::new();
+    let mut by_group: BTreeMap<&GroupName, Vec<Vec<Arc<Point>>>> = BTreeMap::new();
     for member in f.members.values() {
         let asked = member.request.as_ref().is_some_and(|r| r.choice == PointChoice::Application);
         if let (Some(group), Some(points), true) = (&member.group, &member.points, asked) {
             by_group.entry(group).or_default().push(points.clone());
         }
     }
-    let tagged = |points: &Vec<Point>| points.iter().any(|point| point.kind == PointKind::Application);
-    let lacks = |members: &Vec<Vec<Point>>| members.iter().all(tagged) && common_times(members).is_empty();
+    let tagged = |points: &Vec<Arc<Point>>| points.iter().any(|point| point.kind == PointKind::Application);
+    let lacks =
+        |members: &Vec<Vec<Arc<Point>>>| members.iter().all(tagged) && common_times(members).is_empty();
     let bad = by_group.into_iter().filter(|(_, members)| lacks(members));
     bad.map(|(group, _)| Report::new(&doc::NO_COMMON_POINT, group.as_str(), group.as_str())).collect()
 }

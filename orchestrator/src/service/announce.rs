@@ -55,8 +55,8 @@ impl Orchestrator {
         };
         for member in job.members.keys() {
             let Some(item) = self.journal().read(|state| state.items.get(member).cloned()) else { continue };
-            let chosen = item.chosen.filter(|chosen| chosen.to == to).map(Fact::Chosen);
-            let warned = item.warnings.into_values().map(Fact::Warning);
+            let chosen = item.chosen.clone().filter(|chosen| chosen.to == to).map(Fact::Chosen);
+            let warned = item.warnings.values().cloned().map(Fact::Warning);
             let facts: Vec<Fact> = chosen.into_iter().chain(warned).collect();
             self.announce_facts(member, &facts);
         }

@@ -3,25 +3,61 @@
 use super::{Health, Services};
 use crate::catalogue::control::CS_DISCONNECTED;
 use crate::catalogue::documented::{AGENT_HEARTBEAT, INITIAL_SYNC_PROBLEM, MT_HEARTBEAT, PS_HEARTBEAT};
+use crate::clients::cs::CsError;
 use crate::journal::{Item, Leg, ServerRef};
 use crate::workflow::{Finding, Glance};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::{ErrorDoc, Report};
+use failback_wire::ids::{MachineName, Site};
 use failback_wire::proto::cs::{Component, ServerRow};
 use failback_wire::proto::session::{Point, SessionSpec};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::OnceCell;
+
+/// Who was last heard of when, as the configuration server says; asked for by the first look of a round.
+#[derive(Debug, Default)]
+pub struct Roll(OnceCell<Result<Called, CsError>>);
+
+/// The answer, by name.
+#[derive(Debug)]
+struct Called {
+    servers: Vec<ServerRow>,
+    agents: BTreeMap<(MachineName, Site), VirtualMs>,
+}
+
+impl Roll {
+    async fn call(&self, services: &Services) -> &Result<Called, CsError> {
+        let ask = || async {
+            let roll = services.cs.roll_call().await?;
+            let agents = roll.agents.into_iter().map(|a| ((a.machine, a.site), a.last_heartbeat)).collect();
+            Ok(Called { servers: roll.servers, agents })
+        };
+        self.0.get_or_init(ask).await
+    }
+}
 
 /// Looks; touches nothing. Silence becomes a finding, which counts once it has lasted.
-pub(crate) async fn glance(services: &Services, item: &Item, known: &[Point]) -> Glance {
+pub(crate) async fn glance(services: &Services, item: &Item, known: &[Arc<Point>], roll: &Roll) -> Glance {
     let Some(spec) = item.session() else { return Glance::default() };
     let mut glance = session(services, item, spec, known).await;
-    servers(services, item, &mut glance).await;
-    agent(services, item, &mut glance).await;
+    match roll.call(services).await {
+        Ok(called) => {
+            servers(called, item, &mut glance);
+            agent(called, item, &mut glance);
+        }
+        Err(error) => {
+            let mut report = Report::new(&CS_DISCONNECTED, services.config.cs.host.as_str(), "");
+            report.inner.push(error.to_string());
+            glance.findings.push(lasting(report, None));
+        }
+    }
     glance
 }
 
 /// The end of the session that holds its recovery points: the master target on the way home, the process
 /// server on the way to Azure.
-async fn session(services: &Services, item: &Item, spec: &SessionSpec, known: &[Point]) -> Glance {
+async fn session(services: &Services, item: &Item, spec: &SessionSpec, known: &[Arc<Point>]) -> Glance {
     let (host, doc, server) = match (&spec.target, item.leg) {
         (Some(target), Leg::Reverse) => (target, &MT_HEARTBEAT, &item.master_target),
         (Some(_) | None, Leg::Forward) | (None, Leg::Reverse) => {
@@ -50,23 +86,11 @@ fn lasting(report: Report, since: Option<VirtualMs>) -> Finding {
 }
 
 /// Heartbeats of the process server and, on the way home, of the master target.
-async fn servers(services: &Services, item: &Item, glance: &mut Glance) {
-    match services.cs.servers().await {
-        Ok(rows) => {
-            glance.findings.extend(heartbeat(&rows, Component::ProcessServer, item.process_server.as_ref()));
-            if item.leg == Leg::Reverse {
-                glance.findings.extend(heartbeat(
-                    &rows,
-                    Component::MasterTarget,
-                    item.master_target.as_ref(),
-                ));
-            }
-        }
-        Err(error) => {
-            let mut report = Report::new(&CS_DISCONNECTED, services.config.cs.host.as_str(), "");
-            report.inner.push(error.to_string());
-            glance.findings.push(lasting(report, None));
-        }
+fn servers(called: &Called, item: &Item, glance: &mut Glance) {
+    let rows = &called.servers;
+    glance.findings.extend(heartbeat(rows, Component::ProcessServer, item.process_server.as_ref()));
+    if item.leg == Leg::Reverse {
+        glance.findings.extend(heartbeat(rows, Component::MasterTarget, item.master_target.as_ref()));
     }
 }
 
@@ -86,15 +110,11 @@ fn heartbeat(rows: &[ServerRow], component: Component, server: Option<&ServerRef
     Some(lasting(Report::new(doc, server.id.as_str(), detail), row.map(|row| row.last_heartbeat)))
 }
 
-/// The agent in the copy that is the source.
-async fn agent(services: &Services, item: &Item, glance: &mut Glance) {
-    // A missing row or a silent configuration server is told elsewhere.
-    let Ok(Some(row)) = services.cs.machine(&item.name).await else { return };
-    let site = item.leg.source();
-    let copies = row.registrations.iter().filter(|registration| registration.site == site);
-    if let Some(newest) = copies.max_by_key(|registration| registration.last_heartbeat) {
-        let detail = format!("last heard at {}", newest.last_heartbeat);
+/// The agent in the copy that is the source. A missing row is told elsewhere.
+fn agent(called: &Called, item: &Item, glance: &mut Glance) {
+    if let Some(last_heartbeat) = called.agents.get(&(item.name.clone(), item.leg.source())) {
+        let detail = format!("last heard at {last_heartbeat}");
         let report = Report::new(&AGENT_HEARTBEAT, item.name.as_str(), detail);
-        glance.findings.push(lasting(report, Some(newest.last_heartbeat)));
+        glance.findings.push(lasting(report, Some(*last_heartbeat)));
     }
 }

@@ -9,6 +9,7 @@ mod submit;
 #[cfg(test)]
 mod tests;
 
+pub use glance::Roll;
 pub(crate) use glance::glance;
 pub use services::Services;
 pub use submit::{Action, Ask, Refusal};
@@ -115,7 +116,7 @@ impl Orchestrator {
                         "allowed": state.allowed(name).iter().map(|a| a.as_str()).collect::<Vec<_>>(),
                         "warnings": item.warnings.keys().collect::<Vec<_>>(),
                         "halfway": item.halfway,
-                        "points": self.sights().get(name).map(|s| s.points.keys().collect::<Vec<_>>()),
+                        "points": self.sights().get(name).map(|s| s.points.values().map(|p| p.point.clone()).collect::<Vec<_>>()),
                         "item": item,
                     });
                     (name.as_str(), view)

@@ -1,16 +1,16 @@
 //! Looks at every replicating item's session and servers: recovery points, RPO and health follow from
 //! what is seen. Nothing here is journalled but an item's first recovery point.
 
-use super::Orchestrator;
+use super::{Orchestrator, Roll};
 use crate::catalogue::warning::RPO_BREACH;
 use crate::journal::{Health, Item, ProtectionState, Record, State};
 use crate::workflow::{Finding, Glance};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
-use failback_wire::event::What;
-use failback_wire::ids::{MachineName, PointId, SessionId};
+use failback_wire::event::{Mark, What};
+use failback_wire::ids::{MachineName, SessionId};
 use failback_wire::proto::session::{Point, SessionView};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::time::sleep_until;
@@ -25,7 +25,7 @@ pub(crate) struct Sight {
     /// When it came.
     pub(crate) seen: Option<VirtualMs>,
     /// Recovery points on offer.
-    pub(crate) points: BTreeMap<PointId, Point>,
+    pub(crate) points: BTreeMap<Mark, Arc<Point>>,
     /// Health, as derived at the last look.
     pub(crate) health: Health,
     /// The errors behind it, worst first.
@@ -52,14 +52,15 @@ pub(crate) async fn watch(me: Arc<Orchestrator>) {
     let every = me.services().config.knobs.poll_every;
     let mut next = me.now();
     loop {
-        let look = |item: &&Item| watched(item);
-        let items: Vec<Item> =
+        let look = |item: &&Arc<Item>| watched(item);
+        let items: Vec<Arc<Item>> =
             me.journal().read(|state| state.items.values().filter(look).cloned().collect());
+        let roll = Arc::new(Roll::default());
         for item in items {
             let busy =
                 std::mem::replace(&mut me.sights().entry(item.name.clone()).or_default().looking, true);
             if !busy {
-                me.services().ctx.spawn(look_at(me.clone(), item));
+                me.services().ctx.spawn(look_at(me.clone(), item, roll.clone()));
             }
         }
         next = next.plus(every);
@@ -73,11 +74,11 @@ pub(crate) async fn refresh(me: &Arc<Orchestrator>, names: &[MachineName]) {
     let find = |state: &State| {
         names.iter().filter_map(|name| state.items.get(name)).filter(|item| watched(item)).cloned().collect()
     };
-    let items: Vec<Item> = me.journal().read(find);
-    let mut waiting = Vec::new();
+    let items: Vec<Arc<Item>> = me.journal().read(find);
+    let (roll, mut waiting) = (Arc::new(Roll::default()), Vec::new());
     for item in items {
         let (done, end) = oneshot::channel();
-        let look = look_at(me.clone(), item);
+        let look = look_at(me.clone(), item, roll.clone());
         me.services().ctx.spawn(async move {
             look.await;
             let _ = done.send(());
@@ -89,7 +90,7 @@ pub(crate) async fn refresh(me: &Arc<Orchestrator>, names: &[MachineName]) {
     }
 }
 
-async fn look_at(me: Arc<Orchestrator>, item: Item) {
+async fn look_at(me: Arc<Orchestrator>, item: Arc<Item>, roll: Arc<Roll>) {
     let begun = me.now();
     let known = {
         let sights = me.sights();
@@ -98,7 +99,7 @@ async fn look_at(me: Arc<Orchestrator>, item: Item) {
         let same = view.filter(|view| item.session().is_some_and(|spec| spec.session == view.session));
         same.map(|view| view.points.clone()).unwrap_or_default()
     };
-    let glance = me.book().glance(me.services(), &item, &known).await;
+    let glance = me.book().glance(me.services(), &item, &known, &roll).await;
     let name = item.name.clone();
     let session = |item: &Item| item.session().map(|spec| (spec.session.clone(), spec.epoch));
     let current = me.journal().read(|state| state.items.get(&name).filter(|now| watched(now)).cloned());
@@ -110,6 +111,29 @@ async fn look_at(me: Arc<Orchestrator>, item: Item) {
     if let Some(sight) = me.sights().get_mut(&name) {
         sight.looking = false;
     }
+}
+
+/// How the points of a session changed between two looks.
+#[derive(Default)]
+struct Changed {
+    gone: Vec<Arc<Point>>,
+    new: Vec<Arc<Point>>,
+}
+
+/// Compares what was on offer with what there is; both are in the order of their marks.
+fn changed(before: &BTreeMap<Mark, Arc<Point>>, now: &[Arc<Point>]) -> Changed {
+    let mut changed = Changed::default();
+    let mut before = before.values().peekable();
+    for point in now {
+        while let Some(gone) = before.next_if(|old| old.mark < point.mark) {
+            changed.gone.push(gone.clone());
+        }
+        if before.next_if(|old| old.mark == point.mark).is_none() {
+            changed.new.push(point.clone());
+        }
+    }
+    changed.gone.extend(before.cloned());
+    changed
 }
 
 impl Orchestrator {
@@ -158,19 +182,13 @@ impl Orchestrator {
             let mut sights = self.sights();
             let sight = sights.entry(item.name.clone()).or_default();
             sight.session = Some(view.session.clone());
-            let new: Vec<&Point> =
-                view.points.iter().filter(|point| !sight.points.contains_key(&point.point)).collect();
-            let mut gone = Vec::new();
-            if sight.points.len() + new.len() != view.points.len() {
-                let now: BTreeSet<&PointId> = view.points.iter().map(|point| &point.point).collect();
-                gone.extend(sight.points.keys().filter(|point| !now.contains(point)).cloned());
-                sight.points.retain(|point, _| now.contains(point));
-            }
-            sight.points.extend(new.iter().map(|point| (point.point.clone(), (*point).clone())));
-            (gone, new)
+            let changed = changed(&sight.points, &view.points);
+            changed.gone.iter().for_each(|point| drop(sight.points.remove(&point.mark)));
+            sight.points.extend(changed.new.iter().map(|point| (point.mark, point.clone())));
+            (changed.gone, changed.new)
         };
         for point in gone {
-            self.emit(What::PointWithdrawn { item: item.name.clone(), point });
+            self.emit(What::PointWithdrawn { item: item.name.clone(), point: point.point.clone() });
         }
         for point in new {
             self.emit(What::PointOffered {
@@ -188,7 +206,8 @@ impl Orchestrator {
     pub(super) fn withdraw_old_points(&self, name: &MachineName) {
         let (session, is_watched) = self.journal().read(|state| {
             let item = state.items.get(name);
-            (item.and_then(Item::session).map(|spec| spec.session.clone()), item.is_some_and(watched))
+            let session = item.and_then(|item| item.session()).map(|spec| spec.session.clone());
+            (session, item.is_some_and(|item| watched(item)))
         });
         let gone = {
             let mut sights = self.sights();
@@ -209,8 +228,8 @@ impl Orchestrator {
                 std::mem::take(&mut sight.points)
             }
         };
-        for point in gone.into_keys() {
-            self.emit(What::PointWithdrawn { item: name.clone(), point });
+        for point in gone.into_values() {
+            self.emit(What::PointWithdrawn { item: name.clone(), point: point.point.clone() });
         }
         self.announce_item(name);
     }

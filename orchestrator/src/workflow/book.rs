@@ -10,6 +10,7 @@ use crate::service::Services;
 use failback_wire::http::BoxFuture;
 use failback_wire::ids::{GroupName, MachineName};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 #[cfg(test)]
 mod tests;
@@ -70,7 +71,7 @@ async fn precheck(services: &Services, request: &Request) -> Checked {
     Checked { refusals: rules::plan::check_plan(&facts, &refusals), warnings }
 }
 
-fn replication_groups(items: &BTreeMap<MachineName, Item>) -> BTreeMap<GroupName, Vec<MachineName>> {
+fn replication_groups(items: &BTreeMap<MachineName, Arc<Item>>) -> BTreeMap<GroupName, Vec<MachineName>> {
     let mut groups: BTreeMap<GroupName, Vec<MachineName>> = BTreeMap::new();
     for item in items.values() {
         if let Some(group) = &item.group {

@@ -24,13 +24,14 @@ pub(crate) use ops::points::common_times;
 pub use step::{Act, Recovery, Step, StepCtx, StepError, StepResult, Workflow, stable_id};
 
 use crate::journal::{Health, Input, Item, Operation, Verb};
-use crate::service::Services;
+use crate::service::{Roll, Services};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
 use failback_wire::http::BoxFuture;
 use failback_wire::ids::MachineName;
 use failback_wire::proto::session::{Point, SessionView};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What the runner and the monitor need to know about the domain. The product has one; tests script theirs.
 pub trait Book: Send + Sync {
@@ -39,14 +40,15 @@ pub trait Book: Send + Sync {
     /// Gathers facts and evaluates every rule over them; touches nothing. No refusal: it may begin.
     fn precheck<'a>(&'a self, services: &'a Services, request: &'a Request) -> BoxFuture<'a, Checked>;
     /// Looks at an item's session and at the servers that carry it; touches nothing.
-    /// `known` are the points that the last look brought.
+    /// `known` are the points that the last look brought; `roll` is shared by all looks of one round.
     fn glance<'a>(
         &'a self,
         services: &'a Services,
         item: &'a Item,
-        known: &'a [Point],
+        known: &'a [Arc<Point>],
+        roll: &'a Roll,
     ) -> BoxFuture<'a, Glance> {
-        Box::pin(crate::service::glance(services, item, known))
+        Box::pin(crate::service::glance(services, item, known, roll))
     }
 }
 
@@ -71,14 +73,14 @@ pub struct Request {
     /// The machines asked for, without members that are already there.
     pub members: BTreeMap<MachineName, Member>,
     /// Every replicated item of the vault, for rules about groups.
-    pub items: BTreeMap<MachineName, Item>,
+    pub items: BTreeMap<MachineName, Arc<Item>>,
 }
 
 /// One machine of a [`Request`].
 #[derive(Clone, Debug)]
 pub struct Member {
     /// Its item; `None` when protection is about to be enabled for the first time.
-    pub item: Option<Item>,
+    pub item: Option<Arc<Item>>,
     /// What was asked for it.
     pub input: Input,
     /// Its health as the monitor derives it.

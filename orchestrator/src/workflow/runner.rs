@@ -236,7 +236,7 @@ impl Run {
         Duration::from_millis(whole - draw % (whole / 4 + 1))
     }
 
-    fn folded(&self) -> (Option<Item>, Vec<Item>, Input, Vec<Vec<MachineName>>) {
+    fn folded(&self) -> (Option<Arc<Item>>, Vec<Arc<Item>>, Input, Vec<Vec<MachineName>>) {
         self.me.journal().read(|state| {
             let job = state.jobs.get(&self.job).map(|job| &job.request);
             let groups = job.map(|job| job.groups.clone()).unwrap_or_default();
@@ -258,7 +258,7 @@ impl Run {
         let forward = |step: &super::Step| {
             matches!(step.recovery, Recovery::Forward) && progress.steps.contains_key(step.id)
         };
-        let halfway = |item: &Item| item.halfway.is_some();
+        let halfway = |item: &Arc<Item>| item.halfway.is_some();
         let earlier = self.me.journal().read(|state| state.items.get(&self.member).is_some_and(halfway));
         earlier || self.workflow.steps.iter().any(forward)
     }

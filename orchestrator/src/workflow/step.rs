@@ -7,6 +7,7 @@ use failback_wire::error::{Class, ErrorDoc, Report};
 use failback_wire::http::BoxFuture;
 use failback_wire::ids::{JobId, MachineName};
 use failback_wire::node::Ctx;
+use std::sync::Arc;
 
 /// What a step, or the undo of one, comes to.
 pub type StepResult = Result<Vec<Fact>, StepError>;
@@ -101,7 +102,7 @@ pub struct StepCtx<'a> {
     /// Counts this epoch's attempts, from 1.
     pub attempt: u32,
     /// The items of all members of the job, as folded now.
-    pub members: &'a [Item],
+    pub members: &'a [Arc<Item>],
 }
 
 impl StepCtx<'_> {

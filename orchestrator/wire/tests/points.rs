@@ -5,8 +5,9 @@ use failback_wire::event::{Mark, PointKind};
 use failback_wire::proto::session::{Phase, Point, SessionView};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-fn points(marks: &BTreeSet<u64>) -> Vec<Point> {
+fn points(marks: &BTreeSet<u64>) -> Vec<Arc<Point>> {
     let point = |mark: &u64| Point {
         point: format!("s-{mark}").into(),
         mark: Mark(*mark),
@@ -15,7 +16,7 @@ fn points(marks: &BTreeSet<u64>) -> Vec<Point> {
         group: false,
         snapshots: BTreeMap::new(),
     };
-    marks.iter().map(point).collect()
+    marks.iter().map(point).map(Arc::new).collect()
 }
 
 fn view(marks: &BTreeSet<u64>) -> SessionView {

@@ -76,11 +76,14 @@ impl Driver<'_> {
         sleep(REGISTRATION).await;
         let at = At { index: 0, line: 0 };
         let inventory = self.checked.inventory.clone();
+        let mut enabling = Vec::new();
         for machine in &inventory.machines {
             let body = self.enable_body(machine);
             let path = self.client.item_path(&machine.name);
-            let accepted = self.request(at, Method::PUT, &path, &body).await?;
-            self.expect_success(at, &accepted, Duration::from_secs(7200)).await?;
+            enabling.push(self.request(at, Method::PUT, &path, &body).await?);
+        }
+        for accepted in &enabling {
+            self.expect_success(at, accepted, Duration::from_secs(7200)).await?;
         }
         for machine in &inventory.machines {
             let wait = WaitUntil::state(&machine.name, crate::scenario::model::ItemState::Protected);

@@ -48,12 +48,12 @@ struct State {
     hosts: BTreeMap<String, (Fence, Router)>,
     nodes: BTreeMap<NodeName, Fence>,
     zones: BTreeMap<NodeName, Zone>,
-    arrivals: BTreeMap<String, Gate>,
+    arrivals: BTreeMap<Arc<str>, Gate>,
     returns: BTreeMap<(NodeName, u64), Gate>,
     rules: Rules,
     calls: u64,
     /// Calls in flight, for the verdict "stuck": number → (from, to, operation, since).
-    waiting: BTreeMap<u64, (NodeName, String, &'static str, VirtualMs)>,
+    waiting: BTreeMap<u64, (NodeName, Arc<str>, &'static str, VirtualMs)>,
 }
 
 struct Inner {
@@ -108,6 +108,13 @@ impl Switchboard {
         }
     }
 
+    /// Lets go of everything that is bound to it: routers hold nodes, and nodes hold the network.
+    pub fn close(&self) {
+        let hosts = std::mem::take(&mut self.0.lock().hosts);
+        // Not under the lock: the last holder of a node may unbind more.
+        drop(hosts);
+    }
+
     /// Calls made so far.
     pub fn calls(&self) -> u64 {
         self.0.lock().calls
@@ -116,7 +123,7 @@ impl Switchboard {
     /// Who waits for whom, for the verdict "stuck".
     pub fn waiting(&self) -> Vec<String> {
         let state = self.0.lock();
-        let line = |(from, to, operation, since): &(NodeName, String, &str, VirtualMs)| {
+        let line = |(from, to, operation, since): &(NodeName, Arc<str>, &str, VirtualMs)| {
             format!("{from} waits for {to} ({operation}) since {since}")
         };
         state.waiting.values().map(line).collect()
@@ -157,7 +164,7 @@ impl Transport for Switchboard {
     fn call(&self, from: &Fence, call: Call) -> BoxFuture<'static, Reply> {
         let (inner, from) = (self.0.clone(), from.clone());
         Box::pin(async move {
-            let host = call.request.uri().host().unwrap_or_default().to_owned();
+            let host: Arc<str> = call.request.uri().host().unwrap_or_default().into();
             let after = call.timeout;
             let (nth, route) = inner.depart(&from, &host, call.operation);
             let _waiting = Waiting { inner: inner.clone(), nth };
@@ -165,13 +172,13 @@ impl Transport for Switchboard {
             let exchange = inner.clone().exchange(from, host.clone(), call, route);
             let reply = match tokio::time::timeout(after, exchange).await {
                 Ok(reply) => reply,
-                Err(_) => Err(HttpError::TimedOut { host: host.clone(), after }),
+                Err(_) => Err(HttpError::TimedOut { host: host.as_ref().into(), after }),
             };
             match &reply {
                 Ok(r) => {
-                    tracing::debug!(at = %inner.clock.now(), %caller, host, operation, status = r.status().as_u16())
+                    tracing::debug!(at = %inner.clock.now(), %caller, %host, operation, status = r.status().as_u16())
                 }
-                Err(error) => tracing::debug!(at = %inner.clock.now(), %caller, host, operation, %error),
+                Err(error) => tracing::debug!(at = %inner.clock.now(), %caller, %host, operation, %error),
             }
             reply
         })
@@ -193,7 +200,7 @@ impl Drop for Waiting {
 struct Crossing {
     from: NodeName,
     to: NodeName,
-    host: String,
+    host: Arc<str>,
     operation: &'static str,
     nth: u64,
     arrival: VirtualMs,
@@ -206,14 +213,16 @@ impl Inner {
     }
 
     /// Counts the call and settles what will befall it.
-    fn depart(&self, from: &Fence, host: &str, operation: &'static str) -> (u64, Route) {
+    fn depart(&self, from: &Fence, host: &Arc<str>, operation: &'static str) -> (u64, Route) {
         let now = self.clock.now();
         let mut state = self.lock();
         state.calls += 1;
         let nth = state.calls;
-        state.waiting.insert(nth, (from.node().clone(), host.to_owned(), operation, now));
-        let to =
-            state.hosts.get(host).map_or_else(|| NodeName::from(host), |(fence, _)| fence.node().clone());
+        state.waiting.insert(nth, (from.node().clone(), host.clone(), operation, now));
+        let to = state
+            .hosts
+            .get(&**host)
+            .map_or_else(|| NodeName::from(&**host), |(fence, _)| fence.node().clone());
         let zone = |node: &NodeName| state.zones.get(node).copied().unwrap_or(Zone::Cloud);
         let zones = (zone(from.node()), zone(&to));
         let route = state.rules.route(from.node(), &to, operation, zones);
@@ -230,7 +239,7 @@ impl Inner {
         Duration::from_millis(1 + xxh3_64_with_seed(&key, self.env.seed()) % 4)
     }
 
-    async fn exchange(self: Arc<Self>, from: Fence, host: String, call: Call, route: Route) -> Reply {
+    async fn exchange(self: Arc<Self>, from: Fence, host: Arc<str>, call: Call, route: Route) -> Reply {
         let Route { to, nth, effect, cut, .. } = route;
         let operation = call.operation;
         if cut || matches!(effect, Some(Effect::LoseRequest)) {
@@ -239,32 +248,33 @@ impl Inner {
         }
         if let Some(Effect::Refuse) = effect {
             tokio::time::sleep(self.latency(from.node().as_str(), &host)).await;
-            return Err(HttpError::Unreachable { host });
+            return Err(HttpError::Unreachable { host: host.as_ref().into() });
         }
         let mut arrival = self.clock.now().plus(self.latency(from.node().as_str(), &host));
         if let Some(Effect::Delay(d)) = effect {
             arrival = arrival.plus(d);
         }
-        let crossing =
-            Crossing { from: from.node().clone(), to, host: host.clone(), operation, nth, arrival, effect };
+        let (caller, callee) = (from.node().clone(), to.clone());
+        let crossing = Crossing { from: caller, to, host: host.clone(), operation, nth, arrival, effect };
         let reply = match self.wire {
             WireKind::Direct => self.clone().direct(crossing, call.request).await,
             WireKind::Http1 => self.clone().http1(crossing, call.request).await,
         };
         let back = self.clock.now().plus(self.latency(&host, from.node().as_str()));
         let gate = self.lock().returns.entry((from.node().clone(), from.epoch())).or_default().clone();
-        gate.pass(&self.clock, back, (format!("{host}/{operation}"), nth)).await;
+        gate.pass(&self.clock, back, (callee, operation, nth)).await;
         reply
     }
 
     async fn direct(self: Arc<Self>, crossing: Crossing, request: Request<Bytes>) -> Reply {
         let (host, effect) = (crossing.host.clone(), crossing.effect);
-        let reply =
-            self.serve(crossing, request).await.unwrap_or(Err(HttpError::Closed { host: host.clone() }))?;
+        let host = || host.as_ref().to_owned();
+        let reply = self.serve(crossing, request).await;
+        let reply = reply.unwrap_or_else(|_| Err(HttpError::Closed { host: host() }))?;
         match effect {
             // The same typed errors that real bytes give on the other wire.
-            Some(Effect::Truncate(_)) => Err(HttpError::Closed { host }),
-            Some(Effect::Garble) => Err(HttpError::Garbled { host, detail: "not HTTP".into() }),
+            Some(Effect::Truncate(_)) => Err(HttpError::Closed { host: host() }),
+            Some(Effect::Garble) => Err(HttpError::Garbled { host: host(), detail: "not HTTP".into() }),
             _ => Ok(reply),
         }
     }
@@ -284,19 +294,17 @@ impl Inner {
     async fn handle(self: Arc<Self>, crossing: Crossing, request: Request<Bytes>) -> Reply {
         let Crossing { from, to, host, operation, nth, arrival, effect } = crossing;
         let gate = self.lock().arrivals.entry(host.clone()).or_default().clone();
-        gate.pass(&self.clock, arrival, (format!("{from}/{operation}"), nth)).await;
+        gate.pass(&self.clock, arrival, (from.clone(), operation, nth)).await;
         self.moments.before_call(&from, &to, operation);
         if let Some(Effect::Status(code)) = effect {
             let mut reply = Response::new(Bytes::new());
             *reply.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
             return Ok(reply);
         }
-        let Some((fence, router)) = self.lock().hosts.get(&host).cloned() else {
-            return Err(HttpError::Unreachable { host });
+        let bound = self.lock().hosts.get(&*host).cloned();
+        let Some((fence, router)) = bound.filter(|(fence, _)| fence.alive()) else {
+            return Err(HttpError::Unreachable { host: host.as_ref().into() });
         };
-        if !fence.alive() {
-            return Err(HttpError::Unreachable { host });
-        }
         let repeat = matches!(effect, Some(Effect::Duplicate)).then(|| clone_of(&request));
         let mut reply = fence.guard(answer(router.clone(), request, &host)).await;
         if let Some(again) = repeat {

@@ -294,6 +294,12 @@ impl World {
     }
 }
 
+impl Drop for World {
+    fn drop(&mut self) {
+        self.net.close();
+    }
+}
+
 /// Starts a task that belongs to no node.
 #[expect(clippy::disallowed_methods, reason = "supervisors and fault timers outlive every node")]
 fn in_the_lab(future: impl Future<Output = ()> + Send + 'static) {
@@ -321,3 +327,6 @@ fn place_nodes(net: &Switchboard, inventory: &Inventory) {
         place(&format!("{}@azure", machine.name), Zone::AzureNetwork);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,15 +81,22 @@ proptest! {
 
     /// Arbitrary content under a digest that holds reaches the parser behind it.
     #[test]
-    fn arbitrary_content_never_panics(content in prop::collection::vec(any::<u8>(), 0..300), kind in 0u8..5) {
+    fn arbitrary_content_never_panics(
+        content in prop::collection::vec(any::<u8>(), 0..300),
+        payload in 0usize..3,
+        kind in 0u8..5,
+    ) {
         let mut bytes = Vec::new();
         bytes.extend(MAGIC.to_le_bytes());
-        bytes.extend(((FIXED + content.len() + DIGEST) as u32).to_le_bytes());
+        let head = FIXED + content.len();
+        bytes.extend(((head + DIGEST + payload * BLOCK) as u32).to_le_bytes());
+        bytes.extend((head as u32).to_le_bytes());
         bytes.extend([0; 16]);
         bytes.push(kind);
         bytes.extend(&content);
         let digest = xxh3_128(&bytes);
         bytes.extend(digest.to_le_bytes());
+        bytes.resize(bytes.len() + payload * BLOCK, 1);
         if let Ok((frame, _)) = decode(&bytes) {
             let mut again = Vec::new();
             encode(&frame, &mut again);

@@ -4,15 +4,15 @@ use super::*;
 use failback_wire::event::Mark;
 use proptest::prelude::*;
 
-fn point(n: u64, seconds: u64, app: bool) -> Point {
-    Point {
+fn point(n: u64, seconds: u64, app: bool) -> Arc<Point> {
+    Arc::new(Point {
         point: PointId::new(format!("p{n}")),
         mark: Mark(n),
         kind: if app { PointKind::Application } else { PointKind::Crash },
         time: VirtualMs(seconds * 1000),
         group: false,
         snapshots: BTreeMap::new(),
-    }
+    })
 }
 
 fn page(fill: u8) -> Page {
@@ -68,7 +68,7 @@ proptest! {
     fn thinning_is_stable(apps in prop::collection::vec(any::<bool>(), 1..400), days in 0u64..16) {
         let retention = days * 86_400;
         let all: Vec<_> = (0..).zip(&apps).map(|(n, app)| point(n, n * 900, *app)).collect();
-        let mut kept: Vec<Point> = Vec::new();
+        let mut kept: Vec<Arc<Point>> = Vec::new();
         for new in &all {
             kept.push(new.clone());
             let gone = thinned(kept.iter(), new.time, retention);

@@ -40,6 +40,7 @@ fn frames_are_taken_once_and_in_turn() {
     assert_eq!(relay.accept(&marks(1, 1..=2), u64::MAX).unwrap().received, 2);
     assert_eq!(relay.accept(&marks(1, 1..=4), u64::MAX).unwrap().received, 4);
     assert_eq!(relay.next().unwrap(), marks(1, 1..=4));
+    assert_eq!(relay.front().unwrap(), marks(1, 1..=1));
     assert!(relay.on_applied(1, 3));
     assert_eq!(relay.next().unwrap(), marks(1, 4..=4));
     assert_eq!(relay.bytes(), marks(1, 4..=4).len() as u64);

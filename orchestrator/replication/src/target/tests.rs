@@ -57,7 +57,7 @@ impl Bench {
         }
         self
     }
-    fn mark(&mut self, n: u64) -> Option<Point> {
+    fn mark(&mut self, n: u64) -> Option<Arc<Point>> {
         self.apply(mark(n, Vec::new()), u64::MAX).unwrap().stored
     }
 }
@@ -156,9 +156,9 @@ fn a_failed_comparison_makes_no_point_and_asks_for_a_new_epoch() {
 #[test]
 fn rolling_needs_all_disks_and_stops_the_stream() {
     let mut bench = Bench::new().synced();
-    let first = bench.mark(1).unwrap().point;
+    let first = bench.mark(1).unwrap().point.clone();
     bench.put("a", 0, 1).unwrap();
-    let second = bench.mark(2).unwrap().point;
+    let second = bench.mark(2).unwrap().point.clone();
     bench.put("a", 0, 2).unwrap();
     let b = bench.disks.remove(&DiskId::new("b")).unwrap();
     let missing = bench.target.roll(&first, &bench.disks);

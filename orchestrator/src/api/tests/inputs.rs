@@ -7,6 +7,7 @@ use bytes::Bytes;
 use failback_wire::clock::VirtualMs;
 use failback_wire::ids::{GroupName, MachineName, PointId};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 fn item(leg: Leg) -> Item {
     Item { leg, ..Item::new(MachineName::new("vm1"), VirtualMs(0)) }
@@ -90,7 +91,7 @@ fn a_single_failback_is_primary_to_recovery_a_plans_is_not() {
     let back = json!({"failoverDirection": "RecoveryToPrimary"});
     assert!(single(FAILOVER, Leg::Reverse, back.clone()).is_err());
     let plan = Plan { name: "all".into(), groups: vec![vec![MachineName::new("vm1")]] };
-    let items = [(MachineName::new("vm1"), item(Leg::Reverse))].into();
+    let items = [(MachineName::new("vm1"), Arc::new(item(Leg::Reverse)))].into();
     let body = Bytes::from(json!({ "properties": back }).to_string());
     assert!(input::plan(&body, FAILOVER, &plan, &items).is_ok());
 }
@@ -99,7 +100,7 @@ fn a_single_failback_is_primary_to_recovery_a_plans_is_not() {
 fn a_plan_gives_each_machine_its_own_inputs() {
     let names = ["vm1", "vm2", "vm3"].map(MachineName::new);
     let plan = Plan { name: "all".into(), groups: vec![names.to_vec()] };
-    let items = names.clone().map(|name| (name.clone(), Item::new(name, VirtualMs(0)))).into();
+    let items = names.clone().map(|name| (name.clone(), Arc::new(Item::new(name, VirtualMs(0))))).into();
     let body = json!({"properties": {"providerSpecificDetails": [
         {"instanceType": "InMage", "replicatedItem": "/x/VM2", "datastoreName": "own"},
         {"instanceType": "InMage", "datastoreName": "common"},

@@ -8,21 +8,22 @@ use failback_wire::ids::{MachineName, Site};
 use failback_wire::proto::agent::AgentStatus;
 use failback_wire::proto::cs::*;
 use failback_wire::proto::session::{Point, RetentionVolume, ServerHealth};
+use std::sync::Arc;
 
 /// Minutes of virtual time.
 pub(super) fn min(minutes: u64) -> VirtualMs {
     VirtualMs(minutes * 60_000)
 }
 
-pub(super) fn point(id: &str, kind: PointKind, at: u64) -> Point {
-    Point {
+pub(super) fn point(id: &str, kind: PointKind, at: u64) -> Arc<Point> {
+    Arc::new(Point {
         point: id.into(),
         mark: Mark(at),
         kind,
         time: min(at),
         group: false,
         snapshots: Default::default(),
-    }
+    })
 }
 
 fn registration(site: Site) -> RegistrationRow {

@@ -12,6 +12,7 @@ use failback_wire::ids::MachineName;
 use failback_wire::proto::cs::OsFamily;
 use failback_wire::proto::session::Point;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 fn plan(operation: Operation, groups: &[&[&str]]) -> PlanFacts {
     let groups: Vec<Vec<MachineName>> =
@@ -75,7 +76,8 @@ fn a_group_needs_a_common_application_consistent_point() {
     facts.replication_groups.insert("g".into(), vec!["a".into(), "b".into()]);
     for (member, at) in facts.members.values_mut().zip([100, 160]) {
         member.group = Some("g".into());
-        let tagged = |at| Point { group: true, ..point("p", PointKind::Application, at) };
+        let tagged =
+            |at| Arc::new(Point { group: true, ..(*point("p", PointKind::Application, at)).clone() });
         member.points = Some(vec![tagged(40), tagged(at)]);
         member.request.as_mut().unwrap().choice = PointChoice::Application;
     }

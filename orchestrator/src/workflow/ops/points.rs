@@ -11,13 +11,14 @@ use failback_wire::event::PointKind;
 use failback_wire::ids::Site;
 use failback_wire::proto::session::{Point, SessionSpec};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Note that says: nothing more is coming in this session; its points are final.
 pub(in crate::workflow) const DRAINED: &str = "drained";
 
 /// When the newest application-consistent points that all members of a group share were cut.
-pub(crate) fn common_times(members: &[Vec<Point>]) -> BTreeSet<VirtualMs> {
-    let times = |points: &Vec<Point>| -> BTreeSet<VirtualMs> {
+pub(crate) fn common_times(members: &[Vec<Arc<Point>>]) -> BTreeSet<VirtualMs> {
+    let times = |points: &Vec<Arc<Point>>| -> BTreeSet<VirtualMs> {
         let tagged = points.iter().filter(|point| point.kind == PointKind::Application && point.group);
         tagged.map(|point| point.time).collect()
     };
@@ -27,14 +28,15 @@ pub(crate) fn common_times(members: &[Vec<Point>]) -> BTreeSet<VirtualMs> {
 }
 
 /// The other members of the item's replication group that take part in this job.
-fn mates<'a>(c: &'a StepCtx<'_>) -> impl Iterator<Item = &'a Item> {
-    let mine = |mate: &&Item| mate.name != c.item.name && mate.group.is_some() && mate.group == c.item.group;
+fn mates<'a>(c: &'a StepCtx<'_>) -> impl Iterator<Item = &'a Arc<Item>> {
+    let mine =
+        |mate: &&Arc<Item>| mate.name != c.item.name && mate.group.is_some() && mate.group == c.item.group;
     c.members.iter().filter(mine)
 }
 
 /// The newest application-consistent point that every member of the group in this job has too. Waits until
 /// the points of all of them are final, so that all members choose alike.
-async fn newest_common(c: &StepCtx<'_>, own: &[Point]) -> Result<VirtualMs, StepError> {
+async fn newest_common(c: &StepCtx<'_>, own: &[Arc<Point>]) -> Result<VirtualMs, StepError> {
     let name = c.item.name.as_str();
     let mut all = vec![own.to_vec()];
     for mate in mates(c) {
@@ -53,12 +55,12 @@ async fn newest_common(c: &StepCtx<'_>, own: &[Point]) -> Result<VirtualMs, Step
 pub(in crate::workflow) async fn choose(
     c: &StepCtx<'_>,
     spec: &SessionSpec,
-    points: &[Point],
+    points: &[Arc<Point>],
     to: Site,
 ) -> Result<Vec<Fact>, StepError> {
     let name = c.item.name.as_str();
     let grouped = mates(c).next().is_some();
-    let is_application = |point: &&Point| point.kind == PointKind::Application;
+    let is_application = |point: &&Arc<Point>| point.kind == PointKind::Application;
     let point = match &c.input.point {
         PointChoice::Latest | PointChoice::LatestProcessed => points.iter().max_by_key(|point| point.time),
         PointChoice::Application if grouped => {

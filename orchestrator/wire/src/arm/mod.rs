@@ -52,6 +52,9 @@ pub fn query_value(query: Option<&str>, name: &str) -> Option<String> {
 
 /// Undoes percent encoding. Broken escapes stay as they are.
 pub fn percent_decode(text: &str) -> String {
+    if !text.contains('%') {
+        return text.to_owned();
+    }
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;

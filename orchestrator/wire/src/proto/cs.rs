@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `POST /v1/registrations` [`Registration`] → [`Registered`] | an agent registers its copy of a machine |
 //! | `POST /v1/heartbeats` [`Heartbeat`] → `{}` | agents and servers say that they live |
+//! | `GET /v1/heartbeats` → [`RollCall`] | who was last heard of when: all servers, and the agents of protected machines |
 //! | `GET /v1/machines/{name}` → [`MachineRow`] (404 `no-such-machine`) | the protected machine's row (P3) with both registrations |
 //! | `PUT /v1/machines/{name}` [`Protection`] → `{}` | protect, or update the protected machine's row |
 //! | `DELETE /v1/machines/{name}` → `{}` | forget the protected machine |
@@ -136,6 +137,26 @@ pub struct ServerRow {
     pub last_heartbeat: VirtualMs,
     /// Facts of the last heartbeat.
     pub facts: std::collections::BTreeMap<String, String>,
+}
+
+/// When the agent of one copy of a protected machine was last heard of; the newest of its registrations.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentBeat {
+    /// The machine.
+    pub machine: MachineName,
+    /// Where this copy runs.
+    pub site: Site,
+    /// Its last sign of life.
+    pub last_heartbeat: VirtualMs,
+}
+
+/// Who was last heard of when: what a monitor asks for, once for all machines.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollCall {
+    /// Process servers and master targets.
+    pub servers: Vec<ServerRow>,
+    /// Agents of protected machines, by machine and site.
+    pub agents: Vec<AgentBeat>,
 }
 
 /// The configuration server about itself.

@@ -20,6 +20,7 @@ use crate::event::{Mark, PointKind};
 use crate::ids::{DiskId, GroupName, MachineName, PointId, SessionId, VmdkUuid};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Which way data flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -160,7 +161,7 @@ pub struct SessionView {
     /// Time of the last complete mark that arrived, for the RPO.
     pub last_mark: Option<VirtualMs>,
     /// Points, oldest first; a relay on the way home has none.
-    pub points: Vec<Point>,
+    pub points: Vec<Arc<Point>>,
     /// Per disk.
     pub disks: Vec<DiskProgress>,
     /// The point the disks hold, once rolled.
@@ -200,12 +201,12 @@ impl SessionView {
         self
     }
     /// The same with the points that were left out, taken from `known`; `None` when those kept are others.
-    pub fn complete(mut self, known: &[Point]) -> Option<Self> {
+    pub fn complete(mut self, known: &[Arc<Point>]) -> Option<Self> {
         let Some(kept) = self.kept.take() else { return Some(self) };
-        let still = |point: &&Point| {
+        let still = |point: &&Arc<Point>| {
             point.mark <= kept.after && kept.oldest.is_some_and(|oldest| oldest <= point.mark)
         };
-        let mut points: Vec<Point> = known.iter().filter(still).cloned().collect();
+        let mut points: Vec<Arc<Point>> = known.iter().filter(still).cloned().collect();
         if digest(points.iter().map(|point| point.mark)) != kept.digest {
             return None;
         }
