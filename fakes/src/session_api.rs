@@ -8,7 +8,7 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use failback_replication::relay::RelayError;
 use failback_replication::target::TargetError;
-use failback_wire::event::Mark;
+use failback_wire::event::{ContentHash, Mark};
 use failback_wire::http::{MAX_BODY, StatusCode};
 use failback_wire::ids::{DiskId, SessionId};
 use failback_wire::node::Ctx;
@@ -133,7 +133,7 @@ pub(crate) trait SessionHost: Send + Sync + 'static {
         id: SessionId,
         disk: DiskId,
         range: Range,
-    ) -> impl Future<Output = Result<Hashes, Denied>> + Send;
+    ) -> impl Future<Output = Result<Vec<ContentHash>, Denied>> + Send;
     /// Takes no more frames.
     fn stop(&self, id: &SessionId) -> Result<SessionView, Denied>;
     /// Brings the disks to a point.
@@ -217,7 +217,10 @@ async fn hashes<H: SessionHost>(
         return Denied::bad_request(format!("more than {MAX_HASHES} hashes at once")).into_response();
     }
     match live(&host) {
-        Ok(host) => host.hashes(id, disk, range).await.map(Json).into_response(),
+        Ok(host) => {
+            let reply = |hashes| Hashes { first: range.first, hashes }.to_bytes();
+            host.hashes(id, disk, range).await.map(reply).into_response()
+        }
         Err(denied) => denied.into_response(),
     }
 }

@@ -5,13 +5,13 @@ use crate::session_api::{Denied, Range, SessionHost, phase_name};
 use bytes::Bytes;
 use failback_replication::disk::Disk;
 use failback_replication::frame;
-use failback_replication::target::{Applied, Attached, Target, hashes_to_text};
-use failback_wire::event::{DiskRef, What};
+use failback_replication::target::{Applied, Attached, Target};
+use failback_wire::event::{ContentHash, DiskRef, What};
 use failback_wire::http::StatusCode;
 use failback_wire::ids::{DiskId, SessionId, VmdkUuid};
 use failback_wire::proto::cs::{Component, Heartbeat};
 use failback_wire::proto::session::{
-    Ack, Hashes, RetentionVolume, Roll, ServerHealth, SessionSpec, SessionView, TargetDisk,
+    Ack, RetentionVolume, Roll, ServerHealth, SessionSpec, SessionView, TargetDisk,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -152,13 +152,12 @@ impl SessionHost for MasterTarget {
         Ok(state.target(id)?.intake().ack())
     }
 
-    async fn hashes(&self, id: SessionId, disk: DiskId, range: Range) -> Result<Hashes, Denied> {
+    async fn hashes(&self, id: SessionId, disk: DiskId, range: Range) -> Result<Vec<ContentHash>, Denied> {
         let scsi = (self.scsi)();
         let mut state = self.lock();
         let target = state.target(&id)?;
         let disks = attached(&target.intake().spec, &scsi);
-        let hashes = target.hashes(range.epoch, &disk, range.first, range.count, &disks)?;
-        Ok(Hashes { first: range.first, hashes: hashes_to_text(&hashes) })
+        Ok(target.hashes(range.epoch, &disk, range.first, range.count, &disks)?)
     }
 
     fn stop(&self, id: &SessionId) -> Result<SessionView, Denied> {

@@ -5,14 +5,13 @@ use super::{ProcessServer, Session, State, pump};
 use crate::session_api::{Denied, Range, SessionHost};
 use bytes::Bytes;
 use failback_replication::relay::Relay;
-use failback_replication::target::hashes_to_text;
-use failback_wire::event::What;
+use failback_wire::event::{ContentHash, What};
 use failback_wire::http::{Method, StatusCode};
 use failback_wire::ids::{DiskId, SessionId};
 use failback_wire::proto::call;
 use failback_wire::proto::cs::{Component, Heartbeat};
 use failback_wire::proto::session::{
-    Ack, Direction, Hashes, Phase, Roll, ServerHealth, SessionSpec, SessionView, TargetDisk,
+    Ack, Direction, Phase, Roll, ServerHealth, SessionSpec, SessionView, TargetDisk,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -88,7 +87,7 @@ impl SessionHost for ProcessServer {
         Ok(ack?)
     }
 
-    async fn hashes(&self, id: SessionId, disk: DiskId, range: Range) -> Result<Hashes, Denied> {
+    async fn hashes(&self, id: SessionId, disk: DiskId, range: Range) -> Result<Vec<ContentHash>, Denied> {
         let (ctx, spec, upload) = {
             let mut state = self.lock();
             let ctx = state.ctx.clone();
@@ -97,23 +96,22 @@ impl SessionHost for ProcessServer {
         };
         let ctx = ctx.ok_or_else(|| Denied::unknown_session(&id))?;
         if let Some(upload) = upload {
-            let hashes = upload.hashes(&ctx, &disk, range).await?;
-            return Ok(Hashes { first: range.first, hashes: hashes_to_text(&hashes) });
+            return upload.hashes(&ctx, &disk, range).await;
         }
         let target = spec.target.as_deref().unwrap_or_default();
         let Range { epoch, first, count } = range;
         let base = format!("http://{target}/v1/sessions/{id}");
         let url = format!("{base}/disks/{disk}/hashes?epoch={epoch}&first={first}&count={count}");
         let pass = &self.config.passphrase;
-        let ask = || call::json::<(), Hashes>(&ctx.http, pass, "mt.hashes", Method::GET, &url, None);
+        let ask = || call::hashes(&ctx.http, pass, "mt.hashes", &url);
         match ask().await {
             // The target has not heard of this epoch: it hears of it from here.
             Err(error) if error.code() == Some("epoch-ahead") && epoch == spec.epoch => {
                 let put = call::json(&ctx.http, pass, "mt.take-up", Method::PUT, &base, Some(&spec));
                 let _: SessionView = put.await?;
-                Ok(ask().await?)
+                Ok(ask().await?.hashes)
             }
-            other => Ok(other?),
+            other => Ok(other?.hashes),
         }
     }
 

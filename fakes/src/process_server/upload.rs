@@ -6,7 +6,7 @@
 use super::{ProcessServer, Session, State};
 use crate::session_api::{Denied, Range};
 use bytes::Bytes;
-use failback_replication::disk::{BLOCK, Disk, Page};
+use failback_replication::disk::{BLOCK, RootHasher, hash_unless_zero};
 use failback_replication::frame::{self, Body, Content, Frame, Run};
 use failback_replication::journal::thinned;
 use failback_replication::target::{Due, Intake, TargetError, zero_hash};
@@ -74,9 +74,9 @@ fn blob_name(client: &BlobClient) -> String {
 /// Holes up to this many bytes are read along: cheaper than another request.
 const READ_ALONG: u64 = 256 << 10;
 
-/// The blocks of a blob within a range that are not all zeros; asks only for pages that hold data and for
+/// The hashes of the blocks of a blob within a range that are not all zeros; asks only for pages that hold data and for
 /// the small holes between them.
-async fn read(blob: &BlobClient, offset: u64, len: u64) -> Result<Vec<(u64, Page)>, BlobError> {
+async fn read(blob: &BlobClient, offset: u64, len: u64) -> Result<Vec<(u64, ContentHash)>, BlobError> {
     let list = blob.page_list(None, ByteRange::of(offset, len)).await?;
     let mut spans: Vec<(u64, u64)> = Vec::new();
     for range in list.pages {
@@ -92,8 +92,8 @@ async fn read(blob: &BlobClient, offset: u64, len: u64) -> Result<Vec<(u64, Page
     let mut out = Vec::new();
     for (start, end) in spans {
         let bytes = blob.get_range(start, end - start).await?;
-        let pages = (start / BLOCK as u64..).zip(bytes.chunks_exact(BLOCK).filter_map(Page::from_slice));
-        out.extend(pages.filter(|(_, page)| !page.is_zero()));
+        let hashes = bytes.as_chunks().0.iter().map(hash_unless_zero);
+        out.extend((start / BLOCK as u64..).zip(hashes).filter_map(|(block, hash)| Some((block, hash?))));
     }
     Ok(out)
 }
@@ -142,10 +142,10 @@ impl Upload {
         if range.first >= end {
             return Ok(Vec::new());
         }
-        let pages = read(&blob, range.first * BLOCK as u64, (end - range.first) * BLOCK as u64).await?;
+        let held = read(&blob, range.first * BLOCK as u64, (end - range.first) * BLOCK as u64).await?;
         let mut hashes = vec![zero_hash(); (end - range.first) as usize];
-        for (block, page) in pages {
-            hashes[(block - range.first) as usize] = page.hash();
+        for (block, hash) in held {
+            hashes[(block - range.first) as usize] = hash;
         }
         Ok(hashes)
     }
@@ -241,15 +241,15 @@ async fn compare(
         else {
             return Ok(Some(id.clone()));
         };
-        let copy = Disk::new(stated.size / BLOCK as u64);
+        let mut copy = RootHasher::new(stated.size / BLOCK as u64);
         let mut offset = 0;
         while offset < stated.size {
-            for (block, page) in read(&blob, offset, READ.min(stated.size - offset)).await? {
-                copy.write(block, page);
+            for (block, hash) in read(&blob, offset, READ.min(stated.size - offset)).await? {
+                copy.add(block, hash);
             }
             offset += READ;
         }
-        if copy.root_hash() != *root {
+        if copy.finish() != *root {
             return Ok(Some(id.clone()));
         }
     }

@@ -5,6 +5,7 @@
 
 use failback_wire::event::ContentHash;
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
@@ -71,6 +72,47 @@ struct Inner {
     chunks: Vec<Option<Chunk>>,
 }
 
+impl Inner {
+    fn page(&self, block: u64) -> Option<&Page> {
+        let (chunk, at) = (block as usize / CHUNK, block as usize % CHUNK);
+        self.chunks.get(chunk)?.as_ref()?[at].as_ref()
+    }
+    /// Blocks that are not holes, ascending.
+    fn held(&self) -> impl Iterator<Item = (u64, &Page)> {
+        let chunks = self.chunks.iter().enumerate();
+        chunks.filter_map(|(c, chunk)| Some((c, chunk.as_ref()?))).flat_map(|(c, pages)| {
+            let pages = pages.iter().enumerate();
+            pages.filter_map(move |(p, page)| Some(((c * CHUNK + p) as u64, page.as_ref()?)))
+        })
+    }
+}
+
+/// Gathers a disk's root hash from the hashes of its blocks.
+pub struct RootHasher(Xxh3);
+
+impl RootHasher {
+    /// Of a disk of so many blocks.
+    pub fn new(blocks: u64) -> Self {
+        let mut hasher = Xxh3::new();
+        hasher.update(&blocks.to_le_bytes());
+        Self(hasher)
+    }
+    /// The next block that is not all zeros; blocks come ascending.
+    pub fn add(&mut self, block: u64, hash: ContentHash) {
+        self.0.update(&block.to_le_bytes());
+        self.0.update(&hash.0.to_le_bytes());
+    }
+    /// The root hash.
+    pub fn finish(self) -> ContentHash {
+        ContentHash(self.0.digest128())
+    }
+}
+
+/// The hash of a block whose bytes are all that is at hand; `None` for zeros.
+pub fn hash_unless_zero(bytes: &[u8; BLOCK]) -> Option<ContentHash> {
+    (bytes != &[0; BLOCK]).then(|| ContentHash(xxh3_128(bytes)))
+}
+
 /// A virtual disk. Clones are handles to the same disk; [`Disk::fork`] makes another one.
 #[derive(Clone)]
 pub struct Disk(Arc<Mutex<Inner>>);
@@ -94,14 +136,7 @@ impl Disk {
     }
     /// Reads one block; zeros beyond what was written, and beyond the end.
     pub fn read(&self, block: u64) -> Page {
-        let inner = self.lock();
-        let (chunk, page) = (block as usize / CHUNK, block as usize % CHUNK);
-        inner
-            .chunks
-            .get(chunk)
-            .and_then(Option::as_ref)
-            .and_then(|c| c[page].clone())
-            .unwrap_or_else(Page::zero)
+        self.lock().page(block).cloned().unwrap_or_else(Page::zero)
     }
     /// Writes one block. Writing zeros makes a hole.
     ///
@@ -142,26 +177,26 @@ impl Disk {
     }
     /// Blocks that are not holes, ascending.
     pub fn allocated(&self) -> Vec<(u64, Page)> {
+        self.lock().held().map(|(block, page)| (block, page.clone())).collect()
+    }
+    /// The blocks of a range, as they are at one instant; `None` for holes and beyond the end.
+    pub fn pages(&self, range: Range<u64>) -> Vec<Option<Page>> {
         let inner = self.lock();
-        let mut out = Vec::new();
-        for (c, chunk) in inner.chunks.iter().enumerate() {
-            for (p, page) in chunk.iter().flat_map(|pages| pages.iter().enumerate()) {
-                if let Some(page) = page {
-                    out.push(((c * CHUNK + p) as u64, page.clone()));
-                }
-            }
-        }
-        out
+        range.map(|block| inner.page(block).cloned()).collect()
+    }
+    /// The hashes of a range of blocks.
+    pub fn hashes(&self, range: Range<u64>) -> Vec<ContentHash> {
+        let (inner, zero) = (self.lock(), Page::zero().hash());
+        range.map(|block| inner.page(block).map_or(zero, Page::hash)).collect()
     }
     /// One hash over size and content: equal for equal disks, whatever their history.
     pub fn root_hash(&self) -> ContentHash {
-        let mut hasher = Xxh3::new();
-        hasher.update(&self.blocks().to_le_bytes());
-        for (block, page) in self.allocated() {
-            hasher.update(&block.to_le_bytes());
-            hasher.update(&page.hash().0.to_le_bytes());
+        let inner = self.lock();
+        let mut root = RootHasher::new(inner.blocks);
+        for (block, page) in inner.held() {
+            root.add(block, page.hash());
         }
-        ContentHash(hasher.digest128())
+        root.finish()
     }
     /// True when both handles name the same disk.
     pub fn is_same(&self, other: &Self) -> bool {

@@ -10,6 +10,7 @@
 use crate::bitmap::Bitmap;
 use crate::disk::{BLOCK, Disk, Page};
 use crate::frame::{self, Body, Content, Frame};
+use crate::target::zero_hash;
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{ContentHash, Mark, PointKind};
 use failback_wire::ids::{DiskId, SessionId};
@@ -201,7 +202,7 @@ impl Source {
             if self.mode == SyncMode::Checksum && count > 0 {
                 return Action::Hashes { disk, first, count };
             }
-            self.step(&disk, count, |_, page| !page.is_zero());
+            self.step(&disk, count, |_, page| page.is_some());
         }
     }
 
@@ -210,16 +211,21 @@ impl Source {
         let due = self.disks.get(disk).filter(|t| !t.done && t.cursor == first);
         let Some(count) = due.map(|t| SYNC_STEP.min(t.blocks - first)) else { return };
         if hashes.len() as u64 == count {
-            self.step(disk, count, |block, page| page.hash() != hashes[(block - first) as usize]);
+            let zero = zero_hash();
+            self.step(disk, count, |block, page| {
+                page.map_or(zero, Page::hash) != hashes[(block - first) as usize]
+            });
         }
     }
 
     /// Queues what differs in the next `count` blocks of the disk, and moves the cursor past them.
-    fn step(&mut self, disk: &DiskId, count: u64, differs: impl Fn(u64, &Page) -> bool) {
+    fn step(&mut self, disk: &DiskId, count: u64, differs: impl Fn(u64, Option<&Page>) -> bool) {
         let Some(track) = self.disks.get_mut(disk) else { return };
         let range = track.cursor..track.cursor + count;
+        let pages = range.clone().zip(track.disk.pages(range));
+        let differing = pages.filter(|(block, page)| differs(*block, page.as_ref()));
         let blocks: Vec<_> =
-            range.map(|b| (b, track.disk.read(b))).filter(|(b, page)| differs(*b, page)).collect();
+            differing.map(|(block, page)| (block, page.unwrap_or_else(Page::zero))).collect();
         track.cursor += count;
         track.moved += blocks.len() as u64;
         track.done = track.cursor >= track.blocks;

@@ -394,32 +394,13 @@ impl Target {
         self.intake.check_epoch(epoch)?;
         let disk = self.disk(disk, disks)?;
         let end = first.saturating_add(count).min(disk.blocks());
-        Ok((first..end).map(|block| disk.read(block).hash()).collect())
+        Ok(disk.hashes(first..end))
     }
 
     /// The session as the target sees it.
     pub fn view(&self) -> SessionView {
         self.intake.view(self.journal.points().cloned().collect())
     }
-}
-
-/// Hashes as one text of 32 hex digits each.
-pub fn hashes_to_text(hashes: &[ContentHash]) -> String {
-    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-    let bytes = hashes.iter().flat_map(|hash| hash.0.to_be_bytes());
-    let mut out = String::with_capacity(hashes.len() * 32);
-    bytes.for_each(|byte| out.extend([digit(byte >> 4), digit(byte & 15)]));
-    out
-}
-
-/// The reverse of [`hashes_to_text`]; `None` for anything else.
-pub fn hashes_from_text(text: &str) -> Option<Vec<ContentHash>> {
-    if !text.len().is_multiple_of(32) || !text.is_ascii() {
-        return None;
-    }
-    let half = |at: usize| u64::from_str_radix(&text[at..at + 16], 16).ok();
-    let hash = |at: usize| Some(ContentHash(u128::from(half(at)?) << 64 | u128::from(half(at + 16)?)));
-    (0..text.len()).step_by(32).map(hash).collect()
 }
 
 /// The hash of a block of zeros, which holes and fresh blobs have.

@@ -1,8 +1,8 @@
 //! A view that leaves out known points and those points give the whole view again, or nothing: never a mix.
 
 use failback_wire::clock::VirtualMs;
-use failback_wire::event::{Mark, PointKind};
-use failback_wire::proto::session::{Phase, Point, SessionView};
+use failback_wire::event::{ContentHash, Mark, PointKind};
+use failback_wire::proto::session::{Hashes, Phase, Point, SessionView};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -61,4 +61,15 @@ proptest! {
             prop_assert_eq!(completed, view(&now));
         }
     }
+}
+
+#[test]
+fn hashes_arrive_as_they_left_and_nothing_else_does() {
+    let sent =
+        Hashes { first: 7, hashes: vec![ContentHash(0), ContentHash(u128::MAX), ContentHash(9 << 70)] };
+    let bytes = sent.to_bytes();
+    assert_eq!(bytes.len(), 8 + 3 * 16);
+    assert_eq!(Hashes::from_bytes(&bytes), Some(sent));
+    assert_eq!(Hashes::from_bytes(&bytes[..bytes.len() - 1]), None);
+    assert_eq!(Hashes::from_bytes(&bytes[..7]), None);
 }

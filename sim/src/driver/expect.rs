@@ -135,6 +135,11 @@ impl Driver<'_> {
         Ok(Seen::new(&properties, &points))
     }
 
+    /// The same without recovery points, whose list may be long.
+    pub(super) async fn state_of(&self, item: &str) -> Result<Seen, ClientError> {
+        Ok(Seen::new(&self.client.item(item).await?, &[]))
+    }
+
     /// The world between two steps: when nothing is going on, the oracle judges it.
     pub(super) async fn rest(&mut self, _at: At) {
         let seen = self.world.observation();

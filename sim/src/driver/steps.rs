@@ -195,7 +195,9 @@ impl Driver<'_> {
     pub(super) async fn wait_until(&mut self, at: At, what: &WaitUntil) -> Result<(), Stop> {
         let deadline = Instant::now() + what.within.duration();
         loop {
-            let seen = self.seen(&what.item.value).await;
+            let item = &what.item.value;
+            let count = what.points.is_some() || what.app_points.is_some();
+            let seen = if count { self.seen(item).await } else { self.state_of(item).await };
             let missing = match &seen {
                 Ok(seen) => seen.missing(what),
                 Err(e) => Some(e.to_string()),
@@ -207,7 +209,7 @@ impl Driver<'_> {
                     what.item.value, *what.within
                 );
                 let finding = Finding::new(FindingKind::ExpectationFailed, text);
-                let shown = seen.map_or_else(|e| e.to_string(), |s| s.to_string());
+                let shown = self.seen(item).await.map_or_else(|e| e.to_string(), |s| s.to_string());
                 return Err(self.fail(at, finding.compared(missing, shown)));
             }
             sleep(LOOK).await;

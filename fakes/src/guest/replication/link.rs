@@ -2,12 +2,11 @@
 
 use crate::session_api::back_off;
 use bytes::Bytes;
-use failback_replication::target::hashes_from_text;
 use failback_wire::event::ContentHash;
 use failback_wire::http::{Http, Method};
 use failback_wire::ids::DiskId;
 use failback_wire::proto::call::{self, CallError};
-use failback_wire::proto::session::{Ack, Hashes, SessionSpec, SessionView};
+use failback_wire::proto::session::{Ack, SessionSpec, SessionView};
 use tokio::time::Duration;
 
 /// What to do about a call that failed.
@@ -74,8 +73,7 @@ impl Link<'_> {
     ) -> Result<Vec<ContentHash>, CallError> {
         let query = format!("/disks/{disk}/hashes?epoch={}&first={first}&count={count}", self.spec.epoch);
         let (http, url) = (self.http, self.url(&query));
-        let reply: Hashes =
-            call::json::<(), _>(http, self.passphrase, "ps.hashes", Method::GET, &url, None).await?;
-        Ok(hashes_from_text(&reply.hashes).filter(|_| reply.first == first).unwrap_or_default())
+        let reply = call::hashes(http, self.passphrase, "ps.hashes", &url).await?;
+        Ok(if reply.first == first { reply.hashes } else { Vec::new() })
     }
 }

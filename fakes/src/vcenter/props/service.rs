@@ -153,6 +153,9 @@ impl Eyes<'_> {
 
     /// The child of a container that has this name.
     pub(in crate::vcenter) fn child_named(&self, container: &MoRef, name: &str) -> Option<MoRef> {
+        if container.id == fixed::VMS {
+            return self.model.vm_named(name).map(vm_ref);
+        }
         let named = |r: &MoRef| self.property(r, "name") == Some(Value::from(name));
         self.children(container).into_iter().find(named)
     }

@@ -95,11 +95,39 @@ impl VcenterClient {
     /// # Errors
     /// [`VcenterError::NotFound`] when there is none.
     pub async fn vm_by_name(&self, name: &str) -> Result<VmFacts> {
+        for folder in self.vm_folders().await? {
+            let found = self.link.read("FindChild", |service| {
+                VimRequest::new("FindChild", service.search.clone())
+                    .arg(folder.element("entity"))
+                    .arg(Element::leaf("name", name))
+            });
+            let child = found.await?.first().and_then(|child| MoRef::read(child).ok());
+            if let Some(vm) = child.filter(|child| child.kind == "VirtualMachine") {
+                return self.vm(&vm).await;
+            }
+        }
+        // It may lie in a folder further down: that takes a look at every one of them.
         let all = self.view("VirtualMachine", &["name"]).await?;
         match all.into_iter().find(|vm| vm.text("name") == name) {
             Some(vm) => self.vm(&vm.object).await,
             None => Err(VcenterError::NotFound(format!("a virtual machine named {name}"))),
         }
+    }
+
+    /// The folders of virtual machines of all datacenters.
+    async fn vm_folders(&self) -> Result<Vec<MoRef>> {
+        const FOLDERS: &str = "folders";
+        let root = self.link.service().await?.root;
+        let mut spec = FilterSpec::of_object(&root, &[]);
+        spec.props = vec![PropSpec { kind: "Datacenter".into(), all: false, paths: vec!["vmFolder".into()] }];
+        spec.objects[0].select.push(Selection::Traversal {
+            name: Some(FOLDERS.into()),
+            kind: "Folder".into(),
+            path: "childEntity".into(),
+            skip: false,
+            select: vec![Selection::Named(FOLDERS.into())],
+        });
+        self.retrieve(&spec).await?.iter().map(|seen| seen.reference("vmFolder")).collect()
     }
 
     /// The virtual machine itself, with its host, at one instant.

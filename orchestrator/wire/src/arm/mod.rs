@@ -45,8 +45,10 @@ impl<T> List<T> {
 /// The value of query parameter `name`, percent-decoded; names compare case-insensitively, as ARM's do.
 pub fn query_value(query: Option<&str>, name: &str) -> Option<String> {
     query?.split('&').find_map(|pair| {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        key.eq_ignore_ascii_case(name).then(|| percent_decode(value))
+        // The name first: most pairs are others.
+        let (key, rest) = pair.split_at_checked(name.len())?;
+        let value = if rest.is_empty() { Some("") } else { rest.strip_prefix('=') };
+        value.filter(|_| key.eq_ignore_ascii_case(name)).map(percent_decode)
     })
 }
 

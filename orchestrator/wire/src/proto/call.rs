@@ -1,5 +1,6 @@
 //! How every component calls another one in our own protocol: JSON or frames under the passphrase.
 
+use super::session::Hashes;
 use super::{PASSPHRASE, Refusal};
 use crate::http::{Call, DEFAULT_TIMEOUT, Http, HttpError, Method, Request, Response, StatusCode, header};
 use bytes::Bytes;
@@ -69,6 +70,23 @@ pub async fn frames<R: DeserializeOwned>(
     let reply = send(http, passphrase, operation, Method::POST, url, octets, frames).await?;
     serde_json::from_slice(reply.body())
         .map_err(|e| HttpError::Garbled { host: host_of(url), detail: e.to_string() }.into())
+}
+
+/// Asks for block hashes.
+///
+/// # Errors
+/// When no usable reply came, or a refusal.
+pub async fn hashes(
+    http: &Http,
+    passphrase: &str,
+    operation: &'static str,
+    url: &str,
+) -> Result<Hashes, CallError> {
+    let octets = "application/octet-stream";
+    let reply = send(http, passphrase, operation, Method::GET, url, octets, Bytes::new()).await?;
+    Hashes::from_bytes(reply.body()).ok_or_else(|| {
+        HttpError::Garbled { host: host_of(url), detail: "not a list of hashes".to_owned() }.into()
+    })
 }
 
 fn host_of(url: &str) -> String {

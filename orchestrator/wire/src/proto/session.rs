@@ -9,15 +9,16 @@
 //! | `PUT /v1/sessions/{id}` [`SessionSpec`] → [`SessionView`] | create, or take up again with a higher epoch; idempotent |
 //! | `GET /v1/sessions/{id}?after=` → [`SessionView`] | state, progress, points; with `after` only points of later marks |
 //! | `POST /v1/sessions/{id}/frames` (binary) → [`Ack`] | one or more frames of data and marks, back to back; at least once |
-//! | `GET /v1/sessions/{id}/disks/{disk}/hashes?epoch=&first=&count=` → [`Hashes`] | block hashes of the target, for a checksum resync |
+//! | `GET /v1/sessions/{id}/disks/{disk}/hashes?epoch=&first=&count=` → [`Hashes`], as bytes | block hashes of the target, for a checksum resync |
 //! | `POST /v1/sessions/{id}/stop` → [`SessionView`] | accept no more frames; what was received is processed |
 //! | `POST /v1/sessions/{id}/roll` [`Roll`] → [`SessionView`] | bring the target's disks to a point, exactly |
 //! | `DELETE /v1/sessions/{id}` → `{}` | forget the session, let go of the disks; idempotent |
 //! | `GET /v1/health` → [`ServerHealth`] | the machine itself |
 
 use crate::clock::VirtualMs;
-use crate::event::{Mark, PointKind};
+use crate::event::{ContentHash, Mark, PointKind};
 use crate::ids::{DiskId, GroupName, MachineName, PointId, SessionId, VmdkUuid};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -225,13 +226,31 @@ pub struct Ack {
     pub applied: u64,
 }
 
-/// Block hashes of a target disk.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Block hashes of a target disk. They travel as bytes: the first block's number (8) and then each xxh3-128
+/// (16), little endian.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hashes {
     /// First block.
     pub first: u64,
-    /// xxh3-128 per 4 KiB block, as 32 hex digits each, concatenated.
-    pub hashes: String,
+    /// The hash of that block and of those after it.
+    pub hashes: Vec<ContentHash>,
+}
+
+impl Hashes {
+    /// The bytes that travel.
+    pub fn to_bytes(&self) -> Bytes {
+        let mut out = Vec::with_capacity(8 + 16 * self.hashes.len());
+        out.extend(self.first.to_le_bytes());
+        self.hashes.iter().for_each(|hash| out.extend(hash.0.to_le_bytes()));
+        out.into()
+    }
+    /// The reverse; `None` for anything else.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (first, rest) = bytes.split_first_chunk()?;
+        let (hashes, []) = rest.as_chunks() else { return None };
+        let hashes = hashes.iter().map(|hash| ContentHash(u128::from_le_bytes(*hash))).collect();
+        Some(Self { first: u64::from_le_bytes(*first), hashes })
+    }
 }
 
 /// Asks for the target's disks to be brought to a point.
