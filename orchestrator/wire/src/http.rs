@@ -26,6 +26,7 @@ pub const MAX_BODY: usize = 64 << 20;
 #[derive(Debug)]
 pub struct Call {
     /// What the call does, in the words of its protocol (`PowerOnVM_Task`, `mt.frames`): faults are keyed by it.
+    /// One of [`crate::operation::TRAFFIC`].
     pub operation: &'static str,
     /// How long the caller waits for the whole reply.
     pub timeout: Duration,

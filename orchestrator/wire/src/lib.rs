@@ -11,6 +11,7 @@ pub mod event;
 pub mod http;
 pub mod ids;
 pub mod node;
+pub mod operation;
 pub mod proto;
 pub mod store;
 pub mod vim;
