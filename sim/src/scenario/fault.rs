@@ -74,9 +74,10 @@ pub struct CallFault {
     /// The caller's node; default: anyone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Name>,
-    /// The callee's host name.
+    /// The callee's node.
     pub to: Name,
     /// The operation, in the words of its protocol: `PowerOnVM_Task`.
+    #[schemars(extend("enum" = operations()))]
     pub operation: Name,
     /// Which matching call, from 1; default 1.
     #[serde(default = "first")]
@@ -146,9 +147,10 @@ pub struct CallMoment {
     /// The caller's node; default: anyone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Name>,
-    /// The callee's host name.
+    /// The callee's node.
     pub to: Name,
     /// The operation, in the words of its protocol.
+    #[schemars(extend("enum" = operations()))]
     pub operation: Name,
     /// Which matching call since the fault was armed, from 1; default 1.
     #[serde(default = "first")]
@@ -159,7 +161,8 @@ pub struct CallMoment {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct TaskMoment {
-    /// The task's id, as the job page shows it.
+    /// The task's id, as the job page shows it; in a plan's job with its machine before it:
+    /// `web01/FailoverTask`. A later step must run it.
     pub task: Name,
     /// Only in jobs about this item or plan; default: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -167,6 +170,11 @@ pub struct TaskMoment {
     /// Which such task since the fault was armed, from 1; default 1.
     #[serde(default = "first")]
     pub nth: Spanned<u32>,
+}
+
+/// What editors offer as an operation.
+fn operations() -> Vec<&'static str> {
+    failback_wire::operation::names().collect()
 }
 
 fn first() -> Spanned<u32> {

@@ -13,6 +13,10 @@ pub const VCENTER: &str = "vcenter";
 pub const AZURE: &str = "azure";
 /// Host name of the orchestrator.
 pub const ORCHESTRATOR: &str = "orchestrator";
+/// Name of the node from which steps ask the product for something; it asks, nobody calls it.
+pub const OPERATOR: &str = "operator";
+/// The process server that every configuration server brings along: it serves the way to Azure.
+pub const BUILT_IN_PROCESS_SERVER: &str = "ps-cs";
 /// Component version of everything that is not told otherwise (P16).
 pub const VERSION: &str = "9.62";
 

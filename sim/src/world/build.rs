@@ -24,8 +24,6 @@ use std::time::Duration;
 
 /// The passphrase all classic components of a lab share.
 pub(super) const PASSPHRASE: &str = "lab-passphrase";
-/// The process server that every configuration server brings along: it serves the way to Azure.
-pub const BUILT_IN_PROCESS_SERVER: &str = "ps-cs";
 /// Host of the storage account's blobs.
 const BLOBS: &str = "labcache.blob.core.windows.net";
 /// vCenter's account of a person at the console.
@@ -272,7 +270,7 @@ pub(super) fn process_servers(inventory: &Inventory) -> Vec<ProcessServerConfig>
         cache_bytes: 1 << 30,
     };
     let named = inventory.process_servers.iter().map(|p| server(&p.id));
-    [server(BUILT_IN_PROCESS_SERVER)].into_iter().chain(named).collect()
+    [server(inventory::BUILT_IN_PROCESS_SERVER)].into_iter().chain(named).collect()
 }
 
 /// The master targets.

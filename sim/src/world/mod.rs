@@ -4,7 +4,7 @@ mod build;
 mod observe;
 mod strike;
 
-pub use build::BUILT_IN_PROCESS_SERVER;
+pub use crate::scenario::inventory::BUILT_IN_PROCESS_SERVER;
 
 use crate::driver::Crash;
 use crate::fault::{Board, Strike};
@@ -152,7 +152,7 @@ impl World {
             .collect();
         let hook =
             Arc::new(Hook { crash: options.crash, writes: AtomicU64::new(0), world: Mutex::default() });
-        let operator = net.start_node(&NodeName::from("operator"));
+        let operator = net.start_node(&NodeName::from(inventory::OPERATOR));
         let world = Arc::new_cyclic(|me| Self {
             clock,
             net,

@@ -1,10 +1,10 @@
-//! What can be wrong with faults: things that do not exist, moments that never come, changes that
-//! contradict each other.
+//! What can be wrong with faults: things that do not exist, changes that contradict each other.
 //!
 //! The vocabularies belong to the fakes. What a change names is found in its serialised form by the
 //! keys all vocabularies share (`vm`, `host`, `datastore`, `machine`); what undoes what is a table.
 
 use super::Subject;
+use super::moments;
 use super::names::{Kind, Names};
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::fault::{CallAction, CallFault, CallMoment, Change, When};
@@ -16,12 +16,14 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 pub(super) fn check(subject: &Subject<'_>, names: &Names, out: &mut Vec<Problem>) {
-    let mut check =
-        Check { subject, names, out, switches: BTreeMap::new(), armed: Vec::new(), crashed: BTreeMap::new() };
-    let steps = &subject.scenario.steps;
-    for (index, step) in steps.iter().enumerate() {
-        let end = steps.get(index + 1).map_or(subject.file.text.len(), |next| next.at.byte);
+    let (switches, crashed) = (BTreeMap::new(), BTreeMap::new());
+    let mut check = Check { subject, names, out, later: &[], switches, armed: Vec::new(), crashed };
+    let mut steps = subject.scenario.steps.as_slice();
+    while let [step, later @ ..] = steps {
+        check.later = later;
+        let end = later.first().map_or(subject.file.text.len(), |next| next.at.byte);
         check.step(step, end);
+        steps = later;
     }
 }
 
@@ -64,6 +66,8 @@ struct Check<'a, 'b> {
     subject: &'a Subject<'a>,
     names: &'a Names,
     out: &'b mut Vec<Problem>,
+    /// The steps after the one that is looked at.
+    later: &'a [Spanned<Step>],
     switches: BTreeMap<String, Position>,
     armed: Vec<Armed>,
     crashed: BTreeMap<String, Position>,
@@ -185,7 +189,7 @@ impl Check<'_, '_> {
     }
 
     fn call(&mut self, call: &CallFault, at: Place) {
-        self.nodes(call.from.as_ref(), &call.to);
+        moments::call(self.subject, self.names, (call.from.as_ref(), &call.to, &call.operation), self.out);
         for (count, what) in [(&call.nth, "nth"), (&call.times, "times")] {
             if count.value == 0 {
                 self.wrong(count.at, format!("`{what}` counts from 1"), "never the case");
@@ -199,13 +203,6 @@ impl Check<'_, '_> {
         if let CallAction::Delay(Period(0)) = call.action {
             self.wrong(at, "a delay of no time", "must be longer than 0s");
         }
-    }
-
-    fn nodes(&mut self, from: Option<&Name>, to: &Name) {
-        if let Some(from) = from {
-            self.need(Kind::Node, from);
-        }
-        self.need(Kind::Node, to);
     }
 
     fn switch(&self, change: &Change) -> Option<Switch> {
@@ -312,17 +309,13 @@ impl Check<'_, '_> {
             }
             When::After(_) => {}
             When::AfterFault(moment) => self.armed_before(&moment.id),
-            When::BeforeCall(CallMoment { from, to, nth, .. })
-            | When::AfterCall(CallMoment { from, to, nth, .. }) => {
-                self.nodes(from.as_ref(), to);
+            When::BeforeCall(CallMoment { from, to, operation, nth })
+            | When::AfterCall(CallMoment { from, to, operation, nth }) => {
+                moments::call(self.subject, self.names, (from.as_ref(), to, operation), self.out);
                 self.count(nth);
             }
             When::AtTask(task) | When::AfterTask(task) => {
-                if let Some(target) = &task.target
-                    && !self.names.has(Kind::Plan, target)
-                {
-                    self.need(Kind::Machine, target);
-                }
+                moments::task(self.subject, self.names, task, self.later, self.out);
                 self.count(&task.nth);
             }
         }

@@ -5,6 +5,7 @@
 mod estates;
 mod expects;
 mod faults;
+mod moments;
 mod names;
 mod phases;
 mod steps;

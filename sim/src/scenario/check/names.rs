@@ -1,7 +1,10 @@
 //! Who and what exists in an estate, by kind.
 
-use crate::scenario::inventory::{AZURE, CONFIGURATION_SERVER, Inventory, ORCHESTRATOR, VCENTER};
+use crate::scenario::inventory::{
+    AZURE, BUILT_IN_PROCESS_SERVER, CONFIGURATION_SERVER, Inventory, OPERATOR, ORCHESTRATOR, VCENTER,
+};
 use crate::scenario::{diagnostic::Problem, diagnostic::SourceFile, text::Place};
+use failback_wire::operation::Role;
 use std::sync::Arc;
 
 /// Kinds of things that files name.
@@ -19,6 +22,8 @@ pub(super) enum Kind {
     AzureVm,
     /// Anything that runs software.
     Node,
+    /// Anything that calls: a node, or the operator.
+    Caller,
 }
 
 impl Kind {
@@ -32,7 +37,7 @@ impl Kind {
             Self::Host => "ESXi host",
             Self::Vm => "virtual machine",
             Self::AzureVm => "virtual machine in Azure",
-            Self::Node => "node",
+            Self::Node | Self::Caller => "node",
         }
     }
 }
@@ -48,6 +53,7 @@ pub(super) struct Names {
     vms: Vec<String>,
     azure_vms: Vec<String>,
     nodes: Vec<String>,
+    callers: Vec<String>,
 }
 
 impl Names {
@@ -55,7 +61,8 @@ impl Names {
         use crate::scenario::estate::Side;
         let machines: Vec<String> = inventory.machines.iter().map(|m| m.name.clone()).collect();
         let master_targets: Vec<String> = inventory.master_targets.iter().map(|m| m.id.clone()).collect();
-        let process_servers: Vec<String> = inventory.process_servers.iter().map(|p| p.id.clone()).collect();
+        let named = inventory.process_servers.iter().map(|p| p.id.clone());
+        let process_servers: Vec<String> = named.chain([BUILT_IN_PROCESS_SERVER.to_owned()]).collect();
         let foreign =
             |site: Side| inventory.bystanders.iter().filter(move |b| b.site == site).map(|b| b.name.clone());
         let vms = machines.iter().chain(&master_targets).cloned().chain(foreign(Side::OnPremises)).collect();
@@ -63,7 +70,8 @@ impl Names {
         let fixed = [ORCHESTRATOR, VCENTER, CONFIGURATION_SERVER, AZURE].map(str::to_owned);
         let copies = machines.iter().flat_map(|m| [format!("{m}@on-premises"), format!("{m}@azure")]);
         let servers = process_servers.iter().chain(&master_targets).cloned();
-        let nodes = fixed.into_iter().chain(servers).chain(copies).collect();
+        let nodes: Vec<String> = fixed.into_iter().chain(servers).chain(copies).collect();
+        let callers = nodes.iter().cloned().chain([OPERATOR.to_owned()]).collect();
         Self {
             plans: inventory.plans.iter().map(|p| p.name.clone()).collect(),
             datastores: inventory.datastores.iter().map(|d| d.name.clone()).collect(),
@@ -74,6 +82,7 @@ impl Names {
             vms,
             azure_vms,
             nodes,
+            callers,
         }
     }
 
@@ -88,11 +97,27 @@ impl Names {
             Kind::Vm => &self.vms,
             Kind::AzureVm => &self.azure_vms,
             Kind::Node => &self.nodes,
+            Kind::Caller => &self.callers,
         }
     }
 
     pub(super) fn has(&self, kind: Kind, name: &str) -> bool {
         self.list(kind).iter().any(|n| n == name)
+    }
+
+    /// What a node is to the others; `None` for a name that is none.
+    pub(super) fn role(&self, node: &str) -> Option<Role> {
+        match node {
+            OPERATOR => Some(Role::Operator),
+            ORCHESTRATOR => Some(Role::Orchestrator),
+            VCENTER => Some(Role::Vcenter),
+            CONFIGURATION_SERVER => Some(Role::ConfigurationServer),
+            AZURE => Some(Role::Azure),
+            name if self.has(Kind::ProcessServer, name) => Some(Role::ProcessServer),
+            name if self.has(Kind::MasterTarget, name) => Some(Role::MasterTarget),
+            name if self.has(Kind::Node, name) => Some(Role::Agent),
+            _ => None,
+        }
     }
 
     /// Reports a name that is not there.
