@@ -3,7 +3,7 @@
 use super::client::Client;
 use super::steps::Stop;
 use crate::fault::Board;
-use crate::recorder::Recording;
+use crate::recorder::{Recorder, Recording};
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::CheckedScenario;
 use crate::scenario::model::Wire;
@@ -11,7 +11,7 @@ use crate::world::{World, WorldOptions};
 use failback_oracle::{Violation, twin};
 use failback_wire::clock::VirtualMs;
 use serde_json::Value;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// What is played.
 #[derive(Clone)]
@@ -133,13 +133,15 @@ pub fn play(script: &Script<'_>) -> Played {
         Ok(runtime) => runtime,
         Err(e) => panic!("no runtime: {e}"),
     };
-    let played = runtime.block_on(on_stage(script));
+    let (played, recorder) = runtime.block_on(on_stage(script));
     // Tasks of dead epochs go here, at the end of the run.
     drop(runtime);
+    debug_assert_eq!(recorder.strong_count(), 0, "something of the run outlives it");
     played
 }
 
-async fn on_stage(script: &Script<'_>) -> Played {
+/// Plays; answers the recorder too, which everything that is part of the world holds.
+async fn on_stage(script: &Script<'_>) -> (Played, Weak<Recorder>) {
     let options = WorldOptions {
         seed: script.seed,
         wire: script.wire.into(),
@@ -181,7 +183,8 @@ async fn on_stage(script: &Script<'_>) -> Played {
     let broken = |v: Violation| Finding::new(FindingKind::InvariantBroken, v.to_string());
     driver.findings.extend(violations.into_iter().map(broken));
     let recording = world.recorder.finish();
-    Played {
+    world.net.close();
+    let played = Played {
         findings: driver.findings,
         recording,
         ended: world.clock.now(),
@@ -190,7 +193,8 @@ async fn on_stage(script: &Script<'_>) -> Played {
         guest_writes: world.recorder.witness(|w| w.guest_writes),
         refusals: driver.refusals,
         observed,
-    }
+    };
+    (played, Arc::downgrade(&world.recorder))
 }
 
 /// The verdict "stuck", which names who waits for what.
