@@ -127,6 +127,12 @@ pub(super) fn plan(
     }
     let mut all = Asked::new();
     for item in members.iter().filter_map(|name| items.get(*name)) {
+        // Passed over, whatever the request says of it: asked again after some machines got through, the
+        // same request must still do for the others (L1).
+        if action.already(item) {
+            all.insert(item.name.clone(), asked(&mut problems, action, &input, None));
+            continue;
+        }
         direction(&mut problems, &input, plan_direction(action, item.leg));
         let own = |provider: &&&ProviderInput| {
             let named = provider.replicated_item.as_deref().map(last_segment);

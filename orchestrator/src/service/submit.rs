@@ -50,7 +50,7 @@ impl Action {
         }
     }
     /// True when the item is already where this action would bring it: a plan passes over it (L1).
-    fn already(self, item: &Item) -> bool {
+    pub(crate) fn already(self, item: &Item) -> bool {
         match self {
             Self::Enable => false,
             Self::Failover(_) => matches!(

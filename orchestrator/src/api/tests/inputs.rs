@@ -1,7 +1,7 @@
 //! Bodies of requests: the ones from the recordings are understood, wrong ones are told in full.
 
 use crate::api::input;
-use crate::journal::{Item, Leg, Plan, PointChoice, Verb};
+use crate::journal::{Item, Leg, Plan, PointChoice, ProtectionState, Verb};
 use crate::service::Action;
 use bytes::Bytes;
 use failback_wire::clock::VirtualMs;
@@ -111,6 +111,21 @@ fn a_plan_gives_each_machine_its_own_inputs() {
     let stranger = json!({"properties": {"providerSpecificDetails": [
         {"instanceType": "InMage", "replicatedItem": "ghost"}]}});
     assert!(input::plan(&Bytes::from(stranger.to_string()), Action::Reprotect, &plan, &items).is_err());
+}
+
+#[test]
+fn a_plan_looks_at_no_inputs_of_machines_that_are_already_there() {
+    let names = ["vm1", "vm2"].map(MachineName::new);
+    let plan = Plan { name: "all".into(), groups: vec![names.to_vec()] };
+    let there = Item { state: ProtectionState::Protected, leg: Leg::Reverse, ..item(Leg::Reverse) };
+    let items = [(names[0].clone(), there), (names[1].clone(), item(Leg::Forward))];
+    let items = items.map(|(name, item)| (name.clone(), Item { name, ..item })).into();
+    let body = json!({"properties": {"failoverDirection": "RecoveryToPrimary", "providerSpecificDetails": [
+        {"instanceType": "InMage", "replicatedItem": "vm1"},
+        {"instanceType": "InMage", "replicatedItem": "vm2", "datastoreName": "own"}]}});
+    let asked = input::plan(&Bytes::from(body.to_string()), Action::Reprotect, &plan, &items).unwrap();
+    assert_eq!(asked[&names[0]].datastore, None);
+    assert_eq!(asked[&names[1]].datastore.as_deref(), Some("own"));
 }
 
 #[test]
