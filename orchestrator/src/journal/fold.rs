@@ -280,6 +280,11 @@ fn prechecked(state: &mut State, at: VirtualMs, id: &JobId, scenario: &str, runn
             item.group = input.group.clone();
             item.azure_name = input.azure_name.clone().unwrap_or_else(|| name.to_string());
         }
+        if let (Operation::EnableProtection | Operation::ReprotectForward, Some(input)) =
+            (job.request.operation, input)
+        {
+            item.policy = input.policy.clone();
+        }
         progress.before = Some(Rest { state: item.state, leg: item.leg, active: item.active });
         item.state = running;
         item.since = at;
@@ -312,6 +317,7 @@ fn member_ended(state: &mut State, job: &JobId, member: &MachineName, ended: &En
         Outcome::Succeeded => {
             item.notes.clear();
             item.halfway = None;
+            item.chosen_before = None;
         }
         Outcome::Failed => item.halfway = ended.halfway.or(item.halfway),
     }

@@ -52,6 +52,10 @@ pub struct Item {
     pub epoch: u64,
     /// The point the last failover settled on.
     pub chosen: Option<Chosen>,
+    /// The point of the failover before it, while the choice may still be taken back.
+    pub chosen_before: Option<Chosen>,
+    /// Replication policy it was last asked to be protected under on the way to Azure.
+    pub policy: Option<String>,
     /// Warnings by code; a split brain, a lost address.
     pub warnings: BTreeMap<String, Report>,
     /// What steps want to remember across attempts; emptied when an operation succeeds.
@@ -158,7 +162,7 @@ pub enum Fact {
     SessionClosed(Direction),
     /// A failover settled on this point.
     Chosen(Chosen),
-    /// A choice was taken back.
+    /// A choice was taken back: the one before it counts again.
     Unchosen,
     /// The item carries this warning until it is cleared.
     Warning(Report),
@@ -198,6 +202,8 @@ impl Item {
             reverse: None,
             epoch: 0,
             chosen: None,
+            chosen_before: None,
+            policy: None,
             warnings: BTreeMap::new(),
             notes: BTreeMap::new(),
             halfway: None,
@@ -241,8 +247,14 @@ impl Item {
             }
             Fact::SessionClosed(Direction::Forward) => self.forward = None,
             Fact::SessionClosed(Direction::Reverse) => self.reverse = None,
-            Fact::Chosen(chosen) => self.chosen = Some(chosen.clone()),
-            Fact::Unchosen => self.chosen = None,
+            Fact::Chosen(chosen) => {
+                let before = self.chosen.replace(chosen.clone());
+                // Chosen anew in the same session: only what an earlier failover settled on is worth keeping.
+                if before.as_ref().is_none_or(|before| before.session != chosen.session) {
+                    self.chosen_before = before;
+                }
+            }
+            Fact::Unchosen => self.chosen = self.chosen_before.take(),
             Fact::Warning(report) => {
                 self.warnings.insert(report.code.clone(), report.clone());
             }

@@ -150,11 +150,11 @@ pub(super) async fn plan_session(c: &StepCtx<'_>) -> StepResult {
     let is_new = c.item.notes.get(SEEDS).is_some_and(|seeds| seeds == "new");
     let sync = if is_new { SyncMode::Full } else { SyncMode::Checksum };
     let spec = session::plan(c, Direction::Forward, sync, disks, &relay, None);
-    Ok(vec![Fact::ProcessServer(relay), Fact::SessionOpened(spec)])
+    Ok(session::planned(c, spec, relay))
 }
 
-pub(super) async fn undo_plan(_: &StepCtx<'_>) -> StepResult {
-    Ok(vec![Fact::SessionClosed(Direction::Forward)])
+pub(super) async fn undo_plan(c: &StepCtx<'_>) -> StepResult {
+    Ok(session::unplanned(c, Direction::Forward))
 }
 
 fn spec<'a>(c: &'a StepCtx<'_>) -> Result<&'a SessionSpec, StepError> {

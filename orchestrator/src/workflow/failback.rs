@@ -231,8 +231,8 @@ async fn choose(c: &StepCtx<'_>) -> StepResult {
     Ok(facts)
 }
 
-async fn undo_choice(_: &StepCtx<'_>) -> StepResult {
-    Ok(vec![Fact::Unchosen])
+async fn undo_choice(c: &StepCtx<'_>) -> StepResult {
+    Ok(points::unchoose(c, spec(c)?))
 }
 
 /// True when the master target says that its disks hold exactly the chosen point.

@@ -161,8 +161,8 @@ async fn choose_point(c: &StepCtx<'_>) -> StepResult {
     points::choose(c, spec, &view.points, Site::Azure).await
 }
 
-async fn undo_choice(_: &StepCtx<'_>) -> StepResult {
-    Ok(vec![Fact::Unchosen])
+async fn undo_choice(c: &StepCtx<'_>) -> StepResult {
+    Ok(points::unchoose(c, spec(c)?))
 }
 
 /// The disks of the chosen point, as Azure shall make them.

@@ -10,7 +10,7 @@
 //! merging snapshots (cannot be).
 
 use super::ops::vcenter::{self, own_vm, target_vm};
-use super::ops::{agent, defect, note, put_row, session};
+use super::ops::{agent, defect, note, put_row, put_row_of, session};
 use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
 use crate::catalogue::control::PS_UNKNOWN;
 use crate::catalogue::execution::{
@@ -267,11 +267,11 @@ async fn plan_session(c: &StepCtx<'_>) -> StepResult {
     });
     let sync = if is_alternate(c) { SyncMode::Full } else { SyncMode::Checksum };
     let spec = session::plan(c, Direction::Reverse, sync, disks.collect(), &relay, Some(target));
-    Ok(vec![Fact::ProcessServer(relay), Fact::SessionOpened(spec)])
+    Ok(session::planned(c, spec, relay))
 }
 
-async fn undo_plan(_: &StepCtx<'_>) -> StepResult {
-    Ok(vec![Fact::SessionClosed(Direction::Reverse)])
+async fn undo_plan(c: &StepCtx<'_>) -> StepResult {
+    Ok(session::unplanned(c, Direction::Reverse))
 }
 
 fn spec<'a>(c: &'a StepCtx<'_>) -> Result<&'a SessionSpec, StepError> {
@@ -306,7 +306,12 @@ async fn row(c: &StepCtx<'_>) -> StepResult {
     Ok(Vec::new())
 }
 
+/// Puts the row back as the protection towards Azure left it: under that policy, and with the virtual machine
+/// that was known before an alternate one took its place.
 async fn undo_row(c: &StepCtx<'_>) -> StepResult {
-    put_row(c, "none", &c.services.config.vault.failback_policy).await?;
+    let policy = c.item.policy.as_ref().unwrap_or(&c.services.config.vault.policy);
+    let now = c.item.vm.as_ref().map(|vm| vm.uuid.as_str()).unwrap_or_default();
+    let before = c.item.notes.get(VM_BEFORE).map_or(now, String::as_str);
+    put_row_of(c, before, "forward", policy).await?;
     Ok(Vec::new())
 }

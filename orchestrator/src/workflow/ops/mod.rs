@@ -43,9 +43,20 @@ pub(super) fn note(key: impl Into<String>, value: impl Into<String>) -> Fact {
 
 /// Puts the machine's row at the configuration server: which way it replicates now.
 pub(super) async fn put_row(c: &StepCtx<'_>, direction: &str, policy: &str) -> Result<(), StepError> {
+    let uuid = c.item.vm.as_ref().map(|vm| vm.uuid.as_str()).unwrap_or_default();
+    put_row_of(c, uuid, direction, policy).await
+}
+
+/// The same, naming the virtual machine on-premises.
+pub(super) async fn put_row_of(
+    c: &StepCtx<'_>,
+    vm_uuid: &str,
+    direction: &str,
+    policy: &str,
+) -> Result<(), StepError> {
     let row = Protection {
         os: c.item.os.unwrap_or(OsFamily::Windows),
-        vm_uuid: c.item.vm.as_ref().map(|vm| vm.uuid.clone()).unwrap_or_default(),
+        vm_uuid: vm_uuid.to_owned(),
         direction: direction.to_owned(),
         policy: policy.to_owned(),
     };

@@ -91,3 +91,10 @@ pub(in crate::workflow) async fn choose(
     }
     Ok(facts)
 }
+
+/// The choice that an attempt made in the session `spec` no longer counts. An attempt that failed before it
+/// settled on a point leaves what an earlier failover settled on.
+pub(in crate::workflow) fn unchoose(c: &StepCtx<'_>, spec: &SessionSpec) -> Vec<Fact> {
+    let made_here = c.item.chosen.as_ref().is_some_and(|chosen| chosen.session == spec.session);
+    if made_here { vec![Fact::Unchosen] } else { Vec::new() }
+}

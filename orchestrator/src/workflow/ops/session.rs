@@ -1,12 +1,12 @@
 //! Sessions at process server and master target.
 
 use super::super::{StepCtx, StepError};
-use super::peer_error;
+use super::{note, peer_error};
 use crate::catalogue::control::PS_UNKNOWN;
 use crate::catalogue::execution::{ROLL_FAILED, SESSION_FAILED, STOP_FAILED};
 use crate::catalogue::target::MT_UNKNOWN;
 use crate::config::ReplicationPolicy;
-use crate::journal::ServerRef;
+use crate::journal::{Fact, ServerRef};
 use failback_wire::ids::{PointId, SessionId};
 use failback_wire::proto::cs::Component;
 use failback_wire::proto::session::{Direction, SessionDisk, SessionSpec, SessionView, SyncMode};
@@ -54,6 +54,30 @@ pub(in crate::workflow) fn plan(
         retention_s: policy.retention_s,
         group: c.item.group.clone(),
     }
+}
+
+/// Note: id and address of the process server that served the item before a first attempt chose another.
+const RELAY_BEFORE: [&str; 2] = ["relay-before/id", "relay-before/address"];
+
+/// The session is agreed on: `relay` serves the item from now on.
+pub(in crate::workflow) fn planned(c: &StepCtx<'_>, spec: SessionSpec, relay: ServerRef) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let before = c.item.process_server.as_ref().filter(|_| !c.item.notes.contains_key(RELAY_BEFORE[0]));
+    if let Some(before) = before {
+        facts.push(note(RELAY_BEFORE[0], before.id.as_str()));
+        facts.push(note(RELAY_BEFORE[1], before.address.as_str()));
+    }
+    facts.extend([Fact::ProcessServer(relay), Fact::SessionOpened(spec)]);
+    facts
+}
+
+/// The session is off: who served the item before serves it again.
+pub(in crate::workflow) fn unplanned(c: &StepCtx<'_>, direction: Direction) -> Vec<Fact> {
+    let mut facts = vec![Fact::SessionClosed(direction)];
+    if let [Some(id), Some(address)] = RELAY_BEFORE.map(|key| c.item.notes.get(key).cloned()) {
+        facts.push(Fact::ProcessServer(ServerRef { id, address }));
+    }
+    facts
 }
 
 /// The server that turns the session's frames into recovery points.
