@@ -1,5 +1,5 @@
 //! A failed job leaves the last good recovery point usable (I5, E20): at the target, or on the disks that
-//! were rolled to it.
+//! were rolled to it. A commit does not: letting the points go is what it is for (C8).
 
 use super::Check;
 use crate::facts::Facts;
@@ -12,6 +12,10 @@ impl Check for PointAfterFailure {
     fn on(&self, facts: &Facts, event: &Event, report: &mut Report<'_>) {
         let What::JobEnded { job, state, .. } = &event.what else { return };
         let Some(known) = facts.jobs.all.get(job).filter(|_| state == "Failed") else { return };
+        let is_commit = |operation: &String| operation.to_ascii_lowercase().contains("commit");
+        if known.operation.as_ref().is_some_and(is_commit) {
+            return;
+        }
         for n in &known.had_points {
             let machine = &facts.machines[*n];
             let name = &machine.name;

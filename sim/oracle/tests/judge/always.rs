@@ -461,3 +461,9 @@ fn a_session_that_its_keeper_forgot_holds_no_points() {
     oracle.take(&phase("test"));
     assert_eq!(oracle.usable_points(&web01()).len(), 0);
 }
+
+#[test]
+fn a_commit_lets_the_points_go_even_when_it_fails() {
+    let committing = cycle().until(&pruned("web01-fwd", "p2"));
+    assert_eq!(names(&committing.then([ended("j2", "Failed")]).oracle()), BTreeSet::new());
+}

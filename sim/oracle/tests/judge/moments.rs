@@ -1,7 +1,7 @@
 //! Invariants of scope `AtRest` and `End`, on the world after the faultless cycle and on spoiled ones.
 
 use crate::common::*;
-use failback_oracle::{BLOCK, Content, Loss, Observation, Oracle};
+use failback_oracle::{BLOCK, Content, ItemSeen, Loss, Observation, Oracle};
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Mark, What};
 use std::collections::{BTreeMap, BTreeSet};
@@ -119,6 +119,18 @@ fn states_of_rest_can_be_listed() {
     let mut oracle = Oracle::new(&setup);
     oracle.at_rest(NOW, &Observation { items: vec![seen_item("Protectd", &[])], ..Observation::default() });
     assert!(names(&oracle).contains("item-states"));
+}
+
+#[test]
+fn only_an_item_that_could_not_be_enabled_may_rest_with_nothing_allowed() {
+    let resting = |state: &str| {
+        let mut oracle = Oracle::new(&setup());
+        let items = vec![ItemSeen { allowed: Vec::new(), ..seen_item(state, &[]) }];
+        oracle.at_rest(NOW, &Observation { items, ..Observation::default() });
+        names(&oracle).contains("item-states")
+    };
+    assert!(!resting("EnablingFailed"));
+    assert!(resting("ReprotectFailed"));
 }
 
 #[test]
