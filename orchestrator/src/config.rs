@@ -94,8 +94,8 @@ pub struct Knobs {
     pub silent_after: Duration,
     /// Beyond this age of the newest mark an alert is raised; it gates nothing (R8).
     pub rpo_threshold: Duration,
-    /// Runs every step, and every undo, once more after it succeeded: how tests hold that they converge.
-    pub run_twice: bool,
+    /// What tests rehearse; nothing in production.
+    pub rehearsal: Rehearsal,
     /// `Retry-After` on 202 replies, in seconds; `None` sends none.
     pub retry_after: Option<u32>,
     /// Most instances a recovery plan may hold (L1).
@@ -106,6 +106,15 @@ pub struct Knobs {
     pub forward: ReplicationPolicy,
     /// The way home: 5 and 60 minutes, 24 hours, not editable (section 5).
     pub reverse: ReplicationPolicy,
+}
+
+/// What tests ask of the runner, to hold that the real steps and undos do what their recovery promises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rehearsal {
+    /// Runs every step, and every undo, once more after it succeeded: it must converge.
+    pub twice: bool,
+    /// The n-th step that comes to its end, from 1 and over all jobs, fails right after it did its work.
+    pub fail_step: Option<u64>,
 }
 
 /// Cadence and retention of recovery points, in seconds as the session protocol wants them.
@@ -130,7 +139,7 @@ impl Default for Knobs {
             poll_every: Duration::from_secs(300),
             silent_after: Duration::from_secs(900),
             rpo_threshold: Duration::from_secs(900),
-            run_twice: false,
+            rehearsal: Rehearsal::default(),
             retry_after: Some(30),
             plan_instances: 100,
             plan_groups: 7,

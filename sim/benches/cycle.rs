@@ -22,9 +22,7 @@ fn scenario(file: &str) -> CheckedScenario {
 }
 
 fn once(checked: &CheckedScenario, wire: Wire) -> Played {
-    let script =
-        Script { checked, seed: 1, wire, keep_log: false, twin: None, crash: None, run_twice: false };
-    let played = play(&script);
+    let played = play(&Script { seed: 1, wire, ..Script::new(checked) });
     assert!(played.findings.is_empty(), "{:?}", played.findings);
     played
 }
@@ -61,7 +59,7 @@ fn cycle(c: &mut Criterion) {
         played.recording.events,
         played.guest_writes,
         played.guest_writes / 256,
-        played.writes
+        played.writes.len()
     );
     let mut group = c.benchmark_group("full cycle of 24 h, one VM, two 16 MiB disks");
     group.sample_size(20);

@@ -1,4 +1,6 @@
-//! What tests that cross crates share: the repository's scenarios, loaded.
+//! What tests that cross crates share: the repository's scenarios, loaded, and the sweeps of rehearsed failures.
+
+pub mod rehearsals;
 
 use failback_lab::scenario::CheckedScenario;
 use failback_lab::scenario::load::load;

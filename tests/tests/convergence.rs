@@ -1,6 +1,7 @@
 //! Every step of every workflow converges: run twice, and undone twice, it does what it does once.
 
 use failback_lab::driver::{Script, play};
+use failback_orchestrator::config::Rehearsal;
 
 /// Here the agent stops right after it was first told to replicate: told once more it cannot answer.
 const ONCE_ONLY: [&str; 2] = ["recovery-point/missing", "recovery-point/missing-in-a-plan-of-five"];
@@ -12,15 +13,8 @@ fn every_scenario_holds_with_each_step_run_twice_and_each_undo_done_twice() {
         if ONCE_ONLY.contains(&checked.scenario.name.value.as_str()) {
             continue;
         }
-        let played = play(&Script {
-            checked: &checked,
-            seed: checked.scenario.seed,
-            wire: checked.scenario.wire,
-            keep_log: false,
-            twin: None,
-            crash: None,
-            run_twice: true,
-        });
+        let rehearsal = Rehearsal { twice: true, fail_step: None };
+        let played = play(&Script { rehearsal, ..Script::new(&checked) });
         let findings: Vec<_> = played.findings.iter().map(|f| format!("{f:#?}")).collect();
         if !findings.is_empty() {
             broken.push(format!("{}: {}", checked.scenario.name.value, findings.join("\n")));

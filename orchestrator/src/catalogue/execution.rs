@@ -91,6 +91,9 @@ entries! {
     EARLIER_GROUP_FAILED "FB2023" Operator ["L2"] "a machine of an earlier boot group did not come up";
         "the error of that machine says why"
         => "Correct the cause there, then run the plan again; it goes on where it stopped.";
+    REHEARSED "FB2098" Operator [] "the step failed because a rehearsal wanted it to";
+        "a test of the product runs"
+        => "Repeat the operation.";
     DEFECT "FB2099" Bug [] "the product has a defect";
         "a step ended in a way that it must not"
         => "Repeat the operation, and report the defect with the events of the run.";

@@ -4,7 +4,7 @@
 use super::plan;
 use super::step::{Act, Recovery, StepCtx, Workflow};
 use super::{Checked, Member, Request};
-use crate::catalogue::execution::{DEFECT, NO_ANSWER};
+use crate::catalogue::execution::{DEFECT, NO_ANSWER, REHEARSED};
 use crate::journal::{Fact, Input, Item, Job, JournalError, Outcome, Phase, Progress, Record, Rest};
 use crate::service::{Orchestrator, monitor};
 use failback_wire::clock::VirtualMs;
@@ -169,6 +169,10 @@ impl Run {
             }
         };
         match self.attempts(step.run, &key, started).await {
+            Ok(_) if self.fails_in_rehearsal() => {
+                self.failed(step.id, Report::new(&REHEARSED, self.member.as_str(), step.id))?;
+                Ok(false)
+            }
             Ok(facts) => {
                 let (job, member, step) = (self.job.clone(), self.member.clone(), step.id.to_owned());
                 self.me.record(vec![Record::StepDone { at: self.me.now(), job, member, step, facts }])?;
@@ -181,12 +185,24 @@ impl Run {
         }
     }
 
+    /// True when the rehearsal wants the step that has just done its work to fail. The journal counts, so that
+    /// a crash neither repeats the failure nor skips it.
+    fn fails_in_rehearsal(&self) -> bool {
+        let Some(nth) = self.me.services().config.knobs.rehearsal.fail_step else { return false };
+        let ended = |member: &Progress| {
+            let done = member.steps.values().filter(|step| step.done.is_some()).count();
+            (done + usize::from(member.failed.is_some())) as u64
+        };
+        let members = |job: &Job| job.members.values().map(ended).sum::<u64>();
+        nth == 1 + self.me.journal().read(|state| state.jobs.values().map(members).sum::<u64>())
+    }
+
     /// Calls `act` until it comes to its end, fails for good, or its time is up. A step taken up after a
     /// restart is tried at least once, however old it is.
     async fn attempts(&self, act: Act, key: &str, started: VirtualMs) -> Result<Vec<Fact>, Report> {
         let knobs = &self.me.services().config.knobs;
         let deadline = started.plus(knobs.step_deadline);
-        let mut again = knobs.run_twice;
+        let mut again = knobs.rehearsal.twice;
         for attempt in 1.. {
             let (item, members, input, groups) = self.folded();
             let Some(item) = item else {

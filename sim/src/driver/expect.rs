@@ -277,6 +277,11 @@ impl Driver<'_> {
         let findings = self.judge(&self.checked.scenario.expect).await;
         self.findings.extend(findings);
         self.settle_ledger();
+        self.sweep();
+    }
+
+    /// The oracle's sweep at the end of a run.
+    pub(super) fn sweep(&mut self) {
         let (now, seen) = (self.world.clock.now(), self.world.observation());
         let copying = seen.items.iter().any(|i| i.state == "InitialReplicationInProgress");
         self.world.recorder.oracle(|o| {

@@ -7,9 +7,13 @@ pub mod client;
 mod expect;
 mod operate;
 mod play;
+mod setback;
 mod steps;
 
-pub use play::{Crash, Played, Script, play};
+pub use failback_orchestrator::config::Rehearsal;
+pub use failback_orchestrator::journal::{Operation, Verb};
+pub use play::{Crash, Played, Script, Twin, play};
+pub use setback::Setback;
 
 use crate::report::outcome::{Finding, FindingKind, Outcome};
 use crate::scenario::CheckedScenario;
@@ -45,13 +49,11 @@ pub fn run(checked: &CheckedScenario, options: &RunOptions) -> Outcome {
     #[expect(clippy::disallowed_methods, reason = "wall time of the report; nothing in the run sees it")]
     let started = std::time::Instant::now(); // wall
     let script = Script {
-        checked,
         seed: options.seed.unwrap_or(checked.scenario.seed),
         wire: options.wire.unwrap_or(checked.scenario.wire),
         keep_log: options.events,
-        twin: None,
         crash: options.crash,
-        run_twice: false,
+        ..Script::new(checked)
     };
     let mut played = watched(&script);
     for refusal in std::mem::take(&mut played.refusals) {

@@ -13,10 +13,10 @@ use failback_wire::error::Report;
 use failback_wire::http::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// How an operation ended.
-enum Ended {
+pub(super) enum Ended {
     Succeeded,
     /// Codes, and the first error in full.
     Refused(Vec<String>, Option<Report>),
@@ -25,8 +25,9 @@ enum Ended {
     NotInTime,
 }
 
-/// What is asked: path, body, how it must end.
-struct Asked<'a> {
+/// What is asked: method, path, body, how it must end.
+pub(super) struct Asked<'a> {
+    method: Method,
     path: String,
     body: Value,
     expect: &'a Ending,
@@ -43,6 +44,13 @@ impl Driver<'_> {
         body: &Value,
     ) -> Result<Answer, Stop> {
         self.requests += 1;
+        if let Some(twin) = self.script.twin.clone().filter(|twin| twin.omit == self.requests) {
+            for look in twin.looks {
+                sleep_until(self.world.clock.instant(look)).await;
+                self.observed.push(self.world.observe());
+            }
+            return Err(Stop::Twin);
+        }
         let id = format!("request-{}", self.requests);
         let deadline = Instant::now() + Duration::from_secs(15 * 60);
         loop {
@@ -89,22 +97,39 @@ impl Driver<'_> {
     pub(super) async fn expect_success(
         &mut self,
         at: At,
-        answer: &Answer,
+        method: Method,
+        path: String,
+        body: Value,
         within: Duration,
     ) -> Result<(), Stop> {
-        let ended = self.ended(answer.clone(), within).await;
-        self.judge_ending(at, &Ending::Succeeded, ended)
+        self.carry_out(at, &Asked { method, path, body, expect: &Ending::Succeeded, within }).await
     }
 
     pub(super) async fn operate(&mut self, at: At, step: &Step) -> Result<(), Stop> {
         let asked = self.asked(step);
-        let answer = self.request(at, Method::POST, &asked.path, &asked.body).await?;
-        let ended = self.ended(answer, asked.within).await;
+        self.carry_out(at, &asked).await
+    }
+
+    /// Asks, waits, judges. What failed in a rehearsal is looked at, then the same is asked a second time.
+    async fn carry_out(&mut self, at: At, asked: &Asked<'_>) -> Result<(), Stop> {
+        let mut ended = self.attempt(at, asked).await?;
+        if matches!(ended, Ended::Failed(_)) && self.met_setback() {
+            ended = self.attempt(at, asked).await?;
+        }
         if matches!(ended, Ended::Refused(..)) {
             let observed = self.world.observe();
-            self.refusals.push(Refusal::new(at.index, at.step(), self.world.clock.now(), observed));
+            self.refusals.push(Refusal::new(self.requests, at.step(), self.world.clock.now(), observed));
         }
         self.judge_ending(at, asked.expect, ended)
+    }
+
+    async fn attempt(&mut self, at: At, asked: &Asked<'_>) -> Result<Ended, Stop> {
+        let answer = self.request(at, asked.method.clone(), &asked.path, &asked.body).await?;
+        let ended = self.ended(answer.clone(), asked.within).await;
+        if let Answer::Accepted(job) = &answer {
+            self.judge_rest(at, job);
+        }
+        Ok(ended)
     }
 
     fn judge_ending(&mut self, at: At, expect: &Ending, ended: Ended) -> Result<(), Stop> {
@@ -144,24 +169,28 @@ impl Driver<'_> {
         };
         match step {
             Step::Failover(s) => Asked {
+                method: Method::POST,
                 path: path(&s.item, &s.plan, verb(s.verb)),
                 body: body::failover(s.verb == Verb::Planned, forward_point(s.point), s.shutdown_source),
                 expect: &s.expect,
                 within: s.within.duration(),
             },
             Step::Failback(s) => Asked {
+                method: Method::POST,
                 path: path(&s.item, &s.plan, verb(s.verb)),
                 body: body::failback(s.plan.is_some(), backward_point(s.point)),
                 expect: &s.expect,
                 within: s.within.duration(),
             },
             Step::Reprotect(s) => Asked {
+                method: Method::POST,
                 path: path(&s.item, &s.plan, "reProtect"),
                 body: self.reprotect_body(s),
                 expect: &s.expect,
                 within: s.within.duration(),
             },
             Step::Commit(s) => Asked {
+                method: Method::POST,
                 path: path(&s.item, &s.plan, "failoverCommit"),
                 body: Value::Null,
                 expect: &s.expect,

@@ -1,6 +1,7 @@
 //! One pass through a scenario's steps, on a runtime of its own with a paused clock.
 
 use super::client::Client;
+use super::setback::Setback;
 use super::steps::Stop;
 use crate::fault::Board;
 use crate::recorder::{Recorder, Recording};
@@ -9,6 +10,7 @@ use crate::scenario::CheckedScenario;
 use crate::scenario::model::Wire;
 use crate::world::{World, WorldOptions};
 use failback_oracle::{Violation, twin};
+use failback_orchestrator::config::Rehearsal;
 use failback_wire::clock::VirtualMs;
 use serde_json::Value;
 use std::sync::{Arc, Weak};
@@ -24,21 +26,31 @@ pub struct Script<'a> {
     pub wire: Wire,
     /// Keep the whole log.
     pub keep_log: bool,
-    /// Leave this request out and stop at this time.
+    /// Leave a request out and look at the world without it.
     pub twin: Option<Twin>,
     /// Crash the orchestrator somewhere.
     pub crash: Option<Crash>,
-    /// Run every step and every undo of the product's workflows twice.
-    pub run_twice: bool,
+    /// What the product's workflows rehearse.
+    pub rehearsal: Rehearsal,
 }
 
-/// Where a twin differs: the request of this step (index from 0) is not sent, and the run ends at `until`.
-#[derive(Clone, Copy, Debug)]
+impl<'a> Script<'a> {
+    /// The scenario as its file says, and nothing else.
+    pub fn new(checked: &'a CheckedScenario) -> Self {
+        let (seed, wire) = (checked.scenario.seed, checked.scenario.wire);
+        let rehearsal = Rehearsal::default();
+        Self { checked, seed, wire, keep_log: false, twin: None, crash: None, rehearsal }
+    }
+}
+
+/// Where a twin differs: this request (from 1, counted over the whole run) is not sent; the world is looked
+/// at, and the run ends at the last look.
+#[derive(Clone, Debug)]
 pub struct Twin {
-    /// Index of the step.
-    pub omit: usize,
-    /// When to look.
-    pub until: VirtualMs,
+    /// Number of the request.
+    pub omit: u64,
+    /// When to look, in order.
+    pub looks: Vec<VirtualMs>,
 }
 
 /// A crash of the orchestrator at one of its journal writes.
@@ -68,23 +80,23 @@ impl std::str::FromStr for Crash {
 
 /// A refused request and the world right after it.
 pub struct Refusal {
-    index: usize,
+    request: u64,
     step: (u32, u32),
     at: VirtualMs,
     observed: Value,
 }
 
 impl Refusal {
-    pub(super) fn new(index: usize, step: (u32, u32), at: VirtualMs, observed: Value) -> Self {
-        Self { index, step, at, observed }
+    pub(super) fn new(request: u64, step: (u32, u32), at: VirtualMs, observed: Value) -> Self {
+        Self { request, step, at, observed }
     }
     /// The twin to compare with.
     pub(super) fn twin(&self) -> Twin {
-        Twin { omit: self.index, until: self.at }
+        Twin { omit: self.request, looks: vec![self.at] }
     }
     /// What the refusal touched.
     pub(super) fn compare(&self, twin: &Played) -> Vec<Finding> {
-        let Some(observed) = &twin.observed else {
+        let Some(observed) = twin.observed.first() else {
             let text = "the twin run of a refused request did not come to its end";
             return vec![Finding::new(FindingKind::LabBug, text).at(self.step.0, self.step.1)];
         };
@@ -113,14 +125,16 @@ pub struct Played {
     pub ended: VirtualMs,
     /// Calls that crossed the switchboard.
     pub calls: u64,
-    /// Journal writes of the orchestrator, over all its epochs.
-    pub writes: u64,
+    /// Journal writes of the orchestrator, over all its epochs: the kind of each, in order.
+    pub writes: Vec<String>,
     /// Guest writes of 4 KiB.
     pub guest_writes: u64,
     /// Requests that were refused.
     pub refusals: Vec<Refusal>,
-    /// The world at the end of a twin run.
-    pub observed: Option<Value>,
+    /// The job that failed because the rehearsal wanted it to, if one did.
+    pub setback: Option<Setback>,
+    /// The world at each look of a twin run.
+    pub observed: Vec<Value>,
 }
 
 /// Plays the script to its end.
@@ -147,7 +161,7 @@ async fn on_stage(script: &Script<'_>) -> (Played, Weak<Recorder>) {
         wire: script.wire.into(),
         keep_log: script.keep_log,
         crash: script.crash,
-        run_twice: script.run_twice,
+        rehearsal: script.rehearsal,
     };
     let world = World::build(&script.checked.inventory, options, Arc::new(Board::default()));
     let client = Client::new(
@@ -158,32 +172,26 @@ async fn on_stage(script: &Script<'_>) -> (Played, Weak<Recorder>) {
     let mut driver = Driver {
         world: world.clone(),
         client,
+        script: script.clone(),
         checked: script.checked,
-        twin: script.twin,
         findings: Vec::new(),
         refusals: Vec::new(),
+        setback: None,
+        observed: Vec::new(),
         requests: 0,
         rules: Vec::new(),
     };
     let horizon = script.checked.scenario.horizon.value.duration();
     let all = tokio::time::timeout(horizon, driver.all_steps()).await;
-    let observed = match all {
-        Ok(Ok(())) => {
-            driver.judge_end().await;
-            None
-        }
-        Ok(Err(Stop::Twin)) => Some(world.observe()),
-        Ok(Err(Stop::Failed)) => None,
-        Err(_) => {
-            driver.findings.push(stuck(&world, &format!("{horizon:?} of virtual time passed")));
-            None
-        }
-    };
+    match all {
+        Ok(Ok(())) => driver.judge_end().await,
+        Ok(Err(Stop::Twin | Stop::Failed)) => {}
+        Err(_) => driver.findings.push(stuck(&world, &format!("{horizon:?} of virtual time passed"))),
+    }
     let violations = world.recorder.oracle(|o| o.violations().to_vec()).unwrap_or_default();
     let broken = |v: Violation| Finding::new(FindingKind::InvariantBroken, v.to_string());
     driver.findings.extend(violations.into_iter().map(broken));
     let recording = world.recorder.finish();
-    world.net.close();
     let played = Played {
         findings: driver.findings,
         recording,
@@ -192,7 +200,8 @@ async fn on_stage(script: &Script<'_>) -> (Played, Weak<Recorder>) {
         writes: world.journal_writes(),
         guest_writes: world.recorder.witness(|w| w.guest_writes),
         refusals: driver.refusals,
-        observed,
+        setback: driver.setback,
+        observed: driver.observed,
     };
     (played, Arc::downgrade(&world.recorder))
 }
@@ -208,10 +217,13 @@ pub(super) fn stuck(world: &World, why: &str) -> Finding {
 pub(super) struct Driver<'a> {
     pub(super) world: Arc<World>,
     pub(super) client: Client,
+    pub(super) script: Script<'a>,
     pub(super) checked: &'a CheckedScenario,
-    pub(super) twin: Option<Twin>,
     pub(super) findings: Vec<Finding>,
     pub(super) refusals: Vec<Refusal>,
+    pub(super) setback: Option<Setback>,
+    pub(super) observed: Vec<Value>,
+    /// How many requests were sent; the same one sent again, because nobody answered, counts once.
     pub(super) requests: u64,
     /// Ids of call faults, whose firing the switchboard knows.
     pub(super) rules: Vec<String>,

@@ -11,7 +11,7 @@ use failback_wire::http::Method;
 use failback_wire::ids::NodeName;
 use serde_json::json;
 use std::time::Duration;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 
 /// Agents register within 15 minutes of their boot (P32); then machines can be protected.
 const REGISTRATION: Duration = Duration::from_secs(15 * 60);
@@ -56,10 +56,6 @@ impl Driver<'_> {
         let steps = &self.checked.scenario.steps;
         for (index, step) in steps.iter().enumerate() {
             let at = At { index, line: step.at.line };
-            if let Some(twin) = self.twin.filter(|t| t.omit == index) {
-                sleep_until(self.world.clock.instant(twin.until)).await;
-                return Err(Stop::Twin);
-            }
             self.world.emit(What::StepStarted { step: at.step().0, text: title(&step.value) });
             self.world.board.strike_due();
             let done = self.step(at, &step.value).await;
@@ -76,14 +72,10 @@ impl Driver<'_> {
         sleep(REGISTRATION).await;
         let at = At { index: 0, line: 0 };
         let inventory = self.checked.inventory.clone();
-        let mut enabling = Vec::new();
         for machine in &inventory.machines {
             let body = self.enable_body(machine);
             let path = self.client.item_path(&machine.name);
-            enabling.push(self.request(at, Method::PUT, &path, &body).await?);
-        }
-        for accepted in &enabling {
-            self.expect_success(at, accepted, Duration::from_secs(7200)).await?;
+            self.expect_success(at, Method::PUT, path, body, Duration::from_secs(7200)).await?;
         }
         for machine in &inventory.machines {
             let wait = WaitUntil::state(&machine.name, crate::scenario::model::ItemState::Protected);
@@ -92,8 +84,7 @@ impl Driver<'_> {
         for plan in &inventory.plans {
             let body = self.plan_body(plan);
             let path = self.client.plan_path(&plan.name);
-            let accepted = self.request(at, Method::PUT, &path, &body).await?;
-            self.expect_success(at, &accepted, Duration::from_secs(600)).await?;
+            self.expect_success(at, Method::PUT, path, body, Duration::from_secs(600)).await?;
         }
         Ok(())
     }

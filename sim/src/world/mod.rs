@@ -21,7 +21,7 @@ use failback_fakes::net::Network;
 use failback_fakes::process_server::ProcessServer;
 use failback_fakes::vcenter::Vcenter;
 use failback_oracle::Oracle;
-use failback_orchestrator::config::Config;
+use failback_orchestrator::config::{Config, Rehearsal};
 use failback_orchestrator::service::Orchestrator;
 use failback_wire::clock::{Clock, VirtualMs};
 use failback_wire::env::Env;
@@ -52,8 +52,8 @@ pub struct WorldOptions {
     pub keep_log: bool,
     /// Crash the orchestrator at one of its journal writes.
     pub crash: Option<Crash>,
-    /// Run every step and every undo of the product's workflows twice.
-    pub run_twice: bool,
+    /// What the product's workflows rehearse.
+    pub rehearsal: Rehearsal,
 }
 
 /// The world.
@@ -84,14 +84,21 @@ pub struct World {
     me: Weak<World>,
 }
 
-/// Counts the product's journal writes and crashes it at the one that was asked for.
+/// Notes the product's journal writes and crashes it at the one that was asked for.
 struct Hook {
     crash: Option<Crash>,
-    writes: AtomicU64,
+    /// The kind of each write, in order, over all epochs.
+    writes: Mutex<Vec<String>>,
     world: Mutex<Weak<World>>,
 }
 
 impl Hook {
+    fn writes(&self) -> MutexGuard<'_, Vec<String>> {
+        self.writes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+    fn count(&self) -> u64 {
+        self.writes().len() as u64
+    }
     fn crash(&self, fence: &Fence) {
         fence.kill();
         let world = self.world.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
@@ -102,14 +109,15 @@ impl Hook {
 }
 
 impl CommitHook for Hook {
-    fn before(&self, fence: &Fence, _: u64, _: &str) {
-        let write = self.writes.fetch_add(1, Ordering::Relaxed) + 1;
+    fn before(&self, fence: &Fence, _: u64, kind: &str) {
+        self.writes().push(kind.to_owned());
+        let write = self.count();
         if self.crash == Some(Crash { write, before: true }) {
             self.crash(fence);
         }
     }
     fn after(&self, fence: &Fence, _: u64, _: &str) {
-        let write = self.writes.load(Ordering::Relaxed);
+        let write = self.count();
         if self.crash == Some(Crash { write, before: false }) {
             self.crash(fence);
         }
@@ -126,7 +134,7 @@ impl World {
         let machines = inventory.machines.iter();
         let born: Vec<Born> = machines.map(|m| Born::new(&env, m)).collect();
         let mut config = build::product(inventory);
-        config.knobs.run_twice = options.run_twice;
+        config.knobs.rehearsal = options.rehearsal;
         recorder.set_oracle(Oracle::new(&build::oracle(inventory, &born)));
         place_nodes(&net, inventory);
 
@@ -150,8 +158,7 @@ impl World {
                 (id, MasterTarget::new(c, Arc::new(move || vcenter.scsi(&vm))))
             })
             .collect();
-        let hook =
-            Arc::new(Hook { crash: options.crash, writes: AtomicU64::new(0), world: Mutex::default() });
+        let hook = Arc::new(Hook { crash: options.crash, writes: Mutex::default(), world: Mutex::default() });
         let operator = net.start_node(&NodeName::from(inventory::OPERATOR));
         let world = Arc::new_cyclic(|me| Self {
             clock,
@@ -212,9 +219,9 @@ impl World {
         self.recorder.take(self.clock.now(), &NodeName::from("lab"), what);
     }
 
-    /// Writes of the product's journal, over all its epochs.
-    pub fn journal_writes(&self) -> u64 {
-        self.hook.writes.load(Ordering::Relaxed)
+    /// Writes of the product's journal, over all its epochs: the kind of each, in order.
+    pub fn journal_writes(&self) -> Vec<String> {
+        self.hook.writes().clone()
     }
 
     fn product(&self) -> MutexGuard<'_, Option<Arc<Orchestrator>>> {
@@ -253,10 +260,15 @@ impl World {
         Ok(())
     }
 
+    /// When the product last died, if it ever did.
+    pub fn product_died(&self) -> Option<VirtualMs> {
+        let died = self.product_died.load(Ordering::Relaxed);
+        (died != NEVER).then_some(VirtualMs(died))
+    }
+
     /// A vCenter session of a product that died may still be open: nobody else can close it.
     fn lost_a_session(&self) -> bool {
-        let died = self.product_died.load(Ordering::Relaxed);
-        died != NEVER && self.clock.now().since(VirtualMs(died)) <= SESSION_IDLE
+        self.product_died().is_some_and(|died| self.clock.now().since(died) <= SESSION_IDLE)
     }
 
     fn note_death(&self, node: &NodeName) {
@@ -327,6 +339,3 @@ fn place_nodes(net: &Switchboard, inventory: &Inventory) {
         place(&format!("{}@azure", machine.name), Zone::AzureNetwork);
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,6 +3,7 @@
 use super::World;
 use crate::scenario::inventory;
 use failback_oracle::{DiskSeen, ItemSeen, Observation, ReadBlocks, VmSeen};
+use failback_orchestrator::journal::Job;
 use failback_replication::disk::Disk;
 use failback_wire::event::{DiskRef, VmRef};
 use failback_wire::ids::{JobId, MachineName, PointId, Site};
@@ -66,6 +67,20 @@ impl World {
         };
         let known = |item: &&MachineName| !product["items"][item.as_str()].is_null();
         self.machines.iter().filter(known).map(one).collect()
+    }
+
+    /// The product's jobs in the order in which they were accepted, as its journal tells them.
+    pub fn jobs(&self) -> Vec<Job> {
+        let product = self.product();
+        let jobs = product.as_ref().map(|p| p.observe()["jobs"].take());
+        jobs.and_then(|jobs| serde_json::from_value(jobs).ok()).unwrap_or_default()
+    }
+
+    /// True when an operation on the item failed past its point of no return and no further attempt brought
+    /// it to its end yet.
+    pub fn is_halfway(&self, item: &MachineName) -> bool {
+        let product = self.product();
+        product.as_ref().is_some_and(|p| !p.observe()["items"][item.as_str()]["halfway"].is_null())
     }
 
     /// Power of a virtual machine; `None` when there is none.
