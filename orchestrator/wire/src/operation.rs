@@ -66,7 +66,14 @@ pub const TRAFFIC: [Traffic; 11] = [
     Traffic {
         from: &[Role::Orchestrator],
         to: &[Role::ConfigurationServer],
-        operations: &["cs.delete-machine", "cs.machine", "cs.put-machine", "cs.servers", "cs.status"],
+        operations: &[
+            "cs.delete-machine",
+            "cs.machine",
+            "cs.put-machine",
+            "cs.roll-call",
+            "cs.servers",
+            "cs.status",
+        ],
     },
     Traffic { from: &[Role::Agent], to: &[Role::ConfigurationServer], operations: &["cs.register"] },
     Traffic {
@@ -114,6 +121,7 @@ const VIM: &[&str] = &[
     "DestroyView",
     "Destroy_Task",
     "FindByUuid",
+    "FindChild",
     "Login",
     "Logout",
     "PowerOffVM_Task",

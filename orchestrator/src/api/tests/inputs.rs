@@ -119,7 +119,7 @@ fn a_plan_looks_at_no_inputs_of_machines_that_are_already_there() {
     let plan = Plan { name: "all".into(), groups: vec![names.to_vec()] };
     let there = Item { state: ProtectionState::Protected, leg: Leg::Reverse, ..item(Leg::Reverse) };
     let items = [(names[0].clone(), there), (names[1].clone(), item(Leg::Forward))];
-    let items = items.map(|(name, item)| (name.clone(), Item { name, ..item })).into();
+    let items = items.map(|(name, item)| (name.clone(), Arc::new(Item { name, ..item }))).into();
     let body = json!({"properties": {"failoverDirection": "RecoveryToPrimary", "providerSpecificDetails": [
         {"instanceType": "InMage", "replicatedItem": "vm1"},
         {"instanceType": "InMage", "replicatedItem": "vm2", "datastoreName": "own"}]}});
