@@ -24,6 +24,15 @@ pub(crate) struct Run {
     pub(crate) member: MachineName,
 }
 
+/// What a step needs of the journal.
+struct Folded {
+    item: Arc<Item>,
+    /// The items of all members of the job.
+    members: Vec<Arc<Item>>,
+    input: Input,
+    groups: Vec<Vec<MachineName>>,
+}
+
 /// Takes the job to its end, from wherever the journal says it is.
 pub(crate) async fn drive(me: Arc<Orchestrator>, job: JobId) {
     if let Err(error) = drive_to_end(&me, &job).await {
@@ -204,8 +213,7 @@ impl Run {
         let deadline = started.plus(knobs.step_deadline);
         let mut again = knobs.rehearsal.twice;
         for attempt in 1.. {
-            let (item, members, input, groups) = self.folded();
-            let Some(item) = item else {
+            let Some(Folded { item, members, input, groups }) = self.folded() else {
                 return Err(Report::new(&DEFECT, self.member.as_str(), "the item is gone"));
             };
             let ctx = StepCtx {
@@ -252,13 +260,14 @@ impl Run {
         Duration::from_millis(whole - draw % (whole / 4 + 1))
     }
 
-    fn folded(&self) -> (Option<Arc<Item>>, Vec<Arc<Item>>, Input, Vec<Vec<MachineName>>) {
+    /// What the journal knows now; `None` when the item is gone.
+    fn folded(&self) -> Option<Folded> {
         self.me.journal().read(|state| {
             let job = state.jobs.get(&self.job).map(|job| &job.request);
             let groups = job.map(|job| job.groups.clone()).unwrap_or_default();
             let members = groups.iter().flatten().filter_map(|name| state.items.get(name).cloned()).collect();
             let input = job.and_then(|job| job.inputs.get(&self.member)).cloned().unwrap_or_default();
-            (state.items.get(&self.member).cloned(), members, input, groups)
+            Some(Folded { item: state.items.get(&self.member)?.clone(), members, input, groups })
         })
     }
 
