@@ -70,6 +70,8 @@ struct Inner {
     blocks: u64,
     /// `None`: a hole of one chunk.
     chunks: Vec<Option<Chunk>>,
+    /// The root hash, while nobody has written since it was asked for.
+    root: Option<ContentHash>,
 }
 
 impl Inner {
@@ -121,7 +123,7 @@ impl Disk {
     /// An empty disk of `blocks` blocks of 4 KiB.
     pub fn new(blocks: u64) -> Self {
         let chunks = (blocks as usize).div_ceil(CHUNK);
-        Self(Arc::new(Mutex::new(Inner { blocks, chunks: vec![None; chunks] })))
+        Self(Arc::new(Mutex::new(Inner { blocks, chunks: vec![None; chunks], root: None })))
     }
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -146,6 +148,7 @@ impl Disk {
         let mut inner = self.lock();
         assert!(block < inner.blocks, "block {block} beyond the end of a disk of {} blocks", inner.blocks);
         let (chunk, at) = (block as usize / CHUNK, block as usize % CHUNK);
+        inner.root = None;
         let page = (!page.is_zero()).then_some(page);
         match &mut inner.chunks[chunk] {
             Some(pages) => Arc::make_mut(pages)[at] = page,
@@ -160,20 +163,25 @@ impl Disk {
     /// Another disk with the same content, sharing what neither side has written since.
     pub fn fork(&self) -> Self {
         let inner = self.lock();
-        Self(Arc::new(Mutex::new(Inner { blocks: inner.blocks, chunks: inner.chunks.clone() })))
+        Self(Arc::new(Mutex::new(Inner {
+            blocks: inner.blocks,
+            chunks: inner.chunks.clone(),
+            root: inner.root,
+        })))
     }
     /// Makes this disk's content that of `other`, which must have the same size.
     ///
     /// # Panics
     /// When the sizes differ.
     pub fn become_copy_of(&self, other: &Self) {
-        let (blocks, chunks) = {
+        let (blocks, chunks, root) = {
             let inner = other.lock();
-            (inner.blocks, inner.chunks.clone())
+            (inner.blocks, inner.chunks.clone(), inner.root)
         };
         let mut inner = self.lock();
         assert_eq!(inner.blocks, blocks, "sizes of disk and copy differ");
         inner.chunks = chunks;
+        inner.root = root;
     }
     /// Blocks that are not holes, ascending.
     pub fn allocated(&self) -> Vec<(u64, Page)> {
@@ -191,12 +199,17 @@ impl Disk {
     }
     /// One hash over size and content: equal for equal disks, whatever their history.
     pub fn root_hash(&self) -> ContentHash {
-        let inner = self.lock();
-        let mut root = RootHasher::new(inner.blocks);
-        for (block, page) in inner.held() {
-            root.add(block, page.hash());
+        let mut inner = self.lock();
+        if let Some(root) = inner.root {
+            return root;
         }
-        root.finish()
+        let mut hasher = RootHasher::new(inner.blocks);
+        for (block, page) in inner.held() {
+            hasher.add(block, page.hash());
+        }
+        let root = hasher.finish();
+        inner.root = Some(root);
+        root
     }
     /// True when both handles name the same disk.
     pub fn is_same(&self, other: &Self) -> bool {

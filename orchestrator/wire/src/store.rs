@@ -5,7 +5,7 @@
 
 use crate::node::Fence;
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, MAIN_DB, Transaction};
+use rusqlite::{Connection, MAIN_DB};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -33,6 +33,29 @@ pub enum StoreError {
     /// SQLite refused.
     #[error("database: {0}")]
     Sqlite(#[from] rusqlite::Error),
+}
+
+/// An open transaction; rolled back unless it is committed. Its statements are compiled once, which
+/// rusqlite's own are not.
+struct Open<'a>(&'a Connection);
+
+impl<'a> Open<'a> {
+    fn begin(conn: &'a Connection) -> rusqlite::Result<Self> {
+        conn.prepare_cached("BEGIN")?.execute([])?;
+        Ok(Self(conn))
+    }
+    fn commit(self) -> rusqlite::Result<()> {
+        self.0.prepare_cached("COMMIT")?.execute([]).map(drop)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        // After a commit there is none open. A rollback that fails leaves SQLite to refuse the next BEGIN.
+        if !self.0.is_autocommit() {
+            let _ = self.0.execute_batch("ROLLBACK");
+        }
+    }
 }
 
 /// A node's database. Clones share it.
@@ -86,20 +109,20 @@ impl Store {
     pub fn write<T>(
         &self,
         kind: &str,
-        f: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+        f: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         if !self.fence.alive() {
             return Err(StoreError::Dead);
         }
-        let mut conn = self.lock();
-        let tx = conn.transaction()?;
-        let value = f(&tx)?;
+        let conn = self.lock();
+        let open = Open::begin(&conn)?;
+        let value = f(&conn)?;
         let nth = self.writes.fetch_add(1, Ordering::Relaxed) + 1;
         self.hook.before(&self.fence, nth, kind);
         if !self.fence.alive() {
             return Err(StoreError::Dead);
         }
-        tx.commit()?;
+        open.commit()?;
         self.hook.after(&self.fence, nth, kind);
         if self.fence.alive() { Ok(value) } else { Err(StoreError::Dead) }
     }

@@ -22,7 +22,7 @@ use failback_wire::http::{
 };
 use failback_wire::ids::NodeName;
 use failback_wire::node::{Ctx, Fence};
-use gate::Gate;
+use gate::{Gate, Ticket};
 use rules::{Effect, Route, Rules};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -204,6 +204,7 @@ struct Crossing {
     operation: &'static str,
     nth: u64,
     arrival: VirtualMs,
+    ticket: Ticket,
     effect: Option<Effect>,
 }
 
@@ -255,14 +256,19 @@ impl Inner {
             arrival = arrival.plus(d);
         }
         let (caller, callee) = (from.node().clone(), to.clone());
-        let crossing = Crossing { from: caller, to, host: host.clone(), operation, nth, arrival, effect };
+        let (ticket, way_back) = {
+            let mut state = self.lock();
+            let arrivals = state.arrivals.entry(host.clone()).or_default().ticket();
+            (arrivals, state.returns.entry((caller.clone(), from.epoch())).or_default().ticket())
+        };
+        let crossing =
+            Crossing { from: caller, to, host: host.clone(), operation, nth, arrival, ticket, effect };
         let reply = match self.wire {
             WireKind::Direct => self.clone().direct(crossing, call.request).await,
             WireKind::Http1 => self.clone().http1(crossing, call.request).await,
         };
         let back = self.clock.now().plus(self.latency(&host, from.node().as_str()));
-        let gate = self.lock().returns.entry((from.node().clone(), from.epoch())).or_default().clone();
-        gate.pass(&self.clock, back, (callee, operation, nth)).await;
+        way_back.pass(&self.clock, back, (callee, operation, nth)).await;
         reply
     }
 
@@ -292,9 +298,8 @@ impl Inner {
     }
 
     async fn handle(self: Arc<Self>, crossing: Crossing, request: Request<Bytes>) -> Reply {
-        let Crossing { from, to, host, operation, nth, arrival, effect } = crossing;
-        let gate = self.lock().arrivals.entry(host.clone()).or_default().clone();
-        gate.pass(&self.clock, arrival, (from.clone(), operation, nth)).await;
+        let Crossing { from, to, host, operation, nth, arrival, ticket, effect } = crossing;
+        ticket.pass(&self.clock, arrival, (from.clone(), operation, nth)).await;
         self.moments.before_call(&from, &to, operation);
         if let Some(Effect::Status(code)) = effect {
             let mut reply = Response::new(Bytes::new());
