@@ -225,7 +225,7 @@ impl Azure {
             return Err(Refusal::new(StatusCode::RANGE_NOT_SATISFIABLE, "InvalidPageRange", message));
         }
         let data = match asked.header(wire::PAGE_WRITE) {
-            Some("update") => Some(asked.body.as_ref()),
+            Some("update") => Some(&asked.body),
             Some("clear") if asked.body.is_empty() => None,
             Some(_) | None => {
                 return Err(Refusal::bad("InvalidHeaderValue", "x-ms-page-write must be update or clear."));

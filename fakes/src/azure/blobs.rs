@@ -6,12 +6,14 @@
 
 use super::config::AzureConfig;
 use super::refusal::Refusal;
+use bytes::Bytes;
 use failback_replication::disk::{BLOCK, Disk, Page};
 use failback_wire::arm::page_blob::{ByteRange, PAGE, PageList};
 use failback_wire::arm::percent_decode;
 use failback_wire::clock::VirtualMs;
 use failback_wire::http::StatusCode;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Bytes of a block of a [`Disk`].
 const BLOCK_BYTES: u64 = BLOCK as u64;
@@ -134,13 +136,13 @@ pub(super) fn not_found(name: &BlobName) -> Refusal {
 }
 
 /// Writes `data` (or, without it, zeros) over `range`; returns how many blocks were touched.
-pub(super) fn write(disk: &Disk, range: ByteRange, data: Option<&[u8]>) -> u64 {
+pub(super) fn write(disk: &Disk, range: ByteRange, data: Option<&Bytes>) -> u64 {
     let (first, last) = (range.start / BLOCK_BYTES, range.end / BLOCK_BYTES);
     for block in first..=last {
         let base = block * BLOCK_BYTES;
         if range.start <= base && base + BLOCK_BYTES - 1 <= range.end {
             let at = (base - range.start) as usize;
-            let page = data.and_then(|data| Page::from_slice(&data[at..at + BLOCK]));
+            let page = data.and_then(|data| Page::all_of(&data.slice(at..at + BLOCK)).next());
             disk.write(block, page.unwrap_or_else(Page::zero));
             continue;
         }
@@ -163,31 +165,32 @@ pub(super) fn write(disk: &Disk, range: ByteRange, data: Option<&[u8]>) -> u64 {
 /// Reads `range`; zeros beyond the end.
 pub(super) fn read(disk: &Disk, range: ByteRange) -> Vec<u8> {
     let mut out = Vec::with_capacity(range.len() as usize);
-    for block in range.start / BLOCK_BYTES..=range.end / BLOCK_BYTES {
+    let (first, last) = (range.start / BLOCK_BYTES, range.end / BLOCK_BYTES);
+    for (block, page) in (first..).zip(disk.pages(first..last + 1)) {
         let base = block * BLOCK_BYTES;
         let from = range.start.max(base) - base;
         let to = range.end.min(base + BLOCK_BYTES - 1) - base + 1;
-        out.extend_from_slice(&disk.read(block).bytes()[from as usize..to as usize]);
+        match page {
+            Some(page) => out.extend_from_slice(&page.bytes()[from as usize..to as usize]),
+            None => out.resize(out.len() + (to - from) as usize, 0),
+        }
     }
     out
 }
 
 /// How many blocks differ between two contents.
 pub(super) fn differing(a: &Disk, b: &Disk) -> u64 {
-    pairs(a, Some(b)).iter().filter(|(_, a, b)| a != b).count() as u64
+    pairs(a, Some(b), 0..a.blocks().max(b.blocks())).filter(|(_, a, b)| a != b).count() as u64
 }
 
-/// Blocks that either side holds, with both pages.
-fn pairs(a: &Disk, b: Option<&Disk>) -> Vec<(u64, Page, Page)> {
-    if b.is_none() {
-        return a.allocated().into_iter().map(|(block, page)| (block, page, Page::zero())).collect();
-    }
-    let mut all: BTreeMap<u64, (Page, Page)> =
-        a.allocated().into_iter().map(|(block, page)| (block, (page, Page::zero()))).collect();
-    for (block, page) in b.map(Disk::allocated).unwrap_or_default() {
-        all.entry(block).or_insert_with(|| (Page::zero(), Page::zero())).1 = page;
-    }
-    all.into_iter().map(|(block, (a, b))| (block, a, b)).collect()
+/// Blocks of a range that either side holds, with both pages.
+fn pairs(a: &Disk, b: Option<&Disk>, range: Range<u64>) -> impl Iterator<Item = (u64, Page, Page)> {
+    let (ours, theirs) = (a.pages(range.clone()), b.map(|b| b.pages(range.clone())));
+    let theirs = theirs.into_iter().flatten().chain(std::iter::repeat(None));
+    range.zip(ours).zip(theirs).filter(|((_, a), b)| a.is_some() || b.is_some()).map(|((block, a), b)| {
+        let or_zero = |page: Option<Page>| page.unwrap_or_else(Page::zero);
+        (block, or_zero(a), or_zero(b))
+    })
 }
 
 /// What of `disk` holds data within `range`; with `previous`, what was written and cleared since.
@@ -195,8 +198,8 @@ pub(super) fn page_list(disk: &Disk, previous: Option<&Disk>, range: ByteRange) 
     let mut list = PageList::default();
     let zero = [0u8; PAGE as usize];
     let (first, last) = (range.start / BLOCK_BYTES, range.end / BLOCK_BYTES);
-    for (block, now, before) in pairs(disk, previous) {
-        if block < first || block > last || previous.is_some() && now == before {
+    for (block, now, before) in pairs(disk, previous, first..last + 1) {
+        if previous.is_some() && now == before {
             continue;
         }
         for (at, (now, before)) in

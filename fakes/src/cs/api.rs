@@ -126,21 +126,16 @@ async fn heartbeat(State(server): Seat, body: Bytes) -> Result<Response, No> {
         let why = || No::new(StatusCode::NOT_FOUND, "not-registered", "no agent has this host id");
         return known.then(|| Json(json!({})).into_response()).ok_or_else(why);
     }
-    let done = desk.store.write("heartbeat", |db| {
-        let room = tables::has_room(db, Table::Servers)?;
-        if room {
-            tables::server_beat(db, &sign, now)?;
-        }
-        Ok(room)
-    })?;
+    let done = desk.store.write("heartbeat", |db| tables::server_beat(db, &sign, now))?;
     unless_full(done)?;
     Ok(Json(json!({})).into_response())
 }
 
 async fn roll_call(State(server): Seat) -> Result<Response, No> {
     let desk = open(&server)?;
-    let roll =
-        desk.store.read(|db| Ok(RollCall { servers: tables::servers(db)?, agents: tables::agents(db)? }))?;
+    let roll = desk
+        .store
+        .read(|db| Ok(RollCall { servers: tables::server_beats(db)?, agents: tables::agents(db)? }))?;
     Ok(Json(roll).into_response())
 }
 

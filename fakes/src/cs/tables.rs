@@ -3,7 +3,8 @@
 use failback_wire::clock::VirtualMs;
 use failback_wire::ids::MachineName;
 use failback_wire::proto::cs::{
-    AgentBeat, Component, Heartbeat, MachineRow, Protection, Registration, RegistrationRow, ServerRow,
+    AgentBeat, Component, Heartbeat, MachineRow, Protection, Registration, RegistrationRow, ServerBeat,
+    ServerRow,
 };
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
@@ -111,31 +112,38 @@ pub(super) fn register(db: &Connection, new: &Registration, now: VirtualMs) -> R
 
 /// A sign of life of a registered agent; false when it has no row.
 pub(super) fn agent_beat(db: &Connection, host_id: &str, now: VirtualMs) -> Result<bool> {
-    let mut sql = db.prepare_cached("SELECT 1 FROM registrations WHERE host_id = ?1 ORDER BY host_id")?;
-    let known = sql.exists([host_id])?;
-    if known {
-        beat(db, Component::Agent, host_id, now)?;
-    }
-    Ok(known)
+    let mut sql = db.prepare_cached(
+        "UPDATE heartbeats SET at = ?2 WHERE component = 'agent' AND id = ?1
+         AND EXISTS (SELECT 1 FROM registrations WHERE host_id = ?1)",
+    )?;
+    Ok(sql.execute(params![host_id, ms(now)])? > 0)
 }
 
-/// A sign of life of a server, which also is how a server gets its row.
-pub(super) fn server_beat(db: &Connection, sign: &Heartbeat, now: VirtualMs) -> Result<()> {
+/// A sign of life of a server, which also is how a server gets its row; false when there is no room for one.
+/// Nearly all say what the last one said, and only the time is written.
+pub(super) fn server_beat(db: &Connection, sign: &Heartbeat, now: VirtualMs) -> Result<bool> {
     let facts =
         serde_json::to_string(&sign.facts).map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+    let (component, os) = (word(&sign.component)?, word(&sign.os)?);
+    let mut again = db.prepare_cached(
+        "UPDATE heartbeats SET at = ?7 WHERE component = ?1 AND id = ?2
+         AND EXISTS (SELECT 1 FROM servers WHERE component = ?1 AND id = ?2
+                     AND address = ?3 AND version = ?4 AND os = ?5 AND facts = ?6)",
+    )?;
+    let told = params![component, sign.id, sign.address, sign.version, os, facts, ms(now)];
+    if again.execute(told)? > 0 {
+        return Ok(true);
+    }
+    if !has_room(db, Table::Servers)? {
+        return Ok(false);
+    }
     let mut sql = db.prepare_cached(
         "INSERT OR REPLACE INTO servers (component, id, address, version, os, facts)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
-    sql.execute(params![
-        word(&sign.component)?,
-        sign.id,
-        sign.address,
-        sign.version,
-        word(&sign.os)?,
-        facts
-    ])?;
-    beat(db, sign.component, &sign.id, now)
+    sql.execute(params![component, sign.id, sign.address, sign.version, os, facts])?;
+    beat(db, sign.component, &sign.id, now)?;
+    Ok(true)
 }
 
 /// Protects a machine, or updates its row. The failback policy comes with the forward one (P10).
@@ -209,6 +217,19 @@ pub(super) fn servers(db: &Connection) -> Result<Vec<ServerRow>> {
             facts: serde_json::from_str(&facts)
                 .map_err(|e| rusqlite::Error::FromSqlConversionFailure(6, Type::Text, e.into()))?,
         })
+    })?;
+    rows.collect()
+}
+
+/// The last sign of life of each server.
+pub(super) fn server_beats(db: &Connection) -> Result<Vec<ServerBeat>> {
+    let mut sql = db.prepare_cached(
+        "SELECT s.component, s.id, COALESCE(at, 0)
+         FROM servers s LEFT JOIN heartbeats h ON h.component = s.component AND h.id = s.id
+         ORDER BY s.component, s.id",
+    )?;
+    let rows = sql.query_map([], |row| {
+        Ok(ServerBeat { component: parse(row, 0)?, id: row.get(1)?, last_heartbeat: time(row, 2)? })
     })?;
     rows.collect()
 }

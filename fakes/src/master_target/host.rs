@@ -141,13 +141,13 @@ impl SessionHost for MasterTarget {
         let scsi = (self.scsi)();
         let mut state = self.lock();
         let disks = attached(&state.target(id)?.intake().spec, &scsi);
-        let mut rest = &body[..];
+        let mut rest = body;
         while !rest.is_empty() {
             let corrupt =
                 |e: frame::FrameError| Denied::new(StatusCode::BAD_REQUEST, "corrupt-frame", e.to_string());
-            let (frame, len) = frame::decode(rest).map_err(corrupt)?;
+            let (frame, len) = frame::decode(&rest).map_err(corrupt)?;
             state.apply(id, &frame, &disks)?;
-            rest = &rest[len..];
+            rest = rest.slice(len..);
         }
         Ok(state.target(id)?.intake().ack())
     }

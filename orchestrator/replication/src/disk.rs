@@ -3,6 +3,7 @@
 //! A disk is cut into 4 KiB pages, held in chunks of 1 MiB that forks share until one side writes.
 //! Pages are immutable and know their hash once someone asked for it.
 
+use bytes::Bytes;
 use failback_wire::event::ContentHash;
 use std::fmt;
 use std::ops::Range;
@@ -14,12 +15,14 @@ pub const BLOCK: usize = 4096;
 /// Blocks per copy-on-write chunk.
 const CHUNK: usize = 256;
 
-/// One immutable 4 KiB block. Clones share the bytes.
+/// One immutable 4 KiB block. Clones share the bytes. A page may share them with the message that brought it,
+/// of at most a few MiB, which lives as long as one of its pages does.
 #[derive(Clone)]
 pub struct Page(Arc<PageInner>);
 
 struct PageInner {
-    bytes: [u8; BLOCK],
+    /// Exactly one block.
+    bytes: Bytes,
     hash: OnceLock<ContentHash>,
 }
 
@@ -31,16 +34,21 @@ impl Page {
     }
     /// A page with these bytes.
     pub fn new(bytes: &[u8; BLOCK]) -> Self {
-        Self(Arc::new(PageInner { bytes: *bytes, hash: OnceLock::new() }))
+        Self::sharing(Bytes::copy_from_slice(bytes))
     }
-    /// A page from a slice of exactly 4096 bytes; `None` for any other length. Zeros take no memory.
-    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
-        let bytes: &[u8; BLOCK] = bytes.try_into().ok()?;
-        Some(if bytes == &[0; BLOCK] { Self::zero() } else { Self::new(bytes) })
+    fn sharing(bytes: Bytes) -> Self {
+        Self(Arc::new(PageInner { bytes, hash: OnceLock::new() }))
+    }
+    /// The blocks of `bytes`, without a rest that is shorter. Zeros take no memory, others share that of `bytes`.
+    pub fn all_of(bytes: &Bytes) -> impl Iterator<Item = Self> + '_ {
+        bytes.chunks_exact(BLOCK).map(|block| match block == [0; BLOCK] {
+            true => Self::zero(),
+            false => Self::sharing(bytes.slice_ref(block)),
+        })
     }
     /// The bytes.
     pub fn bytes(&self) -> &[u8; BLOCK] {
-        &self.0.bytes
+        self.0.bytes.first_chunk().unwrap_or(&[0; BLOCK])
     }
     /// xxh3-128 of the bytes.
     pub fn hash(&self) -> ContentHash {

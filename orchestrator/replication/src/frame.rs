@@ -8,6 +8,7 @@
 //! [`FrameError`].
 
 use crate::disk::{BLOCK, Page};
+use bytes::Bytes;
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{ContentHash, Mark, PointKind};
 use failback_wire::ids::{DiskId, SessionId};
@@ -241,7 +242,7 @@ fn hash_of(pages: &[Page]) -> u128 {
 ///
 /// # Errors
 /// When the bytes are not a whole, intact frame.
-pub fn decode(bytes: &[u8]) -> Result<(Frame, usize), FrameError> {
+pub fn decode(bytes: &Bytes) -> Result<(Frame, usize), FrameError> {
     let (mut head, payload, len) = check(bytes)?;
     let (epoch, seq, kind) = (head.u64()?, head.u64()?, head.u8()?);
     let session = SessionId::new(head.name()?);
@@ -251,7 +252,7 @@ pub fn decode(bytes: &[u8]) -> Result<(Frame, usize), FrameError> {
             let disk = DiskId::new(head.name()?);
             let mut runs = Vec::new();
             head.runs(|run| {
-                runs.push(run.unpack(&mut payload)?);
+                runs.push(run.unpack(bytes, &mut payload)?);
                 Ok(())
             })?;
             Body::Data { disk, runs }
@@ -330,14 +331,13 @@ impl Stated {
     fn bytes<'a>(&self, payload: &mut Reader<'a>) -> Result<&'a [u8], FrameError> {
         payload.take((self.count as usize).checked_mul(BLOCK).ok_or(FrameError::Truncated)?)
     }
-    /// The run with its pages.
-    fn unpack(&self, payload: &mut Reader<'_>) -> Result<Run, FrameError> {
+    /// The run with its pages, which share the memory of `frame`.
+    fn unpack(&self, frame: &Bytes, payload: &mut Reader<'_>) -> Result<Run, FrameError> {
         let first = self.first;
         let Some((_, hash)) = self.sums else {
             return Ok(Run { first, content: Content::Zero(self.count) });
         };
-        let bytes = self.bytes(payload)?;
-        let pages: Vec<Page> = bytes.chunks_exact(BLOCK).filter_map(Page::from_slice).collect();
+        let pages: Vec<Page> = Page::all_of(&frame.slice_ref(self.bytes(payload)?)).collect();
         if hash_of(&pages) != hash {
             return Err(FrameError::Checksum(first));
         }

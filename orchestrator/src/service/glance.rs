@@ -9,7 +9,7 @@ use crate::workflow::{Finding, Glance};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::{ErrorDoc, Report};
 use failback_wire::ids::{MachineName, Site};
-use failback_wire::proto::cs::{Component, ServerRow};
+use failback_wire::proto::cs::{Component, ServerBeat};
 use failback_wire::proto::session::{Point, SessionSpec};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub struct Roll(OnceCell<Result<Called, CsError>>);
 /// The answer, by name.
 #[derive(Debug)]
 struct Called {
-    servers: Vec<ServerRow>,
+    servers: Vec<ServerBeat>,
     agents: BTreeMap<(MachineName, Site), VirtualMs>,
 }
 
@@ -94,7 +94,7 @@ fn servers(called: &Called, item: &Item, glance: &mut Glance) {
     }
 }
 
-fn heartbeat(rows: &[ServerRow], component: Component, server: Option<&ServerRef>) -> Option<Finding> {
+fn heartbeat(rows: &[ServerBeat], component: Component, server: Option<&ServerRef>) -> Option<Finding> {
     let server = server?;
     let doc: &ErrorDoc = match component {
         Component::MasterTarget => &MT_HEARTBEAT,

@@ -282,7 +282,7 @@ fn writes() -> impl Strategy<Value = Vec<Write>> {
 fn apply(disk: &Disk, model: &mut [u8], writes: &[Write]) {
     for w in writes {
         let at = range(w.sector * 512, w.sectors * 512);
-        let data = vec![w.fill; at.len() as usize];
+        let data = bytes::Bytes::from(vec![w.fill; at.len() as usize]);
         super::super::blobs::write(disk, at, (w.fill != 0).then_some(&data));
         model[at.start as usize..=at.end as usize].copy_from_slice(&data);
     }

@@ -43,17 +43,17 @@ proptest! {
     fn round_trip(frames in prop::collection::vec(any_frame(), 1..4)) {
         let mut bytes = Vec::new();
         frames.iter().for_each(|f| encode(f, &mut bytes));
-        let mut rest = &bytes[..];
+        let mut rest = Bytes::from(bytes);
         for frame in &frames {
-            let head = inspect(rest).unwrap();
-            let (decoded, len) = decode(rest).unwrap();
+            let head = inspect(&rest).unwrap();
+            let (decoded, len) = decode(&rest).unwrap();
             prop_assert_eq!(&decoded, frame);
             prop_assert_eq!((head.len, head.epoch, head.seq), (len, frame.epoch, frame.seq));
             prop_assert_eq!(head.disk.is_some(), matches!(frame.body, Body::Data { .. }));
             if let Body::Mark { time, .. } = frame.body {
                 prop_assert_eq!(head.mark, Some(time));
             }
-            rest = &rest[len..];
+            rest = rest.slice(len..);
         }
         prop_assert!(rest.is_empty());
     }
@@ -67,15 +67,15 @@ proptest! {
         let mut bytes = Vec::new();
         encode(&frame, &mut bytes);
         let at = at.index(bytes.len());
-        prop_assert!(decode(&bytes[..at]).is_err());
+        prop_assert!(decode(&Bytes::copy_from_slice(&bytes[..at])).is_err());
         bytes[at] ^= flip;
-        prop_assert!(decode(&bytes).is_err());
+        prop_assert!(decode(&Bytes::copy_from_slice(&bytes)).is_err());
         prop_assert!(inspect(&bytes).is_err());
     }
 
     #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        decode(&bytes).ok();
+        decode(&Bytes::copy_from_slice(&bytes)).ok();
         inspect(&bytes).ok();
     }
 
@@ -97,7 +97,7 @@ proptest! {
         let digest = xxh3_128(&bytes);
         bytes.extend(digest.to_le_bytes());
         bytes.resize(bytes.len() + payload * BLOCK, 1);
-        if let Ok((frame, _)) = decode(&bytes) {
+        if let Ok((frame, _)) = decode(&Bytes::copy_from_slice(&bytes)) {
             let mut again = Vec::new();
             encode(&frame, &mut again);
             prop_assert_eq!(&again, &bytes);

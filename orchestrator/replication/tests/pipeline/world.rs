@@ -251,9 +251,9 @@ impl World {
     }
 
     fn receive(&mut self, body: &Bytes) -> Result<Ack, Option<TargetError>> {
-        let mut rest = &body[..];
+        let mut rest = body.clone();
         while !rest.is_empty() {
-            let (frame, len) = frame::decode(rest).map_err(|_| None)?;
+            let (frame, len) = frame::decode(&rest).map_err(|_| None)?;
             let applied = self.target.apply(&frame, &self.target_disks, u64::MAX).map_err(Some);
             if let Err(Some(TargetError::ResyncRequired(why))) = &applied {
                 assert!(self.rotten, "healing would hide a defect: {why}");
@@ -265,7 +265,7 @@ impl World {
                     assert_eq!(disk.root_hash(), model[id].root_hash(), "{id} at {point:?}");
                 }
             }
-            rest = &rest[len..];
+            rest = rest.slice(len..);
         }
         Ok(self.target.intake().ack())
     }

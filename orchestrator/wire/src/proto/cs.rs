@@ -150,11 +150,22 @@ pub struct AgentBeat {
     pub last_heartbeat: VirtualMs,
 }
 
+/// When a server was last heard of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerBeat {
+    /// What.
+    pub component: Component,
+    /// Its id.
+    pub id: String,
+    /// Its last sign of life.
+    pub last_heartbeat: VirtualMs,
+}
+
 /// Who was last heard of when: what a monitor asks for, once for all machines.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RollCall {
     /// Process servers and master targets.
-    pub servers: Vec<ServerRow>,
+    pub servers: Vec<ServerBeat>,
     /// Agents of protected machines, by machine and site.
     pub agents: Vec<AgentBeat>,
 }
