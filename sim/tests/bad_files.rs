@@ -106,3 +106,81 @@ fn good_files_run_beside_bad_ones() {
     assert_eq!(listed.stdout, "a/good    Fine.\n");
     assert!(run(&folder, &["run", "."]).stdout.contains("a/good"), "the good one ran");
 }
+
+/// A tree of scenarios with a name of its own; its estate lies two folders away from its scenario.
+fn tree(name: &str, estate: &str) -> PathBuf {
+    let folder = scratch(name);
+    fs::create_dir_all(folder.join("sc/topic/deep")).unwrap();
+    fs::create_dir_all(folder.join("sc/estates")).unwrap();
+    let text = "schema: failback-lab/1\nmachines:\n  - name: web01\n";
+    fs::write(folder.join("sc/estates/small.estate.yaml"), text).unwrap();
+    fs::write(folder.join("secret.estate.yaml"), text).unwrap();
+    for (file, estate) in
+        [("sc/topic/a", format!("../{estate}")), ("sc/topic/deep/b", format!("../../{estate}"))]
+    {
+        let name = file.rsplit('/').next().unwrap_or_default();
+        let text = format!(
+            "schema: failback-lab/1\nname: a/{name}\nabout: It waits.\nestate: {estate}\nsteps:\n  - wait: 5m\n"
+        );
+        fs::write(folder.join(format!("{file}.scenario.yaml")), text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn what_runs_in_a_folder_runs_by_itself() {
+    let folder = tree("by-itself", "estates/small.estate.yaml");
+    for (from, path) in [
+        (".", "sc"),
+        (".", "sc/topic/a.scenario.yaml"),
+        (".", "sc/topic/deep/b.scenario.yaml"),
+        (".", "./sc/topic/../topic/a.scenario.yaml"),
+        ("sc", "topic/deep/b.scenario.yaml"),
+        ("sc/topic", "a.scenario.yaml"),
+        ("sc/estates", "../topic/a.scenario.yaml"),
+    ] {
+        let ran = run(&folder.join(from), &["check", path]);
+        assert_eq!(ran.code, Some(0), "{from}: {path}\n{ran}");
+    }
+    let whole = folder.join("sc/topic/a.scenario.yaml");
+    assert_eq!(
+        run(&root(), &["check", whole.to_str().unwrap()]).code,
+        Some(0),
+        "an absolute path, from elsewhere"
+    );
+    let shipped = root().join("scenarios/vcenter");
+    let ran = run(&shipped, &["check", "flapping.scenario.yaml"]);
+    assert_eq!(ran.code, Some(0), "from within `scenarios`\n{ran}");
+}
+
+#[cfg(unix)]
+#[test]
+fn no_path_leads_out_of_a_tree_of_any_name() {
+    let folder = tree("out-of-it", "../secret.estate.yaml");
+    let inner = folder.join("sc");
+    let refused = |from: &std::path::Path, path: &str, why: &str| {
+        let ran = run(from, &["check", path]);
+        assert_eq!(ran.code, Some(3), "{path}\n{ran}");
+        assert!(ran.stderr.contains(why), "{path}\n{ran}");
+    };
+    refused(&inner, "topic/a.scenario.yaml", "the estate lies outside of `.`");
+    refused(&inner.join("topic"), "a.scenario.yaml", "the estate lies outside of `..`");
+    let write = |name: &str, estate: &str| {
+        let text = format!(
+            "schema: failback-lab/1\nname: a/b\nabout: It reads.\nestate: {estate}\nsteps:\n  - wait: 5m\n"
+        );
+        fs::write(inner.join("topic").join(name), text).unwrap();
+    };
+    std::os::unix::fs::symlink("../../secret.estate.yaml", inner.join("topic/in.estate.yaml")).unwrap();
+    write("link.scenario.yaml", "in.estate.yaml");
+    refused(&inner, "topic/link.scenario.yaml", "the estate lies outside of `.`");
+    write("absolute.scenario.yaml", inner.join("estates/small.estate.yaml").to_str().unwrap());
+    refused(&inner, "topic/absolute.scenario.yaml", "an estate's path is relative to its scenario");
+}
+
+#[test]
+fn a_file_on_two_ways_is_one_file() {
+    let folder = tree("two-ways", "estates/small.estate.yaml");
+    let ran = run(&folder, &["check", "sc", "sc/topic", "./sc/topic/a.scenario.yaml", "sc/estates"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "2 scenarios, 1 estate: no mistakes\n"), "{ran}");
+}

@@ -41,15 +41,20 @@ pub(super) struct Arguments {
     pub(super) command: Command,
 }
 
+const ESTATES: &str = "\
+A scenario names its estate relative to its own file. The estate must lie in the scenarios' folder: the
+nearest one above the scenario that is named `scenarios`, or else the current directory or the folder
+above the scenario's own, whichever is wider.";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Run scenarios and say what held.
-    #[command(after_long_help = EXIT_CODES)]
+    #[command(after_long_help = format!("{ESTATES}\n\n{EXIT_CODES}"))]
     Run(RunArgs),
     /// List scenarios with the facts they cover.
     List(ListArgs),
     /// Read scenarios and estates and report every mistake, without running anything.
-    #[command(after_help = "Ends with 0 when there is no mistake, with 3 when there is one.")]
+    #[command(after_help = "Ends with 0 when there is no mistake, with 3 when there is one.", after_long_help = ESTATES)]
     Check(CheckArgs),
     /// Print the JSON Schema of scenario or estate files, for editors.
     #[command(after_help = "\

@@ -8,7 +8,7 @@ use super::model::Scenario;
 use super::parse::{self, LONGEST};
 use super::text::Name;
 use super::{CheckedScenario, text::Place};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
@@ -37,9 +37,10 @@ pub struct Loaded {
 }
 
 /// Loads what stands at these paths: files, or folders with all that is below them. Estates among them
-/// are checked too, when `estates`.
+/// are checked too, when `estates`. A file that is found on two ways counts once.
 pub fn load(paths: &[PathBuf], estates: bool) -> Loaded {
-    let mut loader = Loader { out: Loaded::default(), names: BTreeMap::new(), estates };
+    let (names, seen) = (BTreeMap::new(), BTreeSet::new());
+    let mut loader = Loader { out: Loaded::default(), names, seen, estates };
     for path in paths {
         loader.path(path);
     }
@@ -50,10 +51,17 @@ struct Loader {
     out: Loaded,
     /// Names in use, with the file and place that use them.
     names: BTreeMap<String, (Arc<SourceFile>, Place)>,
+    /// Files that were met already, with every link resolved.
+    seen: BTreeSet<PathBuf>,
     estates: bool,
 }
 
 impl Loader {
+    /// Whether this file is met for the first time; what cannot be resolved is, its reader says why.
+    fn first_time(&mut self, path: &Path) -> bool {
+        fs::canonicalize(path).map_or(true, |real| self.seen.insert(real))
+    }
+
     fn unread(&mut self, path: &Path, error: &io::Error) {
         self.out.unread.push(format!("{}: {error}", shown(path)));
     }
@@ -61,12 +69,9 @@ impl Loader {
     fn path(&mut self, path: &Path) {
         match fs::metadata(path) {
             Err(error) => self.unread(path, &error),
-            Ok(meta) if meta.is_dir() && !ends(path, SCENARIO) => self.folder(path, path, 0),
+            Ok(meta) if meta.is_dir() && !ends(path, SCENARIO) => self.folder(path, 0),
             Ok(_) if self.estates && ends(path, ESTATE) => self.estate_file(path),
-            Ok(_) if ends(path, SCENARIO) => {
-                let root = root(path, path.parent().unwrap_or(path));
-                self.scenario_file(path, &root);
-            }
+            Ok(_) if ends(path, SCENARIO) => self.scenario_file(path),
             Ok(_) => {
                 let title = format!("a scenario's file name ends in `{SCENARIO}`");
                 self.out.problems.push(Problem::of_file(&shown(path), title));
@@ -75,7 +80,7 @@ impl Loader {
     }
 
     /// Everything below a folder, by name. Links to folders are not followed: they could form a ring.
-    fn folder(&mut self, folder: &Path, top: &Path, depth: usize) {
+    fn folder(&mut self, folder: &Path, depth: usize) {
         let mut entries: Vec<PathBuf> =
             match fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
                 Ok(entries) => entries.into_iter().map(|entry| entry.path()).collect(),
@@ -91,10 +96,9 @@ impl Loader {
                 }
             };
             if ends(&entry, SCENARIO) {
-                let root = root(&entry, top);
-                self.scenario_file(&entry, &root);
+                self.scenario_file(&entry);
             } else if meta.is_dir() && depth < DEEPEST {
-                self.folder(&entry, top, depth + 1);
+                self.folder(&entry, depth + 1);
             } else if self.estates && ends(&entry, ESTATE) {
                 self.estate_file(&entry);
             }
@@ -102,6 +106,9 @@ impl Loader {
     }
 
     fn estate_file(&mut self, path: &Path) {
+        if !self.first_time(path) {
+            return;
+        }
         self.out.estates += 1;
         match self.read(path).map(|file| parse::parse::<Estate>(&file).map(|estate| (file, estate))) {
             Some(Ok((file, estate))) => self.out.problems.extend(check::estate(&file, &estate, true)),
@@ -110,7 +117,10 @@ impl Loader {
         }
     }
 
-    fn scenario_file(&mut self, path: &Path, root: &Path) {
+    fn scenario_file(&mut self, path: &Path) {
+        if !self.first_time(path) {
+            return;
+        }
         self.out.files += 1;
         let Some(file) = self.read(path) else { return };
         let scenario: Scenario = match parse::parse(&file) {
@@ -125,7 +135,7 @@ impl Loader {
         } else {
             self.names.insert(scenario.name.value.clone(), (file.clone(), scenario.name.at));
         }
-        let estate = estate_of(&file, path, root, &scenario).and_then(|(estate_file, estate)| {
+        let estate = estate_of(&file, path, &scenario).and_then(|(estate_file, estate)| {
             let own_file = scenario.inline_estate.is_none();
             let wrong = check::estate(&estate_file, &estate, own_file);
             if wrong.is_empty() { Ok((estate_file, estate)) } else { Err(wrong) }
@@ -196,14 +206,9 @@ fn read(path: &Path) -> Result<Arc<SourceFile>, Unreadable> {
 type Found = (Arc<SourceFile>, Estate);
 
 /// The estate a scenario starts from, unchecked.
-fn estate_of(
-    file: &Arc<SourceFile>,
-    path: &Path,
-    root: &Path,
-    scenario: &Scenario,
-) -> Result<Found, Vec<Problem>> {
+fn estate_of(file: &Arc<SourceFile>, path: &Path, scenario: &Scenario) -> Result<Found, Vec<Problem>> {
     match (&scenario.estate, &scenario.inline_estate) {
-        (Some(name), None) => named_estate(file, path, root, name).map_err(|problem| vec![*problem]),
+        (Some(name), None) => named_estate(file, path, name).map_err(|problem| vec![*problem]),
         (None, Some(estate)) => Ok((file.clone(), estate.clone())),
         (Some(name), Some(_)) => {
             let title = "an estate from a file or an inline one";
@@ -216,24 +221,22 @@ fn estate_of(
     }
 }
 
-fn named_estate(
-    file: &Arc<SourceFile>,
-    path: &Path,
-    root: &Path,
-    name: &Name,
-) -> Result<Found, Box<Problem>> {
+fn named_estate(file: &Arc<SourceFile>, path: &Path, name: &Name) -> Result<Found, Box<Problem>> {
     let wrong = |title: String, label: &str| Box::new(Problem::at(file, name.at, title, label));
     if !name.ends_with(ESTATE) {
         return Err(wrong(format!("an estate's file name ends in `{ESTATE}`"), "another ending"));
     }
+    if Path::new(name.as_str()).has_root() {
+        return Err(wrong("an estate's path is relative to its scenario".to_owned(), "begins at the root"));
+    }
     let full = plain(&path.parent().unwrap_or(Path::new("")).join(name.as_str()));
-    let (Ok(inside), Ok(real)) = (fs::canonicalize(root), fs::canonicalize(&full)) else {
+    let (Ok(inside), Ok(real)) = (root(path), fs::canonicalize(&full)) else {
         let problem = wrong(format!("there is no file `{}`", shown(&full)), "looked for beside this file");
         let known = siblings(&full, name);
         return Err(Box::new(problem.suggest(name, known.iter().map(String::as_str))));
     };
     if !real.starts_with(&inside) {
-        let title = format!("the estate lies outside of `{}`", shown(root));
+        let title = format!("the estate lies outside of `{}`", shown(&from_here(&inside)));
         return Err(wrong(title, "leads out of the folder of the scenarios"));
     }
     let estate_file = read(&full).map_err(|unreadable| match unreadable {
@@ -256,11 +259,33 @@ fn siblings(full: &Path, written: &str) -> Vec<String> {
     out
 }
 
-/// The folder that estates must lie in: the nearest one named `scenarios`, else the one given.
-fn root(path: &Path, given: &Path) -> PathBuf {
+/// The folder that a scenario's estate must lie in: the nearest one above the scenario that is named
+/// `scenarios`; where there is none, the current directory or the folder above the scenario's own, whichever
+/// holds more of the way to the file. Every link is resolved first, and the file alone decides: a scenario
+/// that runs as part of a folder runs by itself too. The root of the file system is never the answer.
+fn root(path: &Path) -> io::Result<PathBuf> {
+    let parent = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let own = fs::canonicalize(parent.unwrap_or(Path::new(".")))?;
     let named = |folder: &&Path| folder.file_name().is_some_and(|name| name == "scenarios");
-    let root = path.ancestors().skip(1).find(named).unwrap_or(given);
-    if root.as_os_str().is_empty() { PathBuf::from(".") } else { root.to_path_buf() }
+    if let Some(named) = own.ancestors().find(named) {
+        return Ok(named.to_path_buf());
+    }
+    let beneath = |folder: &Path| folder.parent().is_some();
+    let above = own.parent().filter(|above| beneath(above)).unwrap_or(&own);
+    let here = fs::canonicalize(".")?;
+    let wider = beneath(&here) && above.starts_with(&here);
+    Ok(if wider { here } else { above.to_path_buf() })
+}
+
+/// A resolved folder as seen from the current directory.
+fn from_here(folder: &Path) -> PathBuf {
+    let Ok(here) = fs::canonicalize(".") else { return folder.to_path_buf() };
+    match (folder.strip_prefix(&here), here.strip_prefix(folder)) {
+        (Ok(below), _) if below.as_os_str().is_empty() => PathBuf::from("."),
+        (Ok(below), _) => below.to_path_buf(),
+        (Err(_), Ok(climb)) => climb.components().map(|_| Component::ParentDir).collect(),
+        (Err(_), Err(_)) => folder.to_path_buf(),
+    }
 }
 
 /// The path without `a/..` and `.`, as people would write it.

@@ -29,7 +29,9 @@ pub struct Scenario {
     /// Keys of the facts it covers: `P17`, `C16`.
     #[serde(default)]
     pub covers: Vec<Name>,
-    /// The estate file, relative to this file.
+    /// The estate file, relative to this file: `../estates/small.estate.yaml`. It must lie in the scenarios'
+    /// folder: the nearest one above this file that is named `scenarios`, or else the current directory or the
+    /// folder above this file's own, whichever is wider. No link leads out of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estate: Option<Name>,
     /// The estate itself, instead of a file.
