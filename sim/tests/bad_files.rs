@@ -184,3 +184,57 @@ fn a_file_on_two_ways_is_one_file() {
     let ran = run(&folder, &["check", "sc", "sc/topic", "./sc/topic/a.scenario.yaml", "sc/estates"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "2 scenarios, 1 estate: no mistakes\n"), "{ran}");
 }
+
+#[test]
+fn an_estate_of_too_many_machines_is_refused() {
+    let folder = scratch("crowd");
+    let machines: String = (0..2001).map(|n| format!("  - {{name: m{n}}}\n")).collect();
+    fs::write(folder.join("crowd.estate.yaml"), format!("schema: failback-lab/1\nmachines:\n{machines}"))
+        .unwrap();
+    let ran = run(&folder, &["check", "."]);
+    assert_eq!(ran.code, Some(3), "{ran}");
+    assert!(ran.stderr.contains("the estate protects 2001 machines"), "{ran}");
+}
+
+fn small(name: &str, rest: &str) -> PathBuf {
+    let folder = scratch(name);
+    let head = "schema: failback-lab/1\nname: a/b\nabout: It is small.\n\
+                inline-estate: {machines: [{name: web01, disks: [{size: 1MiB}]}]}\n";
+    fs::write(folder.join("a.scenario.yaml"), format!("{head}{rest}")).unwrap();
+    folder
+}
+
+/// What a failure says, without its times and the events before it.
+fn failure(folder: &std::path::Path) -> String {
+    let ran = run(folder, &["run", "a.scenario.yaml"]);
+    assert_eq!(ran.code, Some(10), "{ran}");
+    let said = ran.stdout.split("\n\n").find(|part| part.trim_start().starts_with("stuck: "));
+    said.unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_stuck_run_names_who_waits_for_what() {
+    let waits = "horizon: 5h\nsteps:\n  - wait: 30m\n  \
+                 - wait-until: {item: web01, state: protected, points: 90000, within: 20h}\n";
+    insta::assert_snapshot!("stuck-waiting", failure(&small("stuck-waiting", waits)));
+    let job = "horizon: 3h\nsteps:\n  - wait: 70m\n  \
+               - arm: {crash: {node: orchestrator}, when: {at-task: {task: StartVmOnSecondary}}}\n  \
+               - failover: {item: web01, within: 20h}\n";
+    insta::assert_snapshot!("stuck-in-a-job", failure(&small("stuck-in-a-job", job)));
+}
+
+#[test]
+fn a_crash_that_never_comes_is_13() {
+    let folder = small("late-crash", "steps:\n  - wait: 5m\n");
+    let ran = run(&folder, &["run", "a.scenario.yaml", "--crash-at", "before:9999"]);
+    assert_eq!(ran.code, Some(13), "{ran}");
+    assert!(ran.stdout.contains("the crash before journal write 9999 never came"), "{ran}");
+}
+
+#[test]
+fn two_reports_do_not_share_a_file() {
+    let folder = small("one-report", "steps:\n  - wait: 5m\n");
+    let ran = run(&folder, &["run", "a.scenario.yaml", "--junit", "same", "--events", "./same"]);
+    assert_eq!(ran.code, Some(2), "{ran}");
+    assert!(ran.stderr.contains("would both write same") && !folder.join("same").exists(), "{ran}");
+}

@@ -2,8 +2,8 @@
 
 use crate::driver::Crash;
 use crate::scenario::model::Wire;
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use std::path::{Path, PathBuf};
 
 const EXIT_CODES: &str = "\
 Exit codes, the worst one wins (in the order 70, 74, 3, 16, 12, 11, 10, 13, 14, 15):
@@ -96,6 +96,26 @@ pub(super) struct RunArgs {
     /// Write all events, one JSON object a line.
     #[arg(long, value_name = "FILE")]
     pub(super) events: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// Ends with 2 when two arguments cannot go together.
+    pub(super) fn refuse_contradictions(&self) {
+        let Command::Run(run) = &self.command else { return };
+        let (Some(junit), Some(events)) = (&run.junit, &run.events) else { return };
+        let special = std::fs::metadata(junit).is_ok_and(|meta| !meta.is_file());
+        if !special && resolved(junit) == resolved(events) {
+            let text = format!("--junit and --events would both write {}", junit.display());
+            Self::command().error(clap::error::ErrorKind::ArgumentConflict, text).exit();
+        }
+    }
+}
+
+/// The file that a path names, whether it exists already or not.
+fn resolved(path: &Path) -> PathBuf {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let beside = || Some(std::fs::canonicalize(folder).ok()?.join(path.file_name()?));
+    std::fs::canonicalize(path).ok().or_else(beside).unwrap_or_else(|| path.to_path_buf())
 }
 
 /// How calls travel.

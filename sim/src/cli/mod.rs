@@ -17,6 +17,7 @@ use std::process::ExitCode;
 pub fn main() -> ExitCode {
     // Wrong usage ends here, with 2.
     let arguments = Arguments::parse();
+    arguments.refuse_contradictions();
     log_to_standard_error();
     let mut out = Output::of_process();
     let exit = match arguments.command {

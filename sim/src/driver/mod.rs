@@ -60,6 +60,15 @@ pub fn run(checked: &CheckedScenario, options: &RunOptions) -> Outcome {
         let twin = watched(&Script { twin: Some(refusal.twin()), keep_log: false, ..script.clone() });
         played.findings.extend(refusal.compare(&twin));
     }
+    if let Some(crash) = options.crash.filter(|crash| crash.write > played.writes.len() as u64) {
+        let side = if crash.before { "before" } else { "after" };
+        let text = format!(
+            "the crash {side} journal write {} never came: the run has {} writes",
+            crash.write,
+            played.writes.len()
+        );
+        played.findings.push(Finding::new(FindingKind::FaultUnfired, text));
+    }
     let mut outcome =
         Outcome::new(checked.scenario.name.value.clone(), checked.path.clone(), script.seed, script.wire);
     outcome.findings = played.findings;

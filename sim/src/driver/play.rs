@@ -2,18 +2,20 @@
 
 use super::client::Client;
 use super::setback::Setback;
-use super::steps::Stop;
+use super::steps::{At, Stop, title};
 use crate::fault::Board;
 use crate::recorder::{Recorder, Recording};
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::CheckedScenario;
-use crate::scenario::model::Wire;
+use crate::scenario::model::{Step, Wire};
+use crate::scenario::units::Period;
 use crate::world::{World, WorldOptions};
 use failback_oracle::{Violation, twin};
 use failback_orchestrator::config::Rehearsal;
 use failback_wire::clock::VirtualMs;
 use serde_json::Value;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 /// What is played.
 #[derive(Clone)]
@@ -179,14 +181,18 @@ async fn on_stage(script: &Script<'_>) -> (Played, Weak<Recorder>) {
         setback: None,
         observed: Vec::new(),
         requests: 0,
+        current: None,
         rules: Vec::new(),
     };
-    let horizon = script.checked.scenario.horizon.value.duration();
-    let all = tokio::time::timeout(horizon, driver.all_steps()).await;
+    let horizon = script.checked.scenario.horizon.value;
+    let all = tokio::time::timeout(horizon.duration(), driver.all_steps()).await;
     match all {
         Ok(Ok(())) => driver.judge_end().await,
         Ok(Err(Stop::Twin | Stop::Failed)) => {}
-        Err(_) => driver.findings.push(stuck(&world, &format!("{horizon:?} of virtual time passed"))),
+        Err(_) => {
+            let stuck = driver.stuck(horizon).await;
+            driver.findings.push(stuck);
+        }
     }
     let violations = world.recorder.oracle(|o| o.violations().to_vec()).unwrap_or_default();
     let broken = |v: Violation| Finding::new(FindingKind::InvariantBroken, v.to_string());
@@ -206,13 +212,6 @@ async fn on_stage(script: &Script<'_>) -> (Played, Weak<Recorder>) {
     (played, Arc::downgrade(&world.recorder))
 }
 
-/// The verdict "stuck", which names who waits for what.
-pub(super) fn stuck(world: &World, why: &str) -> Finding {
-    let waiting = world.net.waiting();
-    let who = if waiting.is_empty() { "nobody waits for a reply".to_owned() } else { waiting.join("; ") };
-    Finding::new(FindingKind::Stuck, format!("{why}: {who}"))
-}
-
 /// The operator of one run.
 pub(super) struct Driver<'a> {
     pub(super) world: Arc<World>,
@@ -225,6 +224,53 @@ pub(super) struct Driver<'a> {
     pub(super) observed: Vec<Value>,
     /// How many requests were sent; the same one sent again, because nobody answered, counts once.
     pub(super) requests: u64,
+    /// The step that is under way; none while the estate comes under protection.
+    pub(super) current: Option<At>,
     /// Ids of call faults, whose firing the switchboard knows.
     pub(super) rules: Vec<String>,
+}
+
+/// How long the last look at a stuck world may take.
+const LAST_LOOK: Duration = Duration::from_secs(60);
+
+impl Driver<'_> {
+    /// The verdict "stuck", which names who waits for what.
+    async fn stuck(&self, horizon: Period) -> Finding {
+        let mut who = self.world.net.waiting();
+        let open = self.world.jobs().into_iter().filter(|job| job.is_open());
+        who.extend(open.map(|job| {
+            let of: Vec<&str> = job.names().map(|name| name.as_str()).collect();
+            let (id, operation) = (&job.request.job, job.request.operation);
+            format!("job {id} ({operation:?} of {}) is open since {}", of.join(", "), job.accepted)
+        }));
+        if who.is_empty() {
+            who.push("no call waits for a reply, no job is open".to_owned());
+        }
+        let Some(at) = self.current else {
+            let text = format!("{horizon} of virtual time passed while the estate came under protection");
+            return Finding::new(FindingKind::Stuck, format!("{text}: {}", who.join("; "))).at(1, 0);
+        };
+        let (number, line) = at.step();
+        let step = self.checked.scenario.steps.get(at.index).map(|step| &step.value);
+        let doing = step.map(title).unwrap_or_default();
+        let text =
+            format!("{horizon} of virtual time passed, in step {number} ({doing}): {}", who.join("; "));
+        let finding = Finding::new(FindingKind::Stuck, text).at(number, line);
+        let operation = step.and_then(Step::operation);
+        let machines = operation.as_ref().map(|o| o.machines(&self.checked.inventory)).unwrap_or_default();
+        let (wait, item) = match step {
+            Some(Step::WaitUntil(wait)) => (Some(wait), Some(wait.item.as_str())),
+            Some(_) | None => (None, machines.first().copied()),
+        };
+        let Some(item) = item else { return finding };
+        let look = tokio::time::timeout(LAST_LOOK, self.seen(item)).await;
+        let (missing, shown) = match look {
+            Ok(Ok(seen)) => (wait.and_then(|wait| seen.missing(wait)), seen.to_string()),
+            Ok(Err(error)) => (None, error.to_string()),
+            Err(_) => (None, "the product does not answer".to_owned()),
+        };
+        let ends = operation.map(|o| format!("the {} of {item} ends within {}", o.kind, **o.within));
+        let wanted = missing.or(ends).unwrap_or_else(|| format!("{item} shows what the step waits for"));
+        finding.compared(wanted, shown)
+    }
 }

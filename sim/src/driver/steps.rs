@@ -56,6 +56,7 @@ impl Driver<'_> {
         let steps = &self.checked.scenario.steps;
         for (index, step) in steps.iter().enumerate() {
             let at = At { index, line: step.at.line };
+            self.current = Some(at);
             self.world.emit(What::StepStarted { step: at.step().0, text: title(&step.value) });
             self.world.board.strike_due();
             let done = self.step(at, &step.value).await;
@@ -254,7 +255,7 @@ fn task_moment(start: bool, task: &TaskMoment) -> Moment {
 }
 
 /// How a step reads in the timeline.
-fn title(step: &Step) -> String {
+pub(super) fn title(step: &Step) -> String {
     let of = |item: &Option<crate::scenario::text::Name>, plan: &Option<crate::scenario::text::Name>| {
         item.as_ref().or(plan.as_ref()).map(|n| n.value.clone()).unwrap_or_default()
     };

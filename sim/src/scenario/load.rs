@@ -5,7 +5,8 @@ use super::diagnostic::{Problem, SourceFile};
 use super::estate::Estate;
 use super::inventory::Inventory;
 use super::model::Scenario;
-use super::parse::{self, LONGEST};
+use super::parse::{self, LONGEST, Parsed};
+use super::salvage::Draft;
 use super::text::Name;
 use super::{CheckedScenario, text::Place};
 use std::collections::{BTreeMap, BTreeSet};
@@ -110,10 +111,11 @@ impl Loader {
             return;
         }
         self.out.estates += 1;
-        match self.read(path).map(|file| parse::parse::<Estate>(&file).map(|estate| (file, estate))) {
-            Some(Ok((file, estate))) => self.out.problems.extend(check::estate(&file, &estate, true)),
-            Some(Err(problem)) => self.out.problems.push(*problem),
-            None => {}
+        if let Some(file) = self.read(path) {
+            let known = &self.out.problems;
+            let wrong = read_estate(&file).err().unwrap_or_default();
+            let new: Vec<Problem> = wrong.into_iter().filter(|problem| !known.contains(problem)).collect();
+            self.out.problems.extend(new);
         }
     }
 
@@ -123,23 +125,17 @@ impl Loader {
         }
         self.out.files += 1;
         let Some(file) = self.read(path) else { return };
-        let scenario: Scenario = match parse::parse(&file) {
-            Ok(scenario) => scenario,
-            Err(problem) => return self.out.problems.push(*problem),
-        };
-        let mut problems = check::head(&file, &scenario);
-        if let Some((other, first)) = self.names.get(&scenario.name.value) {
-            let title = format!("two scenarios are named `{}`", scenario.name);
-            let problem = Problem::at(&file, scenario.name.at, title, "the second one");
-            problems.push(problem.and(other, *first, "the first one"));
-        } else {
-            self.names.insert(scenario.name.value.clone(), (file.clone(), scenario.name.at));
-        }
-        let estate = estate_of(&file, path, &scenario).and_then(|(estate_file, estate)| {
-            let own_file = scenario.inline_estate.is_none();
-            let wrong = check::estate(&estate_file, &estate, own_file);
-            if wrong.is_empty() { Ok((estate_file, estate)) } else { Err(wrong) }
-        });
+        let Parsed { value, problems: mut all, draft } = parse::parse_all::<Scenario>(&file);
+        let Some(scenario) = value else { return self.out.problems.extend(all) };
+        // Places of what was read lead into the draft, where there is one.
+        let whole = draft.is_none();
+        let read = draft.as_ref().map_or(&file, Draft::text).clone();
+        let mut problems = check::head(&read, &scenario);
+        problems.extend(self.name(&file, &read, &scenario.name, draft.as_ref()));
+        // Without its estate nothing is known of the names a scenario uses.
+        let blind = draft.as_ref().is_some_and(|draft| draft.lost("estate") || draft.lost("inline-estate"));
+        let estate = if blind { Err(Vec::new()) } else { estate_of(&read, path, &scenario) };
+        let file = read;
         match estate {
             Ok((estate_file, estate)) => {
                 let inventory = Inventory::from(&estate);
@@ -149,9 +145,10 @@ impl Loader {
                     estate_file: &estate_file,
                     estate: &estate,
                     inventory: &inventory,
+                    whole,
                 };
                 problems.extend(check::scenario(&subject));
-                if problems.is_empty() {
+                if problems.is_empty() && whole {
                     let path = file.path.clone();
                     self.out.scenarios.push(CheckedScenario { path, scenario, estate, inventory });
                 }
@@ -161,7 +158,35 @@ impl Loader {
                 problems.extend(wrong.into_iter().filter(|problem| !self.out.problems.contains(problem)));
             }
         }
-        self.out.problems.extend(problems);
+        match &draft {
+            None => all.extend(problems),
+            Some(draft) => all.extend(problems.into_iter().filter_map(|problem| draft.translate(problem))),
+        }
+        all.sort_by_key(|problem| {
+            problem.labels.first().map(|l| (l.file.path.clone(), l.at.line, l.at.column))
+        });
+        self.out.problems.extend(all);
+    }
+
+    /// A name belongs to one scenario.
+    fn name(
+        &mut self,
+        file: &Arc<SourceFile>,
+        read: &Arc<SourceFile>,
+        name: &Name,
+        draft: Option<&Draft>,
+    ) -> Option<Problem> {
+        let at = draft.map_or(name.at, |draft| draft.original(name.at));
+        if at.line == 0 {
+            return None;
+        }
+        if let Some((other, first)) = self.names.get(&name.value) {
+            let title = format!("two scenarios are named `{name}`");
+            let problem = Problem::at(read, name.at, title, "the second one");
+            return Some(problem.and(other, *first, "the first one"));
+        }
+        self.names.insert(name.value.clone(), (file.clone(), at));
+        None
     }
 
     fn read(&mut self, path: &Path) -> Option<Arc<SourceFile>> {
@@ -205,11 +230,30 @@ fn read(path: &Path) -> Result<Arc<SourceFile>, Unreadable> {
 
 type Found = (Arc<SourceFile>, Estate);
 
-/// The estate a scenario starts from, unchecked.
+/// The estate of a file of its own, or everything that is wrong with it.
+fn read_estate(file: &Arc<SourceFile>) -> Result<Estate, Vec<Problem>> {
+    let Parsed { value, mut problems, draft } = parse::parse_all::<Estate>(file);
+    let Some(estate) = value else { return Err(problems) };
+    let read = draft.as_ref().map_or(file, Draft::text);
+    let wrong = check::estate(read, &estate, true).into_iter();
+    problems.extend(wrong.filter_map(|problem| match &draft {
+        Some(draft) => draft.translate(problem),
+        None => Some(problem),
+    }));
+    if problems.is_empty() { Ok(estate) } else { Err(problems) }
+}
+
+/// The estate a scenario starts from, checked.
 fn estate_of(file: &Arc<SourceFile>, path: &Path, scenario: &Scenario) -> Result<Found, Vec<Problem>> {
     match (&scenario.estate, &scenario.inline_estate) {
-        (Some(name), None) => named_estate(file, path, name).map_err(|problem| vec![*problem]),
-        (None, Some(estate)) => Ok((file.clone(), estate.clone())),
+        (Some(name), None) => {
+            let estate_file = named_estate(file, path, name).map_err(|problem| vec![*problem])?;
+            Ok((estate_file.clone(), read_estate(&estate_file)?))
+        }
+        (None, Some(estate)) => {
+            let wrong = check::estate(file, estate, false);
+            if wrong.is_empty() { Ok((file.clone(), estate.clone())) } else { Err(wrong) }
+        }
         (Some(name), Some(_)) => {
             let title = "an estate from a file or an inline one";
             Err(vec![Problem::at(file, name.at, title, "there is an `inline-estate` too")])
@@ -221,7 +265,8 @@ fn estate_of(file: &Arc<SourceFile>, path: &Path, scenario: &Scenario) -> Result
     }
 }
 
-fn named_estate(file: &Arc<SourceFile>, path: &Path, name: &Name) -> Result<Found, Box<Problem>> {
+/// The file of an estate that a scenario names.
+fn named_estate(file: &Arc<SourceFile>, path: &Path, name: &Name) -> Result<Arc<SourceFile>, Box<Problem>> {
     let wrong = |title: String, label: &str| Box::new(Problem::at(file, name.at, title, label));
     if !name.ends_with(ESTATE) {
         return Err(wrong(format!("an estate's file name ends in `{ESTATE}`"), "another ending"));
@@ -239,12 +284,10 @@ fn named_estate(file: &Arc<SourceFile>, path: &Path, name: &Name) -> Result<Foun
         let title = format!("the estate lies outside of `{}`", shown(&from_here(&inside)));
         return Err(wrong(title, "leads out of the folder of the scenarios"));
     }
-    let estate_file = read(&full).map_err(|unreadable| match unreadable {
+    read(&full).map_err(|unreadable| match unreadable {
         Unreadable::Problem(problem) => problem,
         Unreadable::Io(error) => wrong(format!("cannot read `{}`: {error}", shown(&full)), "this file"),
-    })?;
-    let estate = parse::parse(&estate_file)?;
-    Ok((estate_file, estate))
+    })
 }
 
 /// Estates in the folder where one was looked for, as the scenario would write them.

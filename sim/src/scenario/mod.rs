@@ -9,6 +9,7 @@ pub mod inventory;
 pub mod load;
 pub mod model;
 pub mod parse;
+mod salvage;
 pub mod schema;
 pub mod step;
 pub mod text;

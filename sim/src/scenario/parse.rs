@@ -1,6 +1,7 @@
-//! From bytes to the typed model: encoding, size, syntax, budgets, types; one problem at a time.
+//! From bytes to the typed model: encoding, size, syntax, budgets, types. What is wrong is said in plain words.
 
 use super::diagnostic::{Problem, SourceFile};
+use super::salvage::{Draft, salvage};
 use super::text::Place;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_saphyr::{Error, Options};
@@ -50,6 +51,34 @@ pub fn decode(path: &str, bytes: Vec<u8>) -> Result<Arc<SourceFile>, Box<Problem
     }
 }
 
+/// What reading a file came to.
+pub struct Parsed<T> {
+    /// Its typed content; of a file with mistakes what is left without them, if that makes sense.
+    pub value: Option<T>,
+    /// Every mistake of its syntax or structure.
+    pub problems: Vec<Problem>,
+    /// For a file with mistakes: where places of the value lead.
+    pub(super) draft: Option<Draft>,
+}
+
+/// The typed content of a file, and everything that is wrong with its structure.
+pub fn parse_all<T: DeserializeOwned>(file: &Arc<SourceFile>) -> Parsed<T> {
+    let first = match parse(file) {
+        Ok(value) => return Parsed { value: Some(value), problems: Vec::new(), draft: None },
+        Err(problem) => *problem,
+    };
+    let (left, mut problems) = salvage(file);
+    if !problems.contains(&first) {
+        problems.insert(0, first);
+    }
+    let (value, draft) = left.unzip();
+    Parsed { value, problems, draft }
+}
+
+pub(super) fn typed<T: DeserializeOwned>(text: &str) -> Result<T, Error> {
+    serde_saphyr::from_str_with_options(text, options())
+}
+
 /// The typed content of a file.
 ///
 /// # Errors
@@ -61,13 +90,15 @@ pub fn parse<T: DeserializeOwned>(file: &Arc<SourceFile>) -> Result<T, Box<Probl
         return Err(Box::new(problem.help("`failback-lab schema` prints what can stand in it")));
     }
     // A slip of indentation shows here as what it is; typed parsing would call it a missing field.
-    serde_saphyr::from_str_with_options::<IgnoredAny>(&file.text, options())
-        .and_then(|_| serde_saphyr::from_str_with_options::<T>(&file.text, options()))
-        .map_err(|error| Box::new(explain(file, error.without_snippet())))
+    typed::<IgnoredAny>(&file.text).and_then(|_| typed::<T>(&file.text)).map_err(|error| {
+        let error = error.without_snippet();
+        let at = error.location().map(Place::from).unwrap_or_default().with_byte_in(&file.text);
+        Box::new(explain(file, error, at))
+    })
 }
 
-fn explain(file: &Arc<SourceFile>, error: &Error) -> Problem {
-    let at = error.location().map(Place::from).unwrap_or_default().with_byte_in(&file.text);
+/// What the error means, at its place in the file.
+pub(super) fn explain(file: &Arc<SourceFile>, error: &Error, at: Place) -> Problem {
     // Everything that is not worth a better text of ours keeps that of the parser.
     if let Error::SerdeUnknownField { field, expected, .. } = error {
         let title = format!("unknown key `{field}`");
@@ -112,6 +143,13 @@ fn plain(file: &Arc<SourceFile>, at: Place, message: String) -> Problem {
         "expected string scalar" => "a text is expected here".to_owned(),
         "invalid u64" | "invalid u32" | "invalid u16" | "invalid u8" => {
             "a whole number that fits is expected here".to_owned()
+        }
+        "expected end of mapping after enum variant value" => {
+            let problem = Problem::at(file, at, "one key belongs here, and there are two", "the second one");
+            return problem.help("a step does one thing: begin another `- …` for the other");
+        }
+        null if null.starts_with("cannot deserialize null") => {
+            return Problem::at(file, at, "a value is missing", "nothing stands behind this");
         }
         _ => message,
     };

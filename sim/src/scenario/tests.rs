@@ -5,7 +5,7 @@ use super::diagnostic::{Problem, SourceFile, nearest};
 use super::estate::Estate;
 use super::inventory::Inventory;
 use super::model::{Ending, ForwardPoint, Scenario, Step};
-use super::parse::{decode, parse};
+use super::parse::{decode, parse, parse_all};
 use super::units::{Percent, Period, Size};
 use super::{load, schema};
 use proptest::prelude::*;
@@ -27,7 +27,14 @@ fn scenario(steps: &str) -> (Arc<SourceFile>, Scenario) {
 fn problems(file: &Arc<SourceFile>, scenario: &Scenario) -> Vec<Problem> {
     let estate = scenario.inline_estate.as_ref().expect("tests write it inline");
     let inventory = Inventory::from(estate);
-    check::scenario(&Subject { file, scenario, estate_file: file, estate, inventory: &inventory })
+    check::scenario(&Subject {
+        file,
+        scenario,
+        estate_file: file,
+        estate,
+        inventory: &inventory,
+        whole: true,
+    })
 }
 
 fn shipped() -> PathBuf {
@@ -155,6 +162,9 @@ proptest! {
     #[test]
     fn no_text_makes_the_checks_panic(text in mutilated()) {
         let file = source(&text);
+        // Reading on ends too, and says at least what reading once said.
+        let all = parse_all::<Scenario>(&file);
+        prop_assert_eq!(all.problems.is_empty(), parse::<Scenario>(&file).is_ok());
         let rendered = match parse::<Scenario>(&file) {
             Err(problem) => vec![problem.render(true)],
             Ok(scenario) => {
@@ -169,6 +179,7 @@ proptest! {
                     estate_file: &file,
                     estate: &estate,
                     inventory: &inventory,
+                    whole: true,
                 };
                 let mut problems = check::head(&file, &scenario);
                 problems.extend(check::estate(&file, &estate, false));

@@ -14,6 +14,11 @@ const BLOCK: u64 = 4096;
 /// The largest disk of the lab: its disks live in memory.
 const LARGEST: Size = Size::gib(4);
 
+/// What all disks of an estate hold when the run begins, at most: every byte of it lives in memory.
+const HELD: Size = Size::gib(4);
+/// The most machines of an estate.
+const MACHINES: usize = 2000;
+
 pub(super) fn check(file: &Arc<SourceFile>, estate: &Estate) -> Vec<Problem> {
     let mut check = Check { file, out: Vec::new() };
     check.names(estate);
@@ -88,6 +93,11 @@ impl Check<'_> {
             let problem = Problem::of_file(&self.file.path, "the estate protects no machine");
             self.out.push(problem.help("list at least one under `machines:`"));
         }
+        if let Some(machine) = estate.machines.get(MACHINES) {
+            let title = format!("the estate protects {} machines", estate.machines.len());
+            self.wrong(machine.name.at, title, &format!("the first one of too many: at most {MACHINES}"));
+        }
+        self.held(estate, &inventory);
         for machine in &estate.machines {
             self.place(&inventory, machine.host.as_ref(), machine.datastore.as_ref());
             if let Some([]) = machine.disks.as_deref() {
@@ -96,6 +106,23 @@ impl Check<'_> {
             }
             for disk in machine.disks.iter().flatten() {
                 self.disk(disk);
+            }
+        }
+    }
+
+    /// All disks together fit into memory.
+    fn held(&mut self, estate: &Estate, inventory: &Inventory) {
+        let mut held = 0_u64;
+        for (machine, full) in estate.machines.iter().zip(&inventory.machines) {
+            let share = |disk: &crate::scenario::inventory::Disk| {
+                (disk.size.0 / 100).saturating_mul(u64::from(disk.allocated.0))
+            };
+            held = full.disks.iter().map(share).fold(held, u64::saturating_add);
+            if held > HELD.0 {
+                let title = format!("the estate's disks hold more than {HELD} when the run begins");
+                let problem = Problem::at(self.file, machine.name.at, title, "up to this machine they do");
+                self.out.push(problem.help("disks live in memory; lower `allocated` or `size`"));
+                return;
             }
         }
     }
@@ -129,6 +156,9 @@ impl Check<'_> {
     }
 
     fn place(&mut self, inventory: &Inventory, host: Option<&Name>, datastore: Option<&Name>) {
+        if host.is_none() && datastore.is_none() {
+            return;
+        }
         let names = super::names::Names::of(inventory);
         if let Some(host) = host {
             names.need(self.file, super::names::Kind::Host, host, host.at, &mut self.out);

@@ -11,9 +11,11 @@ use crate::scenario::fault::{CallAction, CallFault, CallMoment, Change, When};
 use crate::scenario::model::{Arm, Step};
 use crate::scenario::text::{Name, Place, Spanned};
 use crate::scenario::units::Period;
+use failback_fakes::cs::ConfigurationServerFault;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 pub(super) fn check(subject: &Subject<'_>, names: &Names, out: &mut Vec<Problem>) {
     let (switches, crashed) = (BTreeMap::new(), BTreeMap::new());
@@ -97,7 +99,9 @@ impl Check<'_, '_> {
             Step::Arm(arm) => self.arm(arm, step.at, end),
             Step::Clear(id) => self.armed_before(id),
             Step::Crash(s) => {
-                if let Some(Position::On(first)) = self.crashed.get(&s.node.value).copied() {
+                if let Some(Position::On(first)) = self.crashed.get(&s.node.value).copied()
+                    && self.subject.whole
+                {
                     let title = format!("`{}` is down already", s.node);
                     let problem = Problem::at(self.subject.file, s.node.at, title, "cannot crash again");
                     let problem = problem.and(self.subject.file, first, "it crashed here");
@@ -108,7 +112,9 @@ impl Check<'_, '_> {
                 self.crashed.insert(s.node.value.clone(), position);
             }
             Step::Restart(s) => {
-                if let None | Some(Position::Off(_)) = self.crashed.get(&s.node.value) {
+                if self.subject.whole
+                    && let None | Some(Position::Off(_)) = self.crashed.get(&s.node.value)
+                {
                     let title = format!("`{}` runs, so it can never restart here", s.node);
                     self.wrong(s.node.at, title, "no step before this crashes it");
                 }
@@ -124,7 +130,9 @@ impl Check<'_, '_> {
     /// Nobody takes a request while the orchestrator is down.
     fn down(&mut self, at: Place) {
         let node = crate::scenario::inventory::ORCHESTRATOR;
-        if let Some(Position::On(first)) = self.crashed.get(node).copied() {
+        if let Some(Position::On(first)) = self.crashed.get(node).copied()
+            && self.subject.whole
+        {
             let title = "this step can never happen: the orchestrator is down";
             let problem = Problem::at(self.subject.file, at, title, "nobody takes this request");
             let problem = problem.and(self.subject.file, first, "it crashed here");
@@ -136,7 +144,15 @@ impl Check<'_, '_> {
     fn change(&mut self, change: &Change, at: Place, end: usize) {
         match change {
             Change::Vcenter(c) => self.mentioned(c, Kind::Vm, end),
-            Change::ConfigurationServer(c) => self.mentioned(c, Kind::Vm, end),
+            Change::ConfigurationServer(c) => {
+                self.mentioned(c, Kind::Vm, end);
+                if let ConfigurationServerFault::Restore { address: Some(address), .. } = &c.value
+                    && address.parse::<IpAddr>().is_err()
+                {
+                    let at = self.find(address, c.at, end);
+                    self.wrong(at, format!("`{address}` is no address"), "write one like 10.0.0.11");
+                }
+            }
             Change::Azure(c) => self.mentioned(c, Kind::AzureVm, end),
             Change::Guest(c) => self.mentioned(c, Kind::Vm, end),
             Change::MasterTarget(on) => {
@@ -225,7 +241,7 @@ impl Check<'_, '_> {
 
     /// A lasting change made now must change something.
     fn now(&mut self, change: &Change, at: Place) {
-        let Some(switch) = self.switch(change) else { return };
+        let Some(switch) = self.switch(change).filter(|_| self.subject.whole) else { return };
         let title = format!("`{}` contradicts an earlier step", switch.word);
         match (self.switches.get(&switch.subject).copied(), switch.on) {
             (Some(Position::On(first)), true) => {
@@ -315,7 +331,9 @@ impl Check<'_, '_> {
                 self.count(nth);
             }
             When::AtTask(task) | When::AfterTask(task) => {
-                moments::task(self.subject, self.names, task, self.later, self.out);
+                if self.subject.whole {
+                    moments::task(self.subject, self.names, task, self.later, self.out);
+                }
                 self.count(&task.nth);
             }
         }
@@ -330,7 +348,7 @@ impl Check<'_, '_> {
     /// An id that is used belongs to a fault that was armed before.
     fn armed_before(&mut self, id: &Name) {
         let ids: Vec<String> = self.armed.iter().filter_map(|a| a.id.clone()).map(|n| n.value).collect();
-        if !ids.contains(&id.value) {
+        if self.subject.whole && !ids.contains(&id.value) {
             let title = format!("no fault `{id}` is armed before this step");
             let problem = Problem::at(self.subject.file, id.at, title, "not armed");
             self.out.push(problem.suggest(id, ids.iter().map(String::as_str)));

@@ -7,6 +7,7 @@ use crate::scenario::model::{Ending, Reprotect, ReprotectInputs, Step, WaitUntil
 use crate::scenario::step::{Operation, OperationKind};
 use crate::scenario::text::{Name, Place, Spanned};
 use crate::scenario::units::Period;
+use failback_fakes::guest::MAX_BURST;
 use failback_orchestrator::catalogue;
 
 pub(super) fn check(subject: &Subject<'_>, names: &Names, out: &mut Vec<Problem>) {
@@ -53,6 +54,10 @@ impl Check<'_, '_> {
                 self.need(Kind::Machine, &write.machine);
                 if write.blocks.value == 0 {
                     self.wrong(write.blocks.at, "a write of nothing", "at least 1");
+                }
+                if write.blocks.value > MAX_BURST {
+                    let title = format!("a guest does not write {} blocks at once", write.blocks);
+                    self.wrong(write.blocks.at, title, &format!("at most {MAX_BURST}"));
                 }
             }
             Step::Crash(s) => self.need(Kind::Node, &s.node),

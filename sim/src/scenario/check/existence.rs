@@ -1,0 +1,111 @@
+//! Steps that need a virtual machine which an earlier step deleted.
+
+use super::Subject;
+use crate::scenario::diagnostic::Problem;
+use crate::scenario::estate::Side;
+use crate::scenario::fault::Change;
+use crate::scenario::model::{Ending, Reprotect, Step};
+use crate::scenario::step::{Operation, OperationKind};
+use crate::scenario::text::Place;
+use failback_fakes::azure::AzureFault;
+use failback_fakes::vcenter::VcenterFault;
+use std::collections::BTreeMap;
+
+pub(super) fn check(subject: &Subject<'_>, out: &mut Vec<Problem>) {
+    let mut check = Check { subject, gone: BTreeMap::new(), out };
+    for step in &subject.scenario.steps {
+        if let Step::Inject(change) | Step::Operator(change) = &step.value {
+            check.change(change, step.at);
+        }
+        if let Step::Reprotect(reprotect) = &step.value {
+            check.targets(reprotect, step.at);
+        }
+        if let Some(operation) = step.operation() {
+            check.made(&operation);
+        }
+    }
+}
+
+/// What a change needs to exist.
+struct Needed<'a> {
+    site: Side,
+    vm: &'a str,
+    deletes: bool,
+}
+
+struct Check<'a, 'b> {
+    subject: &'a Subject<'a>,
+    /// Deleted for certain, and by which step.
+    gone: BTreeMap<(Side, String), Place>,
+    out: &'b mut Vec<Problem>,
+}
+
+impl Check<'_, '_> {
+    fn change(&mut self, change: &Change, at: Place) {
+        let Some(needed) = needed(change) else { return };
+        let key = (needed.site, needed.vm.to_owned());
+        if let Some(first) = self.gone.get(&key) {
+            let place = if needed.site == Side::Azure { "in Azure" } else { "in vCenter" };
+            let title = format!("this step can never happen: `{}` is gone", needed.vm);
+            let problem = Problem::at(self.subject.file, at, title, format!("no such machine {place}"));
+            self.out.push(problem.and(self.subject.file, *first, "deleted by this step"));
+        } else if needed.deletes {
+            self.gone.insert(key, at);
+        }
+    }
+
+    /// A reprotect home writes through a master target.
+    fn targets(&mut self, reprotect: &Reprotect, at: Place) {
+        let step = Step::Reprotect(reprotect.clone());
+        let Some(operation) = step.operation() else { return };
+        if reprotect.to != Side::OnPremises || operation.expect != &Ending::Succeeded {
+            return;
+        }
+        for machine in operation.machines(self.subject.inventory) {
+            let Some(target) = self.target(reprotect, machine) else { continue };
+            let Some(first) = self.gone.get(&(Side::OnPremises, target.clone())).copied() else { continue };
+            let title = format!("the reprotect of `{machine}` can never succeed: `{target}` is gone");
+            let problem = Problem::at(self.subject.file, at, title, "it writes through this master target");
+            let problem = problem.and(self.subject.file, first, "deleted by this step");
+            self.out.push(problem.help("name another one with `using`, or expect `refused` or `failed`"));
+        }
+    }
+
+    /// The master target that carries a machine home.
+    fn target(&self, reprotect: &Reprotect, machine: &str) -> Option<String> {
+        let inputs = reprotect.members.iter().find(|(member, _)| member.value == machine).map(|(_, i)| i);
+        let named = inputs.unwrap_or(&reprotect.using).master_target.as_ref();
+        let os = self.subject.inventory.machines.iter().find(|m| m.name == machine)?.os;
+        let fitting = self.subject.inventory.master_targets.iter().find(|t| t.os == os);
+        named.map(|name| name.value.clone()).or_else(|| fitting.map(|target| target.id.clone()))
+    }
+
+    /// An operation may make the machine again, at its other side.
+    fn made(&mut self, operation: &Operation<'_>) {
+        let site = match operation.kind {
+            OperationKind::Failover => Side::Azure,
+            OperationKind::ReprotectHome | OperationKind::Failback => Side::OnPremises,
+            OperationKind::Commit | OperationKind::ReprotectAzure => return,
+        };
+        for machine in operation.machines(self.subject.inventory) {
+            self.gone.remove(&(site, machine.to_owned()));
+        }
+    }
+}
+
+fn needed(change: &Change) -> Option<Needed<'_>> {
+    let (site, vm, deletes) = match change {
+        Change::Vcenter(change) => match &change.value {
+            VcenterFault::DeleteVm { vm } => (Side::OnPremises, vm, true),
+            VcenterFault::PowerOn { vm } | VcenterFault::PowerOff { vm } => (Side::OnPremises, vm, false),
+            _ => return None,
+        },
+        Change::Azure(change) => match &change.value {
+            AzureFault::DeleteVm { vm } => (Side::Azure, vm, true),
+            AzureFault::StopVm { vm } | AzureFault::StartVm { vm } => (Side::Azure, vm, false),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(Needed { site, vm, deletes })
+}
