@@ -1,5 +1,7 @@
-//! What tests that cross crates share: the repository's scenarios, loaded, and the sweeps of rehearsed failures.
+//! What tests that cross crates share: the repository's scenarios, loaded, and the sweeps of rehearsed failures,
+//! and what such a sweep must cover.
 
+pub mod coverage;
 pub mod rehearsals;
 
 use failback_lab::scenario::CheckedScenario;

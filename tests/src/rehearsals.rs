@@ -4,12 +4,9 @@
 //! nothing, a second attempt succeeds, the scenario goes on to its end). Here each world is compared, besides,
 //! with the one in which that attempt was never made.
 
-use failback_lab::driver::{Crash, Operation, Played, Rehearsal, Script, Setback, Twin, Verb, play};
+use failback_lab::driver::{Crash, Played, Rehearsal, Script, Setback, StepName, Twin, play};
 use failback_lab::scenario::CheckedScenario;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// A step of a workflow: its operation, whether it was asked for as planned, its id.
-pub type StepName = (Operation, Verb, String);
 
 /// What rehearsals of one scenario found out.
 #[derive(Default)]

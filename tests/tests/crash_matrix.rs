@@ -1,20 +1,23 @@
 //! The orchestrator dies right before and right after every write of its journal: before and after every
 //! step, and every undo of a step, of every workflow. Nobody helps. Each job has ended within two virtual hours
 //! of the crash with its items at named states of rest (the driver holds every job of such a run to that), the
-//! end sweep holds, what failed succeeds when asked again, and the whole scenario still holds.
+//! end sweep holds, what failed succeeds when asked again, and the whole scenario still holds. A workflow, or a step
+//! of one, that no crash meets turns this red.
 
-use failback_lab::driver::{Crash, Script, Setback, play};
+use failback_lab::driver::{Crash, Script, Setback, StepName, play};
 use failback_lab::report::outcome::Finding;
-use failback_orchestrator::journal::Operation;
+use failback_orchestrator::journal::{Operation, Verb};
+use failback_tests::coverage::{assert_covers, in_a_plan, planned, unplanned};
 use failback_tests::rehearsals::crash_while_unwinding;
+use std::collections::BTreeSet;
 
-/// Plays the scenario once per crash point; answers the points that broke it.
-fn matrix(name: &str) -> Vec<(Crash, Vec<Finding>)> {
+/// Plays the scenario once per crash point; answers the steps that began in it, each between two crash points.
+fn crash_at_every_write(name: &str) -> BTreeSet<StepName> {
     let checked = failback_tests::scenario(name);
     let calm = play(&Script::new(&checked));
     assert!(calm.findings.is_empty(), "{name} must hold without a crash: {:?}", calm.findings);
     assert!(calm.writes.len() > 40, "{name} writes its journal {} times only", calm.writes.len());
-    let mut broken = Vec::new();
+    let mut broken: Vec<(Crash, Vec<Finding>)> = Vec::new();
     for write in 1..=calm.writes.len() as u64 {
         for before in [true, false] {
             let crash = Crash { write, before };
@@ -25,35 +28,46 @@ fn matrix(name: &str) -> Vec<(Crash, Vec<Finding>)> {
             }
         }
     }
-    broken
-}
-
-fn assert_survives(name: &str) {
-    let broken = matrix(name);
     let shown: Vec<String> = broken.iter().take(5).map(|(c, f)| format!("{c:?}: {f:#?}")).collect();
     assert!(broken.is_empty(), "{} crash points break {name}:\n{}", broken.len(), shown.join("\n"));
+    calm.steps
 }
 
 #[test]
 fn every_workflow_survives_a_crash_at_every_journal_write() {
-    assert_survives("happy/full-round-trip");
+    assert_covers(&crash_at_every_write("happy/full-round-trip"), unplanned);
+}
+
+#[test]
+fn a_planned_failback_survives_a_crash_at_every_journal_write() {
+    assert_covers(&crash_at_every_write("happy/avs-planned-failback"), planned);
 }
 
 #[test]
 fn an_alternate_location_survives_a_crash_at_every_journal_write() {
-    assert_survives("happy/linux-alternate-location");
+    crash_at_every_write("happy/linux-alternate-location");
 }
 
 #[test]
-fn a_plan_survives_a_crash_at_every_journal_write() {
-    assert_survives("happy/pair-plan");
+fn every_workflow_of_a_plan_survives_a_crash_at_every_journal_write() {
+    assert_covers(&crash_at_every_write("happy/pair-plan-round-trip"), in_a_plan);
 }
 
 #[test]
 fn every_undo_survives_a_crash_at_every_journal_write() {
     let sweep = crash_while_unwinding(&failback_tests::scenario("happy/full-round-trip"), |_| true);
     sweep.assert_holds();
+    assert_covers(&sweep.failed, unplanned);
     assert!(sweep.plays > 300, "only {} crash points", sweep.plays);
+}
+
+#[test]
+fn every_undo_of_a_planned_failback_survives_a_crash_at_every_journal_write() {
+    let is_planned =
+        |setback: &Setback| setback.verb == Verb::Planned && setback.operation == Operation::Failback;
+    let sweep = crash_while_unwinding(&failback_tests::scenario("happy/avs-planned-failback"), is_planned);
+    sweep.assert_holds();
+    assert_covers(&sweep.failed, planned);
 }
 
 #[test]

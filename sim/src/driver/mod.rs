@@ -12,7 +12,7 @@ mod steps;
 
 pub use failback_orchestrator::config::Rehearsal;
 pub use failback_orchestrator::journal::{Operation, Verb};
-pub use play::{Crash, Played, Script, Twin, play};
+pub use play::{Crash, Played, Script, StepName, Twin, play};
 pub use setback::Setback;
 
 use crate::report::outcome::{Finding, FindingKind, Outcome};

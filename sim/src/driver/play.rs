@@ -12,8 +12,10 @@ use crate::scenario::units::Period;
 use crate::world::{World, WorldOptions};
 use failback_oracle::{Violation, twin};
 use failback_orchestrator::config::Rehearsal;
+use failback_orchestrator::journal::{Job, Operation, Verb};
 use failback_wire::clock::VirtualMs;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -117,6 +119,9 @@ fn shown(value: Option<&Value>) -> String {
     value.map_or_else(|| "nothing".to_owned(), Value::to_string)
 }
 
+/// A step of a workflow: its operation, whether it was asked for as planned, its id.
+pub type StepName = (Operation, Verb, String);
+
 /// What came of it.
 pub struct Played {
     /// What went wrong.
@@ -129,6 +134,8 @@ pub struct Played {
     pub calls: u64,
     /// Journal writes of the orchestrator, over all its epochs: the kind of each, in order.
     pub writes: Vec<String>,
+    /// Steps of workflows that began.
+    pub steps: BTreeSet<StepName>,
     /// Guest writes of 4 KiB.
     pub guest_writes: u64,
     /// Requests that were refused.
@@ -204,12 +211,20 @@ async fn on_stage(script: &Script<'_>) -> (Played, Weak<Recorder>) {
         ended: world.clock.now(),
         calls: world.net.calls(),
         writes: world.journal_writes(),
+        steps: world.jobs().iter().flat_map(begun).collect(),
         guest_writes: world.recorder.witness(|w| w.guest_writes),
         refusals: driver.refusals,
         setback: driver.setback,
         observed: driver.observed,
     };
     (played, Arc::downgrade(&world.recorder))
+}
+
+/// The steps that began for some member of the job.
+fn begun(job: &Job) -> impl Iterator<Item = StepName> {
+    let (operation, verb) = (job.request.operation, job.verb());
+    let ids = job.members.values().flat_map(|member| member.steps.keys());
+    ids.map(move |id| (operation, verb, id.clone()))
 }
 
 /// The operator of one run.
