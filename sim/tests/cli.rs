@@ -1,5 +1,7 @@
 //! The command line as its users meet it.
 
+#[path = "cli/exit_codes.rs"]
+mod exit_codes;
 mod support;
 
 use std::fs;
