@@ -13,6 +13,7 @@ fn hash(checked: &CheckedScenario, seed: Option<u64>, wire: Wire) -> u128 {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "whole runs, each in a world of its own, share nothing")]
 fn a_thousand_runs_have_one_hash() {
     let checked = failback_tests::scenario(NAME);
     let first = hash(&checked, None, Wire::Direct);

@@ -1,6 +1,8 @@
 //! Real sockets for tests of clients: a transport over hyper, and servers that break HTTP on purpose.
 //! Everything here runs on the wall clock: under a paused one sockets time out at once.
 
+#![expect(clippy::disallowed_types, reason = "only a socket breaks the way these servers do")]
+
 use bytes::Bytes;
 use failback_wire::http::{BoxFuture, Call, DEFAULT_TIMEOUT, Http, HttpError, MAX_BODY, Response, Transport};
 use failback_wire::ids::NodeName;

@@ -27,6 +27,7 @@ pub(super) struct Plan {
 }
 
 /// Runs all scenarios; calls `ready` in their order, each as soon as it and all before it are done.
+#[expect(clippy::disallowed_methods, reason = "whole runs, each in a world of its own, share nothing")]
 pub(super) fn run_all(
     scenarios: &[CheckedScenario],
     plan: Plan,
@@ -65,6 +66,7 @@ pub(super) fn run_all(
     });
 }
 
+#[expect(clippy::disallowed_methods, reason = "whole runs, each in a world of its own, share nothing")]
 fn run_one(scenario: &CheckedScenario, plan: Plan) -> Outcome {
     if !plan.twice {
         return caught(scenario, &plan.options);

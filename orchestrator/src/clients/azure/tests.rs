@@ -1,5 +1,7 @@
 //! The client against servers that misbehave, over real sockets and so on the wall clock.
 
+#![expect(clippy::disallowed_types, reason = "only a socket breaks the way these servers do")]
+
 use super::*;
 use bytes::Bytes;
 use failback_wire::arm::blob::{BlobClient, BlobError};

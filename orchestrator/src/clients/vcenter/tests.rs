@@ -1,6 +1,8 @@
 //! The client against a server on a socket whose replies are broken, slow or cut short. What it does with a
 //! vCenter that works is tested where the fake is (`tests/tests/vcenter_client.rs`).
 
+#![expect(clippy::disallowed_types, reason = "only a socket breaks the way these servers do")]
+
 use super::*;
 use bytes::Bytes;
 use failback_wire::http::{BoxFuture, Call, HttpError, Transport};
