@@ -158,3 +158,55 @@ fn every_query_is_ordered() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
+}
+
+/// Names in the first column of the tables under a heading of this file, to the next heading of its level.
+fn first_column(text: &str, heading: &str) -> BTreeSet<String> {
+    let (_, section) = text.split_once(heading).unwrap_or_else(|| panic!("no {heading}"));
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let cells = section.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let names = cells.flat_map(|cell| cell.split(", "));
+    // The feature or the remark that follows a name.
+    names.map(|name| name.split(" (").next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn the_readme_gives_a_reason_for_each_dependency() {
+    let manifest = read("Cargo.toml");
+    let (_, section) = manifest.split_once("[workspace.dependencies]\n").expect("the dependencies");
+    let section = section.split("\n[").next().unwrap_or_default();
+    let named = section.lines().filter_map(|line| Some(line.split_once(" = ")?.0.to_owned()));
+    let wanted: BTreeSet<String> = named.filter(|name| !name.starts_with("failback-")).collect();
+    let mut told = first_column(&read("README.md"), "\n## Dependencies\n");
+    told.remove("crate");
+    assert_eq!(told, wanted);
+}
+
+/// Keys of the domain, such as C16, among these words.
+fn keys(text: &str) -> impl Iterator<Item = String> {
+    let is_key = |word: &&str| {
+        let number = word.strip_prefix(['C', 'E', 'G', 'I', 'L', 'P', 'R']).unwrap_or_default();
+        (1..=2).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit())
+    };
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(is_key).map(str::to_owned)
+}
+
+#[test]
+fn every_cited_key_is_explained() {
+    let explained: BTreeSet<String> = keys(&read("orchestrator/src/rules/KEYS.md")).collect();
+    let is_test = |path: &Path| path.to_string_lossy().contains("tests");
+    let mut cited: Vec<(String, String)> = Vec::new();
+    for (path, text) in all_rust_files().into_iter().filter(|(path, _)| !is_test(path)) {
+        cited.extend(keys(&text).map(|key| (path.display().to_string(), key)));
+    }
+    for scenario in failback_tests::scenarios() {
+        let text = read(&scenario.path);
+        cited.extend(keys(&text).map(|key| (scenario.path.clone(), key)));
+    }
+    assert!(cited.len() > 200, "only {} citations found", cited.len());
+    cited.retain(|(_, key)| !explained.contains(key));
+    assert!(cited.is_empty(), "not in orchestrator/src/rules/KEYS.md: {cited:?}");
+}

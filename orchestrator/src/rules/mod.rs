@@ -31,7 +31,7 @@ pub enum Severity {
 
 /// One precondition.
 pub struct Rule {
-    /// Key of `domain.md`.
+    /// Key of `KEYS.md`.
     pub key: &'static str,
     /// What must hold.
     pub name: &'static str,

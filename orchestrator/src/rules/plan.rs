@@ -22,7 +22,7 @@ const GROUP_MOVES: &[Operation] =
 
 /// One precondition of a plan.
 pub struct PlanRule {
-    /// Key of `domain.md`.
+    /// Key of `KEYS.md`.
     pub key: &'static str,
     /// What must hold.
     pub name: &'static str,

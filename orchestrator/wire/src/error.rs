@@ -34,7 +34,7 @@ pub struct ErrorDoc {
     pub action: &'static str,
     /// What the runner does.
     pub class: Class,
-    /// Keys of `domain.md` this entry follows from.
+    /// Keys of `orchestrator/src/rules/KEYS.md` this entry follows from.
     pub keys: &'static [&'static str],
 }
 
