@@ -2,6 +2,8 @@
 
 #[path = "cli/exit_codes.rs"]
 mod exit_codes;
+#[path = "cli/readme.rs"]
+mod readme;
 mod support;
 
 use std::fs;
