@@ -1,7 +1,10 @@
 //! The command line as its users meet it.
 
+// `cfg(test)` tells the lints that helpers in these modules are tests as well.
+#[cfg(test)]
 #[path = "cli/exit_codes.rs"]
 mod exit_codes;
+#[cfg(test)]
 #[path = "cli/readme.rs"]
 mod readme;
 mod support;
