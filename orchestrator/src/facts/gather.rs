@@ -9,7 +9,7 @@ use crate::clients::component::ComponentError;
 use crate::clients::vcenter::{self, Power, VcenterClient, VcenterError};
 use crate::journal::{Allowed, Health, Item, Operation, ProtectionState};
 use crate::service::Services;
-use crate::workflow::{Member, agent_address};
+use crate::workflow::{Member, agent_address, noted_path};
 use failback_wire::ids::{MachineName, Site};
 use failback_wire::proto::agent::AgentStatus;
 use failback_wire::proto::cs::{Component, OsFamily};
@@ -97,8 +97,11 @@ impl<'a> Gathering<'a> {
 
     fn item(&self, name: &MachineName, member: &Member) -> ItemFacts {
         let item = member.item.as_ref();
-        let disk =
-            |disk: &crate::journal::ItemDisk| DiskFacts { disk: disk.disk.clone(), uuid: disk.vmdk.clone() };
+        let disk = |disk: &crate::journal::ItemDisk| DiskFacts {
+            disk: disk.disk.clone(),
+            uuid: disk.vmdk.clone(),
+            noted: item.is_some_and(|item| noted_path(item, &disk.disk).is_some()),
+        };
         let critical = member.health == Health::Critical;
         let codes = member.errors.iter().map(|report| report.code.clone());
         ItemFacts {

@@ -98,6 +98,8 @@ pub struct DiskFacts {
     pub disk: DiskId,
     /// Its VMDK.
     pub uuid: VmdkUuid,
+    /// An earlier attempt noted where its file lies: no machine need hold it.
+    pub noted: bool,
 }
 
 /// What the vault knows of the item.

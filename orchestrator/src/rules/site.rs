@@ -1,7 +1,7 @@
 //! Rules about vCenter, hosts, datastores and the on-premises virtual machine.
 
 use crate::catalogue::{control, documented, machine, target as doc};
-use crate::facts::{DatastoreFacts, Facts, Seen, VcenterFacts};
+use crate::facts::{DatastoreFacts, DiskFacts, Facts, Seen, VcenterFacts};
 use failback_wire::error::Report;
 
 pub(super) fn vcenter_connected(f: &Facts) -> Option<Report> {
@@ -76,13 +76,15 @@ pub(super) fn name_free(f: &Facts) -> Option<Report> {
     taken.then(|| Report::new(&documented::VM_NAME_TAKEN, name, name))
 }
 
-/// Every disk under protection hangs on the machine, or (an earlier attempt) on the master target.
+/// Every disk under protection hangs on the machine, or (an earlier attempt) on the master target, or on
+/// nobody while its file is noted: the UUID of that file is looked at before it is attached.
 pub(super) fn disks_match(f: &Facts) -> Option<Report> {
     let vcenter = f.vcenter.known()?;
     let vm = vcenter.vm.as_ref()?;
-    let on_target = |uuid| vcenter.target_vm.as_ref().is_some_and(|target| target.disks.contains(uuid));
-    let missing = |uuid| !vm.disks.contains(uuid) && !on_target(uuid);
-    let lost: Vec<_> = f.item.disks.iter().filter(|disk| missing(&disk.uuid)).collect();
+    let on_target = vcenter.target_vm.as_ref().map(|target| target.disks.as_slice()).unwrap_or_default();
+    let held = |disk: &DiskFacts| vm.disks.contains(&disk.uuid) || on_target.contains(&disk.uuid);
+    let lost = |disk: &&DiskFacts| !held(disk) && !disk.noted;
+    let lost: Vec<_> = f.item.disks.iter().filter(lost).collect();
     if lost.is_empty() {
         return None;
     }

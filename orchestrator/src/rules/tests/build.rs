@@ -112,7 +112,7 @@ fn vcenter() -> VcenterFacts {
 
 /// Facts under which `operation` is allowed, at 600 minutes, 100 minutes after the last failover.
 pub(super) fn sound(operation: Operation) -> Facts {
-    let disk = |disk: &str, uuid: &str| DiskFacts { disk: disk.into(), uuid: uuid.into() };
+    let disk = |disk: &str, uuid: &str| DiskFacts { disk: disk.into(), uuid: uuid.into(), noted: false };
     let status = AgentStatus {
         host_id: "host".into(),
         registered: true,

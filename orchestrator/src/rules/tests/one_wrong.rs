@@ -68,6 +68,7 @@ const CASES: &[Case] = &[
     ("unknown datastore, ignored", |f| f.request.datastore = Some("ds9".into()), &[Reprotect], &[]),
     ("unknown datastore, no VM", |f| { f.request.datastore = Some("ds9".into()); known(&mut f.vcenter).vm = None }, &[Reprotect], &["FB1403"]),
     ("name taken", |f| { let v = known(&mut f.vcenter); v.vm = None; v.names_on_host = vec!["web01".into()] }, &[Reprotect], &["78052"]),
+    ("a disk between holders", |f| { known(&mut f.vcenter).vm.as_mut().unwrap().disks.clear(); f.item.disks.iter_mut().for_each(|d| d.noted = true) }, &[Reprotect], &[]),
     ("a disk replaced", |f| known(&mut f.vcenter).vm.as_mut().unwrap().disks = vec!["u0".into(), "u9".into()], &[Reprotect], &["FB1505"]),
     ("a disk left at the MT", |f| { let v = known(&mut f.vcenter); v.vm.as_mut().unwrap().disks.pop(); v.target_vm.as_mut().unwrap().disks.push("u1".into()) }, &[Reprotect], &[]),
     ("on-premises VM gone", |f| known(&mut f.vcenter).vm = None, &[Failback], &["FB1503"]),

@@ -5,7 +5,7 @@ pub(crate) mod agent;
 pub(crate) mod azure;
 pub(crate) mod points;
 pub(super) mod session;
-pub(super) mod vcenter;
+pub(crate) mod vcenter;
 
 use super::{StepCtx, StepError};
 use crate::catalogue::execution::{CS_UPDATE_FAILED, DEFECT};

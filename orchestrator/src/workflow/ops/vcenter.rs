@@ -6,7 +6,7 @@ use crate::catalogue::documented::{HOST_MEMORY, VM_NAME_TAKEN};
 use crate::catalogue::machine::DISK_MISMATCH;
 use crate::catalogue::target::MT_NOT_A_VM;
 use crate::clients::vcenter::{VcenterClient, VcenterError, VmFacts};
-use crate::journal::Fact;
+use crate::journal::{Fact, Item};
 use failback_wire::error::{Class, ErrorDoc};
 use failback_wire::ids::{DiskId, VmdkUuid};
 
@@ -80,6 +80,11 @@ fn path_key(disk: &DiskId) -> String {
     format!("path/{disk}")
 }
 
+/// Where a disk's file lies, when an attempt noted it.
+pub(crate) fn noted_path<'a>(item: &'a Item, disk: &DiskId) -> Option<&'a String> {
+    item.notes.get(&path_key(disk))
+}
+
 /// Notes where the files of the item's disks lie, as the machines that hold them say. Disks nobody holds
 /// were noted by an earlier attempt; else they are lost, which `doc` reports.
 pub(in crate::workflow) fn note_paths(
@@ -93,7 +98,7 @@ pub(in crate::workflow) fn note_paths(
         let held = holders.iter().find_map(|vm| vm.disk(&disk.vmdk));
         match held {
             Some(vmdk) => facts.push(note(path_key(&disk.disk), vmdk.path.clone())),
-            None if c.item.notes.contains_key(&path_key(&disk.disk)) => {}
+            None if noted_path(&c.item, &disk.disk).is_some() => {}
             None => lost.push(format!("{} ({})", disk.disk, disk.vmdk)),
         }
     }
@@ -135,7 +140,7 @@ pub(in crate::workflow) async fn attach(
 ) -> Result<(), StepError> {
     let mut disks = Vec::new();
     for disk in c.item.disks.iter().filter(|disk| vm.disk(&disk.vmdk).is_none()) {
-        let path = c.item.notes.get(&path_key(&disk.disk));
+        let path = noted_path(&c.item, &disk.disk);
         let missing = || StepError::new(&DISK_MISMATCH, c.item.name.as_str(), disk.disk.as_str());
         disks.push((disk.vmdk.clone(), path.ok_or_else(missing)?.clone()));
     }
