@@ -5,6 +5,7 @@ use super::model::{Model, Vm};
 use failback_replication::disk::Disk;
 use failback_wire::ids::VmdkUuid;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 impl Vcenter {
     /// All that can be seen of the inventory, in a fixed order: twin runs are compared by it. Times and
@@ -105,13 +106,12 @@ impl Vcenter {
         };
         model.vms.values().map(seen).collect()
     }
-    /// All VMDKs that are no snapshot's parent, with the content a guest would read.
+    /// All VMDKs with the content a guest would read: of the file that a machine holds, else of the last delta.
     pub fn vmdks(&self) -> Vec<(VmdkUuid, Disk)> {
         let state = self.lock();
-        let vmdks = &state.model.vmdks;
-        let is_parent = |path: &String| vmdks.values().any(|v| v.parent.as_ref() == Some(path));
-        let leaves = vmdks.iter().filter(|(path, _)| !is_parent(path));
-        leaves.map(|(_, v)| (v.uuid.clone(), v.disk.clone())).collect()
+        let uuids: BTreeSet<_> = state.model.vmdks.values().map(|v| &v.uuid).collect();
+        let live = |uuid: &VmdkUuid| Some((uuid.clone(), state.model.leaf(uuid)?.disk.clone()));
+        uuids.into_iter().filter_map(live).collect()
     }
     /// Open sessions and unfinished tasks: what nobody should leave behind.
     pub fn leftovers(&self) -> Vec<String> {

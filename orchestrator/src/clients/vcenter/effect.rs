@@ -30,18 +30,20 @@ fn worth_repeating(error: &VcenterError) -> bool {
         | VcenterError::InvalidLogin { .. }
         | VcenterError::NoPermission { .. }
         | VcenterError::NotFound(_)
+        | VcenterError::Snapshots { .. }
         | VcenterError::Garbled(_) => false,
     }
 }
 
 impl VcenterClient {
-    /// Asks for a task until `reached` holds, believing the state rather than replies.
+    /// Asks for a task until `reached` holds, believing the state rather than replies. What the task is told,
+    /// and whether it may be asked for, follows from the newest state.
     async fn converge(
         &self,
         vm: &MoRef,
         method: &'static str,
         reached: impl Fn(&VmFacts) -> bool,
-        arguments: impl Fn(&VmFacts) -> Vec<Element>,
+        arguments: impl Fn(&VmFacts) -> Result<Vec<Element>>,
     ) -> Result<VmFacts> {
         let mut failure = None;
         for _ in 0..TRIES {
@@ -56,9 +58,10 @@ impl VcenterClient {
                 Some(error) if !worth_repeating(&error) => return Err(error),
                 Some(_) | None => {}
             }
+            let arguments = arguments(&facts)?;
             let request = |_: &super::link::Service| {
                 let request = VimRequest::new(method, vm.clone());
-                arguments(&facts).into_iter().fold(request, VimRequest::arg)
+                arguments.iter().cloned().fold(request, VimRequest::arg)
             };
             failure = self.run(method, request).await.err();
             // What cannot have been done need not be looked for.
@@ -85,7 +88,7 @@ impl VcenterClient {
     /// `TaskFailed` with `InsufficientHostMemoryCapacityFault`, `FileLocked`, `HostNotConnected` …
     pub async fn power_on(&self, vm: &MoRef) -> Result<()> {
         let on = |facts: &VmFacts| facts.power == Power::On;
-        self.converge(vm, "PowerOnVM_Task", on, |_| Vec::new()).await.map(drop)
+        self.converge(vm, "PowerOnVM_Task", on, |_| Ok(Vec::new())).await.map(drop)
     }
 
     /// Cuts a virtual machine's power; succeeds when it is off.
@@ -94,7 +97,7 @@ impl VcenterClient {
     /// See [`VcenterError`].
     pub async fn power_off(&self, vm: &MoRef) -> Result<()> {
         let off = |facts: &VmFacts| facts.power == Power::Off;
-        self.converge(vm, "PowerOffVM_Task", off, |_| Vec::new()).await.map(drop)
+        self.converge(vm, "PowerOffVM_Task", off, |_| Ok(Vec::new())).await.map(drop)
     }
 
     /// Asks the guest to shut down; returns at once. Succeeds when the machine is off.
@@ -111,13 +114,18 @@ impl VcenterClient {
         }
     }
 
-    /// Detaches these disks, keeping their files; those not attached are passed over.
+    /// Detaches these disks, keeping their files; those not attached are passed over. Nothing is detached while
+    /// the machine has a snapshot: what is attached then is a delta, and its parent would be left behind (P17).
     ///
     /// # Errors
-    /// See [`VcenterError`].
+    /// `Snapshots`, also when one is taken while this is going on.
     pub async fn detach_disks(&self, vm: &MoRef, disks: &[VmdkUuid]) -> Result<()> {
         let gone = |facts: &VmFacts| !disks.iter().any(|uuid| facts.disk(uuid).is_some());
         let spec = |facts: &VmFacts| {
+            if !facts.snapshots.is_empty() {
+                let (vm, names) = (facts.name.clone(), facts.snapshots.join(", "));
+                return Err(VcenterError::Snapshots { vm, names });
+            }
             let attached = disks.iter().filter_map(|uuid| facts.disk(uuid));
             let devices = attached.map(|disk| DeviceChange {
                 op: DeviceOp::Remove,
@@ -133,7 +141,7 @@ impl VcenterClient {
                     ..DeviceSpec::default()
                 },
             });
-            reconfigure(facts, devices.collect())
+            Ok(reconfigure(facts, devices.collect()))
         };
         self.converge(vm, "ReconfigVM_Task", gone, spec).await.map(drop)
     }
@@ -152,7 +160,7 @@ impl VcenterClient {
         let spec = |facts: &VmFacts| {
             let missing = disks.iter().filter(|(uuid, _)| facts.disk(uuid).is_none());
             let files: Vec<&str> = missing.map(|(_, path)| path.as_str()).collect();
-            reconfigure(facts, place(facts, &files))
+            Ok(reconfigure(facts, place(facts, &files)))
         };
         self.converge(vm, "ReconfigVM_Task", attached, spec).await.map(drop)
     }
@@ -177,7 +185,7 @@ impl VcenterClient {
     /// See [`VcenterError`].
     pub async fn remove_all_snapshots(&self, vm: &MoRef) -> Result<()> {
         let none = |facts: &VmFacts| facts.snapshots.is_empty();
-        self.converge(vm, "RemoveAllSnapshots_Task", none, |_| Vec::new()).await.map(drop)
+        self.converge(vm, "RemoveAllSnapshots_Task", none, |_| Ok(Vec::new())).await.map(drop)
     }
 
     /// Creates a virtual machine with new disks; finds it when it was created before. Its disks' UUIDs
@@ -235,7 +243,7 @@ impl VcenterClient {
     /// # Errors
     /// `TaskFailed` with `InvalidPowerState` when it runs.
     pub async fn destroy_vm(&self, vm: &MoRef) -> Result<()> {
-        let gone = self.converge(vm, "Destroy_Task", |_| false, |_| Vec::new()).await;
+        let gone = self.converge(vm, "Destroy_Task", |_| false, |_| Ok(Vec::new())).await;
         match gone {
             Ok(_) | Err(VcenterError::NotFound(_)) => Ok(()),
             Err(error) => Err(error),

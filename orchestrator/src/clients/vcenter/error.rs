@@ -28,6 +28,14 @@ pub enum VcenterError {
     /// What was asked for does not exist.
     #[error("{0} does not exist in vCenter")]
     NotFound(String),
+    /// The machine has snapshots, which what was asked for would leave behind (P17). Nothing was done.
+    #[error("{names} on {vm}")]
+    Snapshots {
+        /// The machine's name.
+        vm: String,
+        /// The snapshots, parents first.
+        names: String,
+    },
     /// A task ended with an error.
     #[error("the vCenter task {operation} failed with {fault}: {message}")]
     TaskFailed {
@@ -64,7 +72,11 @@ impl VcenterError {
             Self::InvalidLogin { .. } => Some("InvalidLogin"),
             Self::NoPermission { .. } => Some("NoPermission"),
             Self::NotAuthenticated => Some("NotAuthenticated"),
-            Self::Unavailable(_) | Self::NotFound(_) | Self::Garbled(_) | Self::Ambiguous(_) => None,
+            Self::Unavailable(_)
+            | Self::NotFound(_)
+            | Self::Snapshots { .. }
+            | Self::Garbled(_)
+            | Self::Ambiguous(_) => None,
         }
     }
 }

@@ -37,9 +37,10 @@ pub(in crate::workflow) fn error(doc: &ErrorDoc, entity: &str, error: &VcenterEr
         VcenterError::TaskFailed { fault, .. } | VcenterError::Fault { fault, .. } => {
             if PASSING.contains(&fault.as_str()) { Class::Retry } else { Class::Operator }
         }
-        VcenterError::InvalidLogin { .. } | VcenterError::NoPermission { .. } | VcenterError::NotFound(_) => {
-            Class::Operator
-        }
+        VcenterError::InvalidLogin { .. }
+        | VcenterError::NoPermission { .. }
+        | VcenterError::NotFound(_)
+        | VcenterError::Snapshots { .. } => Class::Operator,
     };
     StepError::new(doc, entity, error.to_string()).with_class(class)
 }
@@ -123,11 +124,10 @@ pub(in crate::workflow) async fn detach(
     if disks.is_empty() {
         return Ok(());
     }
-    if !vm.snapshots.is_empty() {
-        let detail = format!("{} on {}", vm.snapshots.join(", "), vm.name);
-        return Err(StepError::new(snapshot, vm.name.as_str(), detail));
-    }
-    vcenter.detach_disks(&vm.moref, &disks).await.map_err(|e| error(doc, &vm.name, &e))
+    vcenter.detach_disks(&vm.moref, &disks).await.map_err(|e| match e {
+        VcenterError::Snapshots { .. } => StepError::new(snapshot, vm.name.as_str(), e.to_string()),
+        _ => error(doc, &vm.name, &e),
+    })
 }
 
 /// Attaches the item's disks to `vm` by the noted files; those that hang there already are passed over. A
