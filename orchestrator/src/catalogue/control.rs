@@ -14,6 +14,7 @@ entries! {
     CS_DISCONNECTED "FB1003" Operator ["P2", "P4"] "the configuration server is not connected";
         "the configuration server is down or unreachable",
         "its services are stopped",
+        "its database was lost",
         "it was restored onto another address than the one it was registered with"
         => "Bring the configuration server back, or restore it from backup at its registered address; then try again.";
     CS_ROW_MISSING "FB1004" Operator ["P3"] "the machine is not in the configuration server's database";

@@ -91,6 +91,10 @@ entries! {
     EARLIER_GROUP_FAILED "FB2023" Operator ["L2"] "a machine of an earlier boot group did not come up";
         "the error of that machine says why"
         => "Correct the cause there, then run the plan again; it goes on where it stopped.";
+    RELEASE_FAILED "FB2024" Operator ["C11", "P1"] "a disk could not be detached from the on-premises virtual machine";
+        "vCenter or the host is not connected",
+        "the virtual machine is busy with another task"
+        => "Correct the cause, then reprotect again.";
     REHEARSED "FB2098" Operator [] "the step failed because a rehearsal wanted it to";
         "a test of the product runs"
         => "Repeat the operation.";

@@ -14,7 +14,7 @@ use super::ops::{agent, defect, note, put_row, put_row_of, session};
 use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
 use crate::catalogue::control::PS_UNKNOWN;
 use crate::catalogue::execution::{
-    ATTACH_FAILED, DETACH_FAILED, MERGE_FAILED, POWER_OFF_FAILED, VM_CREATE_FAILED,
+    ATTACH_FAILED, DETACH_FAILED, MERGE_FAILED, POWER_OFF_FAILED, RELEASE_FAILED, VM_CREATE_FAILED,
 };
 use crate::catalogue::machine::DISK_MISMATCH;
 use crate::catalogue::target::{DATASTORE_UNKNOWN, MT_SNAPSHOT, MT_UNKNOWN};
@@ -213,8 +213,8 @@ async fn map_disks(c: &StepCtx<'_>) -> StepResult {
 
 async fn detach(c: &StepCtx<'_>) -> StepResult {
     in_vcenter(c, |v| async move {
-        if let Some(vm) = own_vm(c, &v, &DETACH_FAILED).await? {
-            vcenter::detach(c, &v, &vm, &DETACH_FAILED, &MERGE_FAILED).await?;
+        if let Some(vm) = own_vm(c, &v, &RELEASE_FAILED).await? {
+            vcenter::detach(c, &v, &vm, &RELEASE_FAILED, &MERGE_FAILED).await?;
         }
         Ok(Vec::new())
     })

@@ -2,7 +2,7 @@
 
 use super::super::{StepCtx, StepError};
 use super::{note, peer_error};
-use crate::catalogue::control::PS_UNKNOWN;
+use crate::catalogue::control::{CS_DISCONNECTED, PS_UNKNOWN};
 use crate::catalogue::execution::{ROLL_FAILED, SESSION_FAILED, STOP_FAILED};
 use crate::catalogue::target::MT_UNKNOWN;
 use crate::config::ReplicationPolicy;
@@ -21,7 +21,9 @@ pub(in crate::workflow) async fn server(
         Component::MasterTarget => &MT_UNKNOWN,
         Component::ProcessServer | Component::Agent => &PS_UNKNOWN,
     };
-    let rows = c.services.cs.servers().await.map_err(|error| peer_error(doc, id, &error))?;
+    let host = c.services.config.cs.host.as_str();
+    let silent = |error| peer_error(&CS_DISCONNECTED, host, &error);
+    let rows = c.services.cs.servers().await.map_err(silent)?;
     let found = rows.into_iter().find(|row| row.component == component && row.id == id);
     let row = found.ok_or_else(|| StepError::new(doc, id, id))?;
     Ok(ServerRef { id: row.id, address: row.address })
