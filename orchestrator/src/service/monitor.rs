@@ -259,9 +259,13 @@ impl Orchestrator {
         let before = std::mem::take(first);
         let mut counted: Vec<(Health, Report)> = Vec::new();
         for finding in findings {
-            let seen = before.get(&key(&finding)).copied().unwrap_or(now);
-            first.insert(key(&finding), seen);
-            let age = now.since(finding.since.unwrap_or(seen));
+            // Who knows since when is not remembered: a young heartbeat must not lend its age to a silence.
+            let since = finding.since.unwrap_or_else(|| {
+                let seen = before.get(&key(&finding)).copied().unwrap_or(now);
+                first.insert(key(&finding), seen);
+                seen
+            });
+            let age = now.since(since);
             let told = counted.iter().any(|(_, report)| same(report, &finding.report));
             if !told && (finding.at_once || age > silence) {
                 counted.push((finding.health, finding.report));
