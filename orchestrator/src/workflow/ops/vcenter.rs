@@ -99,7 +99,7 @@ pub(in crate::workflow) fn note_paths(
         let held = holders.iter().find_map(|vm| vm.disk(&disk.vmdk));
         match held {
             Some(vmdk) => facts.push(note(path_key(&disk.disk), vmdk.path.clone())),
-            None if noted_path(&c.item, &disk.disk).is_some() => {}
+            None if noted_path(c.item, &disk.disk).is_some() => {}
             None => lost.push(format!("{} ({})", disk.disk, disk.vmdk)),
         }
     }
@@ -124,9 +124,10 @@ pub(in crate::workflow) async fn detach(
     if disks.is_empty() {
         return Ok(());
     }
-    vcenter.detach_disks(&vm.moref, &disks).await.map_err(|e| match e {
-        VcenterError::Snapshots { .. } => StepError::new(snapshot, vm.name.as_str(), e.to_string()),
-        _ => error(doc, &vm.name, &e),
+    let done = vcenter.detach_disks(&vm.moref, &disks).await;
+    done.map_err(|e| {
+        let taken = matches!(e, VcenterError::Snapshots { .. });
+        error(if taken { snapshot } else { doc }, &vm.name, &e)
     })
 }
 
@@ -140,7 +141,7 @@ pub(in crate::workflow) async fn attach(
 ) -> Result<(), StepError> {
     let mut disks = Vec::new();
     for disk in c.item.disks.iter().filter(|disk| vm.disk(&disk.vmdk).is_none()) {
-        let path = noted_path(&c.item, &disk.disk);
+        let path = noted_path(c.item, &disk.disk);
         let missing = || StepError::new(&DISK_MISMATCH, c.item.name.as_str(), disk.disk.as_str());
         disks.push((disk.vmdk.clone(), path.ok_or_else(missing)?.clone()));
     }
