@@ -67,9 +67,10 @@ pub fn parse_all<T: DeserializeOwned>(file: &Arc<SourceFile>) -> Parsed<T> {
         Ok(value) => return Parsed { value: Some(value), problems: Vec::new(), draft: None },
         Err(problem) => *problem,
     };
-    let (left, mut problems) = salvage(file);
+    let (left, problems) = salvage(file);
     if !problems.contains(&first) {
-        problems.insert(0, first);
+        // Not a mistake of structure: nothing can be made of the rest.
+        return Parsed { value: None, problems: vec![first], draft: None };
     }
     let (value, draft) = left.unzip();
     Parsed { value, problems, draft }
