@@ -97,15 +97,33 @@ fn needed(change: &Change) -> Option<Needed<'_>> {
     let (site, vm, deletes) = match change {
         Change::Vcenter(change) => match &change.value {
             VcenterFault::DeleteVm { vm } => (Side::OnPremises, vm, true),
-            VcenterFault::PowerOn { vm } | VcenterFault::PowerOff { vm } => (Side::OnPremises, vm, false),
-            _ => return None,
+            VcenterFault::PowerOn { vm }
+            | VcenterFault::PowerOff { vm }
+            | VcenterFault::Snapshot { vm, .. }
+            | VcenterFault::RemoveSnapshots { vm, .. }
+            | VcenterFault::StorageVmotion { vm, .. } => (Side::OnPremises, vm, false),
+            VcenterFault::Disconnect
+            | VcenterFault::Reconnect
+            | VcenterFault::DisconnectHost { .. }
+            | VcenterFault::ReconnectHost { .. }
+            | VcenterFault::DatastoreAccess { .. }
+            | VcenterFault::DatastoreFree { .. }
+            | VcenterFault::AccountPrivileges { .. }
+            | VcenterFault::HostMemory { .. } => return None,
         },
         Change::Azure(change) => match &change.value {
             AzureFault::DeleteVm { vm } => (Side::Azure, vm, true),
             AzureFault::StopVm { vm } | AzureFault::StartVm { vm } => (Side::Azure, vm, false),
-            _ => return None,
+            AzureFault::HangVm { .. } | AzureFault::FailNext { .. } | AzureFault::QuotaExceeded { .. } => {
+                return None;
+            }
         },
-        _ => return None,
+        Change::ConfigurationServer(_)
+        | Change::MasterTarget(_)
+        | Change::ProcessServer(_)
+        | Change::Guest(_)
+        | Change::Link(_)
+        | Change::Call(_) => return None,
     };
     Some(Needed { site, vm, deletes })
 }
