@@ -110,11 +110,11 @@ fn good_files_run_beside_bad_ones() {
 /// A tree of scenarios with a name of its own; its estate lies two folders away from its scenario.
 fn tree(name: &str, estate: &str) -> PathBuf {
     let folder = scratch(name);
-    fs::create_dir_all(folder.join("sc/topic/deep")).unwrap();
-    fs::create_dir_all(folder.join("sc/estates")).unwrap();
+    fs::create_dir_all(folder.join("sc/topic/deep")).expect("the test may write");
+    fs::create_dir_all(folder.join("sc/estates")).expect("the test may write");
     let text = "schema: failback-lab/1\nmachines:\n  - name: web01\n";
-    fs::write(folder.join("sc/estates/small.estate.yaml"), text).unwrap();
-    fs::write(folder.join("secret.estate.yaml"), text).unwrap();
+    fs::write(folder.join("sc/estates/small.estate.yaml"), text).expect("the test may write");
+    fs::write(folder.join("secret.estate.yaml"), text).expect("the test may write");
     for (file, estate) in
         [("sc/topic/a", format!("../{estate}")), ("sc/topic/deep/b", format!("../../{estate}"))]
     {
@@ -122,7 +122,7 @@ fn tree(name: &str, estate: &str) -> PathBuf {
         let text = format!(
             "schema: failback-lab/1\nname: a/{name}\nabout: It waits.\nestate: {estate}\nsteps:\n  - wait: 5m\n"
         );
-        fs::write(folder.join(format!("{file}.scenario.yaml")), text).unwrap();
+        fs::write(folder.join(format!("{file}.scenario.yaml")), text).expect("the test may write");
     }
     folder
 }
@@ -200,7 +200,7 @@ fn small(name: &str, rest: &str) -> PathBuf {
     let folder = scratch(name);
     let head = "schema: failback-lab/1\nname: a/b\nabout: It is small.\n\
                 inline-estate: {machines: [{name: web01, disks: [{size: 1MiB}]}]}\n";
-    fs::write(folder.join("a.scenario.yaml"), format!("{head}{rest}")).unwrap();
+    fs::write(folder.join("a.scenario.yaml"), format!("{head}{rest}")).expect("the test may write");
     folder
 }
 
