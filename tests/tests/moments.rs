@@ -122,6 +122,7 @@ fn whatever_happens_can_be_named_as_a_moment() {
         scenario.steps = moments.into_iter().map(arm).chain(scenario.steps).collect();
         let file = Arc::new(SourceFile { path: checked.path.clone(), text: String::new() });
         let subject = Subject {
+            whole: true,
             file: &file,
             scenario: &scenario,
             estate_file: &file,
