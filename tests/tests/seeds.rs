@@ -5,6 +5,7 @@ use failback_lab::driver::{RunOptions, run};
 const SEEDS: [u64; 5] = [3, 7, 42, 99, 2026];
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "whole runs, each in a world of its own, share nothing")]
 fn every_scenario_holds_under_other_seeds() {
     let scenarios = failback_tests::scenarios();
     let half = scenarios.len().div_ceil(2);
