@@ -133,17 +133,23 @@ fn hook() {
 }
 
 fn caught(scenario: &CheckedScenario, options: &RunOptions) -> Outcome {
+    let nothing = || {
+        let file = &scenario.scenario;
+        let (seed, wire) = (options.seed.unwrap_or(file.seed), options.wire.unwrap_or(file.wire));
+        Outcome::new(file.name.value.clone(), scenario.path.clone(), seed, wire)
+    };
+    kept(|| driver::run(scenario, options), nothing)
+}
+
+/// What `run` came to, or `nothing` when it panicked; a panic becomes a finding.
+fn kept(run: impl FnOnce() -> Outcome, nothing: impl FnOnce() -> Outcome) -> Outcome {
     hook();
     PANIC.set(Some(None));
     let started = wall();
     // Whatever a panic leaves half-done belongs to this run's world, which ends with it.
-    let run = panic::catch_unwind(AssertUnwindSafe(|| driver::run(scenario, options)));
+    let run = panic::catch_unwind(AssertUnwindSafe(run));
     let panicked = PANIC.take().flatten();
-    let mut outcome = run.unwrap_or_else(|_| {
-        let file = &scenario.scenario;
-        let (seed, wire) = (options.seed.unwrap_or(file.seed), options.wire.unwrap_or(file.wire));
-        Outcome::new(file.name.value.clone(), scenario.path.clone(), seed, wire)
-    });
+    let mut outcome = run.unwrap_or_else(|_| nothing());
     if let Some(text) = panicked {
         outcome.findings.push(Finding::new(FindingKind::LabBug, format!("panic: {text}")));
     }

@@ -1,6 +1,6 @@
-//! Tests of the comparison of twins.
+//! Tests of the comparison of twins, and of runs that panic.
 
-use super::compare;
+use super::{compare, kept};
 use crate::report::outcome::{Exit, Outcome};
 use crate::scenario::model::Wire;
 
@@ -25,4 +25,11 @@ fn different_twins_say_where_they_part() {
     assert_eq!(first.exit(), Exit::Nondeterminism);
     let told = first.findings[0].actual.clone().unwrap();
     assert!(told.ends_with("(line 2: y)"), "{told}");
+}
+
+#[test]
+fn a_panic_becomes_a_bug_of_the_lab() {
+    let outcome = kept(|| panic!("on purpose"), || outcome(0, "x"));
+    assert_eq!(outcome.exit(), Exit::LabBug);
+    assert!(format!("{:?}", outcome.findings).contains("on purpose"), "{:?}", outcome.findings);
 }
