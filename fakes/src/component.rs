@@ -1,11 +1,11 @@
 //! What the servers of our own protocol share: the passphrase, refusals, bounded JSON bodies.
 
+use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router};
-use failback_wire::http::{Http, Method, StatusCode};
+use failback_wire::http::{Http, Method, StatusCode, header};
 use failback_wire::proto::call::{self, CallError};
 use failback_wire::proto::{PASSPHRASE, Refusal};
 use serde::Serialize;
@@ -19,6 +19,19 @@ pub const MAX_JSON: usize = 256 << 10;
 /// A refusal as every component words it.
 pub fn refuse(status: StatusCode, code: &str, message: impl Into<String>) -> Response {
     (status, Json(Refusal { code: code.to_owned(), message: message.into() })).into_response()
+}
+
+/// A reply in JSON. Unlike axum's own it is written into a vector, not through a buffer's every check: replies
+/// are many and small here.
+pub struct Json<T>(pub T);
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+            Err(e) => (StatusCode::INTERNAL_SERVER_ERROR, e.to_string()).into_response(),
+        }
+    }
 }
 
 /// Reads a JSON body.
@@ -39,17 +52,17 @@ pub fn guarded(router: Router, passphrase: &str, limit: usize) -> Router {
         .method_not_allowed_fallback(|| async {
             refuse(StatusCode::METHOD_NOT_ALLOWED, "no-such-call", "this resource cannot do that")
         })
-        .layer(DefaultBodyLimit::max(limit))
-        .layer(from_fn_with_state(Arc::<str>::from(passphrase), check_passphrase))
+        .layer(from_fn_with_state((Arc::from(passphrase), DefaultBodyLimit::max(limit)), check))
 }
 
-async fn check_passphrase(
-    State(passphrase): State<Arc<str>>,
-    request: Request<Body>,
+async fn check(
+    State((passphrase, limit)): State<(Arc<str>, DefaultBodyLimit)>,
+    mut request: Request<Body>,
     next: Next,
 ) -> Response {
     let given = request.headers().get(PASSPHRASE).map(|value| value.as_bytes());
     if given == Some(passphrase.as_bytes()) {
+        limit.apply(&mut request);
         return next.run(request).await;
     }
     refuse(StatusCode::UNAUTHORIZED, "wrong-passphrase", "the passphrase is missing or wrong")

@@ -1,10 +1,10 @@
 //! The session interface that process servers and master targets share: routes, refusals, signs of life.
 
-use crate::component::{guarded, post, read_json, refuse};
+use crate::component::{Json, guarded, post, read_json, refuse};
+use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post as on_post};
-use axum::{Json, Router};
 use bytes::Bytes;
 use failback_replication::relay::RelayError;
 use failback_replication::target::TargetError;
@@ -225,8 +225,13 @@ async fn hashes<H: SessionHost>(
     }
 }
 
+/// Who stops or rolls a session knows its points.
+fn brief(view: SessionView) -> Json<SessionView> {
+    Json(view.without_points())
+}
+
 async fn stop<H: SessionHost>(State(host): State<Weak<H>>, Path(id): Path<SessionId>) -> Response {
-    live(&host).and_then(|host| host.stop(&id)).map(Json).into_response()
+    live(&host).and_then(|host| host.stop(&id)).map(brief).into_response()
 }
 
 async fn roll<H: SessionHost>(
@@ -235,7 +240,7 @@ async fn roll<H: SessionHost>(
     body: Bytes,
 ) -> Response {
     match read_json::<Roll>(&body) {
-        Ok(wanted) => live(&host).and_then(|host| host.roll(&id, &wanted)).map(Json).into_response(),
+        Ok(wanted) => live(&host).and_then(|host| host.roll(&id, &wanted)).map(brief).into_response(),
         Err(reply) => reply,
     }
 }

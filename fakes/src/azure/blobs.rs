@@ -207,7 +207,8 @@ pub(super) fn page_list(disk: &Disk, previous: Option<&Disk>, range: ByteRange) 
         {
             let start = block * BLOCK_BYTES + at as u64 * PAGE;
             let changed = previous.is_none() || now != before;
-            let held = now != zero;
+            // Nearly all data shows in its first byte.
+            let held = now[0] != 0 || now != zero;
             let counts = changed && (held || previous.is_some());
             if counts && start >= range.start && start + PAGE - 1 <= range.end {
                 extend(if held { &mut list.pages } else { &mut list.cleared }, start);

@@ -4,11 +4,11 @@
 
 use super::tables::{self, Table};
 use super::{ConfigurationServer, DatabaseLost};
-use crate::component::{MAX_JSON, guarded, read_json, refuse};
+use crate::component::{Json, MAX_JSON, guarded, read_json, refuse};
+use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use bytes::Bytes;
 use failback_wire::event::What;
 use failback_wire::http::StatusCode;

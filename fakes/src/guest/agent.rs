@@ -1,12 +1,12 @@
 //! The mobility agent in a guest: it registers, says that it lives, and answers the orchestrator.
 
 use super::{GuestConfig, Guests, Replicator};
-use crate::component::{MAX_JSON, guarded, post, read_json, refuse};
+use crate::component::{Json, MAX_JSON, guarded, post, read_json, refuse};
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post as on_post};
-use axum::{Json, Router};
 use bytes::Bytes;
 use failback_wire::event::{VmRef, What};
 use failback_wire::http::{BoxFuture, Call, Http, HttpError, StatusCode, Transport};

@@ -7,11 +7,11 @@
 mod link;
 mod sender;
 
-use crate::component::{read_json, refuse};
+use crate::component::{Json, read_json, refuse};
+use axum::Router;
 use axum::extract::{Path, State as Shared};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, put};
-use axum::{Json, Router};
 use bytes::Bytes;
 use failback_replication::disk::Disk;
 use failback_replication::source::{Source, SourceError};

@@ -5,8 +5,7 @@
 
 use super::{ProcessServer, Session, State};
 use crate::session_api::{Denied, Range};
-use bytes::Bytes;
-use failback_replication::disk::{BLOCK, RootHasher, hash_unless_zero};
+use failback_replication::disk::{BLOCK, Page, RootHasher, hash_unless_zero};
 use failback_replication::frame::{self, Body, Content, Frame, Run};
 use failback_replication::journal::thinned;
 use failback_replication::target::{Due, Intake, TargetError, zero_hash};
@@ -21,8 +20,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
 use tokio::time::Duration;
 
-/// Bytes that one read of a blob asks for, at most.
+/// Bytes of a blob that are looked at together.
 const READ: u64 = 4 << 20;
+/// Bytes that one read asks for, at most: few enough to stay in a core's cache while they are hashed.
+const PIECE: u64 = 1 << 20;
 
 /// Where the uploader of a session stands.
 #[derive(Clone, Debug)]
@@ -90,7 +91,10 @@ async fn read(blob: &BlobClient, offset: u64, len: u64) -> Result<Vec<(u64, Cont
         }
     }
     let mut out = Vec::new();
-    for (start, end) in spans {
+    let pieces = spans.into_iter().flat_map(|(start, end)| {
+        (start..end).step_by(PIECE as usize).map(move |at| (at, end.min(at + PIECE)))
+    });
+    for (start, end) in pieces {
         let bytes = blob.get_range(start, end - start).await?;
         let hashes = bytes.as_chunks().0.iter().map(hash_unless_zero);
         out.extend((start / BLOCK as u64..).zip(hashes).filter_map(|(block, hash)| Some((block, hash?))));
@@ -217,11 +221,7 @@ async fn write(ctx: &Ctx, spec: &SessionSpec, disk: &DiskId, runs: &[Run]) -> Re
         let offset = run.first * BLOCK as u64;
         match &run.content {
             Content::Zero(count) => blob.clear_pages(offset, u64::from(*count) * BLOCK as u64).await?,
-            Content::Pages(pages) => {
-                let mut bytes = Vec::with_capacity(pages.len() * BLOCK);
-                pages.iter().for_each(|page| bytes.extend_from_slice(page.bytes()));
-                blob.put_pages(offset, Bytes::from(bytes)).await?;
-            }
+            Content::Pages(pages) => blob.put_pages(offset, Page::joined(pages)).await?,
         }
     }
     let blocks = runs.iter().map(Run::count).sum();

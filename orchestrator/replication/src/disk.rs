@@ -3,7 +3,7 @@
 //! A disk is cut into 4 KiB pages, held in chunks of 1 MiB that forks share until one side writes.
 //! Pages are immutable and know their hash once someone asked for it.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use failback_wire::event::ContentHash;
 use std::fmt;
 use std::ops::Range;
@@ -21,8 +21,10 @@ const CHUNK: usize = 256;
 pub struct Page(Arc<PageInner>);
 
 struct PageInner {
-    /// Exactly one block.
-    bytes: Bytes,
+    /// What holds the page, and maybe its neighbours; at least up to the page's end.
+    memory: Bytes,
+    /// Where the page begins in it.
+    at: usize,
     hash: OnceLock<ContentHash>,
 }
 
@@ -34,21 +36,35 @@ impl Page {
     }
     /// A page with these bytes.
     pub fn new(bytes: &[u8; BLOCK]) -> Self {
-        Self::sharing(Bytes::copy_from_slice(bytes))
+        Self::within(Bytes::copy_from_slice(bytes), 0)
     }
-    fn sharing(bytes: Bytes) -> Self {
-        Self(Arc::new(PageInner { bytes, hash: OnceLock::new() }))
+    fn within(memory: Bytes, at: usize) -> Self {
+        Self(Arc::new(PageInner { memory, at, hash: OnceLock::new() }))
     }
     /// The blocks of `bytes`, without a rest that is shorter. Zeros take no memory, others share that of `bytes`.
     pub fn all_of(bytes: &Bytes) -> impl Iterator<Item = Self> + '_ {
-        bytes.chunks_exact(BLOCK).map(|block| match block == [0; BLOCK] {
+        bytes.chunks_exact(BLOCK).enumerate().map(|(at, block)| match block == [0; BLOCK] {
             true => Self::zero(),
-            false => Self::sharing(bytes.slice_ref(block)),
+            false => Self::within(bytes.clone(), at * BLOCK),
         })
+    }
+    /// The pages' bytes, back to back: shared when they lie so in memory, as those of one message do.
+    pub fn joined(pages: &[Self]) -> Bytes {
+        let Some(first) = pages.first() else { return Bytes::new() };
+        let (start, memory) = (first.bytes().as_ptr(), first.0.memory.as_ptr());
+        let follows = |(at, page): (usize, &Self)| {
+            page.0.memory.as_ptr() == memory && page.bytes().as_ptr() == start.wrapping_add(at * BLOCK)
+        };
+        if pages.iter().enumerate().all(follows) {
+            return first.0.memory.slice(first.0.at..first.0.at + pages.len() * BLOCK);
+        }
+        let mut bytes = BytesMut::with_capacity(pages.len() * BLOCK);
+        pages.iter().for_each(|page| bytes.extend_from_slice(page.bytes()));
+        bytes.freeze()
     }
     /// The bytes.
     pub fn bytes(&self) -> &[u8; BLOCK] {
-        self.0.bytes.first_chunk().unwrap_or(&[0; BLOCK])
+        self.0.memory[self.0.at..].first_chunk().unwrap_or(&[0; BLOCK])
     }
     /// xxh3-128 of the bytes.
     pub fn hash(&self) -> ContentHash {
@@ -230,3 +246,6 @@ impl fmt::Debug for Disk {
         write!(f, "Disk({} blocks, {:?})", self.blocks(), self.root_hash())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use failback_wire::proto::session::{Ack, DiskProgress, Phase, SessionSpec, Sessi
 use std::collections::{BTreeMap, VecDeque};
 
 /// Bytes of frames that one call passes on, at most (unless one frame alone is longer).
-const BATCH: usize = 1 << 20;
+const BATCH: usize = 320 << 10;
 
 /// Why frames are not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -19,8 +19,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// Blocks that one step of the synchronisation covers.
 pub const SYNC_STEP: u64 = 1024;
-/// Bytes of frames that one call carries, at most (unless one frame alone is longer).
-const BATCH: usize = 1 << 20;
+/// Bytes of frames that one call carries, at most (unless one frame alone is longer): few enough to stay in a
+/// core's cache, for every machine on the way reads them once more.
+const BATCH: usize = 320 << 10;
 /// Marks of a later epoch begin here times (epoch - 1), so that no number is used twice in a session even
 /// when the agent has forgotten everything.
 const MARKS_PER_EPOCH: u64 = 1_000_000;

@@ -38,6 +38,15 @@ impl SessionClient {
         self.peer.call("session.get", Method::GET, host, &path(session, ""), None::<&()>).await
     }
 
+    /// The same without its points.
+    ///
+    /// # Errors
+    /// See [`SessionError`]; `unknown-session` when it is not known there.
+    pub async fn state(&self, host: &str, session: &SessionId) -> Result<SessionView, SessionError> {
+        let path = path(session, &format!("?after={}", u64::MAX));
+        self.peer.call("session.get", Method::GET, host, &path, None::<&()>).await
+    }
+
     /// The same, for someone who knows these points already: only newer ones cross the wire, as long as the
     /// known ones are those that are still kept.
     ///

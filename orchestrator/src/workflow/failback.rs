@@ -133,10 +133,10 @@ fn resuming(c: &StepCtx<'_>) -> bool {
     c.item.halfway.is_some()
 }
 
-/// The session as the master target sees it.
-async fn target_view(c: &StepCtx<'_>) -> Result<SessionView, StepError> {
+/// How the session stands at the master target.
+async fn target_state(c: &StepCtx<'_>) -> Result<SessionView, StepError> {
     let spec = spec(c)?;
-    session::view(c, session::keeper(spec), spec).await
+    session::state(c, session::keeper(spec), spec).await
 }
 
 /// Waits until nothing but the latest changes is missing: what a disk lacks when its source is shut down in
@@ -150,7 +150,7 @@ async fn prepare(c: &StepCtx<'_>) -> StepResult {
     if vm.is_none_or(|vm| vm.power.is_off()) {
         return Ok(vec![note(STOPPING, "")]);
     }
-    let view = target_view(c).await?;
+    let view = target_state(c).await?;
     let missing: Vec<_> = view.disks.iter().filter(|disk| !disk.synced).collect();
     if let Some(why) = &view.resync_required {
         return Err(wait(c, why));
@@ -220,7 +220,7 @@ async fn choose(c: &StepCtx<'_>) -> StepResult {
     if resuming(c) && c.item.chosen.as_ref().is_some_and(|chosen| chosen.session == spec.session) {
         return Ok(Vec::new());
     }
-    let view = target_view(c).await?;
+    let view = session::view(c, session::keeper(spec), spec).await?;
     let mut facts = points::choose(c, spec, &view.points, Site::OnPremises).await?;
     let stopping = c.item.notes.get(STOPPING).and_then(|at| at.parse().ok()).unwrap_or(0);
     let newest = view.points.iter().map(|point| point.time.0).max().unwrap_or(0);
@@ -243,14 +243,14 @@ fn holds(c: &StepCtx<'_>, view: &SessionView) -> bool {
 
 async fn roll(c: &StepCtx<'_>) -> StepResult {
     let chosen = c.item.chosen.as_ref().ok_or_else(|| defect(c, "the recovery point"))?;
-    if !holds(c, &target_view(c).await?) {
+    if !holds(c, &target_state(c).await?) {
         session::roll(c, spec(c)?, &chosen.point).await?;
     }
     Ok(Vec::new())
 }
 
 async fn verify(c: &StepCtx<'_>) -> StepResult {
-    let view = target_view(c).await?;
+    let view = target_state(c).await?;
     if holds(c, &view) {
         return Ok(Vec::new());
     }

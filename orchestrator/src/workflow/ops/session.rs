@@ -113,7 +113,7 @@ pub(in crate::workflow) async fn renew(
 ) -> Result<SessionSpec, StepError> {
     let mut epoch = c.item.epoch.max(spec.epoch);
     for host in servers(spec) {
-        epoch = epoch.max(view(c, host, spec).await?.epoch);
+        epoch = epoch.max(state(c, host, spec).await?.epoch);
     }
     Ok(SessionSpec { epoch: epoch + 1, sync: SyncMode::Checksum, ..spec.clone() })
 }
@@ -150,6 +150,16 @@ pub(in crate::workflow) async fn view(
     spec: &SessionSpec,
 ) -> Result<SessionView, StepError> {
     let view = c.services.sessions.get(host, &spec.session).await;
+    view.map_err(|error| peer_error(&STOP_FAILED, host, &error))
+}
+
+/// The same without its points.
+pub(in crate::workflow) async fn state(
+    c: &StepCtx<'_>,
+    host: &str,
+    spec: &SessionSpec,
+) -> Result<SessionView, StepError> {
+    let view = c.services.sessions.state(host, &spec.session).await;
     view.map_err(|error| peer_error(&STOP_FAILED, host, &error))
 }
 

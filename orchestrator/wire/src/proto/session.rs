@@ -10,8 +10,8 @@
 //! | `GET /v1/sessions/{id}?after=` → [`SessionView`] | state, progress, points; with `after` only points of later marks |
 //! | `POST /v1/sessions/{id}/frames` (binary) → [`Ack`] | one or more frames of data and marks, back to back; at least once |
 //! | `GET /v1/sessions/{id}/disks/{disk}/hashes?epoch=&first=&count=` → [`Hashes`], as bytes | block hashes of the target, for a checksum resync |
-//! | `POST /v1/sessions/{id}/stop` → [`SessionView`] | accept no more frames; what was received is processed |
-//! | `POST /v1/sessions/{id}/roll` [`Roll`] → [`SessionView`] | bring the target's disks to a point, exactly |
+//! | `POST /v1/sessions/{id}/stop` → [`SessionView`], without points | accept no more frames; what was received is processed |
+//! | `POST /v1/sessions/{id}/roll` [`Roll`] → [`SessionView`], without points | bring the target's disks to a point, exactly |
 //! | `DELETE /v1/sessions/{id}` → `{}` | forget the session, let go of the disks; idempotent |
 //! | `GET /v1/health` → [`ServerHealth`] | the machine itself |
 
@@ -192,6 +192,11 @@ pub fn digest(marks: impl Iterator<Item = Mark>) -> u64 {
 }
 
 impl SessionView {
+    /// The same without any points, for who only asks how it stands.
+    #[must_use]
+    pub fn without_points(self) -> Self {
+        Self { points: Vec::new(), ..self }
+    }
     /// The same without the points up to `after`.
     #[must_use]
     pub fn only_after(mut self, after: Mark) -> Self {

@@ -1,0 +1,27 @@
+//! Pages that share memory.
+
+use super::*;
+
+#[test]
+fn pages_are_joined_whatever_memory_they_lie_in() {
+    let block = |fill: u8| [fill; BLOCK];
+    let message = Bytes::from([block(1), block(2), block(3), block(0), block(5)].concat());
+    let pages: Vec<Page> = Page::all_of(&message).collect();
+    let apart = [Page::new(&block(7)), Page::new(&block(8))];
+    let bytes = |pages: &[Page]| pages.iter().flat_map(|page| page.bytes().to_vec()).collect::<Vec<u8>>();
+    let shared = |pages: &[Page]| message.as_ptr_range().contains(&Page::joined(pages).as_ptr());
+    let table: [(&[Page], bool); 7] = [
+        (&pages[..3], true),
+        (&pages[1..3], true),
+        (&pages[4..], true),
+        (&pages, false), // zeros lie elsewhere
+        (&[pages[1].clone(), pages[0].clone()], false),
+        (&apart, false),
+        (&[pages[0].clone(), apart[0].clone()], false),
+    ];
+    for (pages, without_copying) in table {
+        assert_eq!(Page::joined(pages), bytes(pages));
+        assert_eq!(shared(pages), without_copying, "{pages:?}");
+    }
+    assert!(Page::joined(&[]).is_empty());
+}
