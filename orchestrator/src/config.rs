@@ -106,6 +106,8 @@ pub struct Knobs {
     pub forward: ReplicationPolicy,
     /// The way home: 5 and 60 minutes, 24 hours, not editable (section 5).
     pub reverse: ReplicationPolicy,
+    /// Agents compress what they send, where that pays (E17).
+    pub compress: bool,
 }
 
 /// What tests ask of the runner, to hold that the real steps and undos do what their recovery promises.
@@ -145,6 +147,7 @@ impl Default for Knobs {
             plan_groups: 7,
             forward: policy,
             reverse: policy,
+            compress: false,
         }
     }
 }

@@ -106,6 +106,7 @@ impl Guests {
             disks.clone(),
             quiesce(self.me.clone(), vm.clone(), guest.agent_runs.clone()),
             config.passphrase.clone(),
+            config.change_log,
         );
         let router = agent_router(self.me.clone(), vm, &replicator, &config.passphrase);
         let writer = Writer::new(&ctx.env, &config.copy, ctx.fence.epoch(), config.workload, disks);

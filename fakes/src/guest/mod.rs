@@ -62,6 +62,8 @@ pub struct GuestConfig {
     pub boot_time: Duration,
     /// What it keeps writing.
     pub workload: Workload,
+    /// Bytes of writes that its agent keeps in order; beyond, it only marks what changes (E14).
+    pub change_log: usize,
 }
 
 /// All guests of a world, and the power of virtual machines that have no guest of ours.

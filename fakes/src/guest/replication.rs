@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, put};
 use bytes::Bytes;
 use failback_replication::disk::Disk;
-use failback_replication::source::{Source, SourceError};
+use failback_replication::source::{Mode, Source, SourceError};
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{PointKind, What};
 use failback_wire::http::StatusCode;
@@ -26,9 +26,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Duration, timeout};
 
-/// Bytes of unsent blocks beyond which marks are left out and changes only tracked (E14).
-const SOURCE_CACHE: usize = 64 << 20;
-
 /// The replicating half of one agent.
 pub struct Replicator {
     ctx: Ctx,
@@ -36,6 +33,7 @@ pub struct Replicator {
     disks: BTreeMap<DiskId, Disk>,
     quiesce: Arc<dyn Fn() -> bool + Send + Sync>,
     passphrase: String,
+    change_log: usize,
     state: Mutex<State>,
     /// Counts steps forward; who drains watches it.
     progress: watch::Sender<u64>,
@@ -64,16 +62,18 @@ struct Run {
 
 impl Replicator {
     /// A replicator that feeds no session yet. `quiesce` flushes the guest's writers for an
-    /// application-consistent mark and says whether that worked.
+    /// application-consistent mark and says whether that worked. `change_log` bounds the writes it keeps in order,
+    /// in bytes (E14).
     pub fn new(
         ctx: Ctx,
         copy: MachineCopy,
         disks: BTreeMap<DiskId, Disk>,
         quiesce: Arc<dyn Fn() -> bool + Send + Sync>,
         passphrase: String,
+        change_log: usize,
     ) -> Arc<Self> {
         let (state, progress) = (Mutex::default(), watch::channel(0).0);
-        Arc::new(Self { ctx, copy, disks, quiesce, passphrase, state, progress })
+        Arc::new(Self { ctx, copy, disks, quiesce, passphrase, change_log, state, progress })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -131,7 +131,7 @@ impl Replicator {
     }
 
     fn begin(self: &Arc<Self>, spec: SessionSpec, resumed: bool) -> Result<(), SourceError> {
-        let source = Source::new(&spec, &self.disks, SOURCE_CACHE)?;
+        let source = Source::new(&spec, &self.disks, self.change_log)?;
         let mut state = self.lock();
         self.end(&mut state);
         let wake = Arc::new(Notify::new());
@@ -145,9 +145,28 @@ impl Replicator {
 
     /// The guest has just written this block of the disk.
     pub fn wrote(&self, disk: &DiskId, block: u64) {
-        if let Some(run) = &mut self.lock().run {
-            run.source.wrote(disk, block);
+        if let Some(run) = &mut self.lock().run
+            && self.track(run, |source| source.wrote(disk, block))
+        {
+            run.wake.notify_one();
         }
+    }
+
+    /// Lets the source go on, and tells when it begins or ends to keep the order of what is written.
+    fn track<T>(&self, run: &mut Run, what: impl FnOnce(&mut Source) -> T) -> T {
+        let before = run.source.mode();
+        let done = what(&mut run.source);
+        let news = match (before, run.source.mode()) {
+            (Mode::Logging | Mode::CatchingUp, Mode::Marking) => {
+                "the change log is full, changes are only marked"
+            }
+            (Mode::Marking | Mode::CatchingUp, Mode::Logging) => {
+                "caught up, changes are logged in order again"
+            }
+            (_, Mode::Logging | Mode::Marking | Mode::CatchingUp) => return done,
+        };
+        self.ctx.emit(What::Note { text: format!("{}: {news}", self.copy) });
+        done
     }
 
     /// The session it feeds and its progress per disk.
@@ -185,7 +204,8 @@ impl Replicator {
 
     /// Cuts a mark of the run, reports it and wakes the sender. False when too much waits.
     fn cut(&self, run: &mut Run, kind: PointKind, group: bool, last: bool) -> bool {
-        let Some(mark) = run.source.cut(kind, self.ctx.now(), group, last) else { return false };
+        let now = self.ctx.now();
+        let Some(mark) = self.track(run, |source| source.cut(kind, now, group, last)) else { return false };
         let (session, group) = (run.spec.session.clone(), run.spec.group.clone().filter(|_| group));
         self.ctx.emit(What::MarkCut { copy: self.copy.clone(), session, mark, kind, group });
         run.wake.notify_one();

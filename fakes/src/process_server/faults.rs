@@ -19,6 +19,13 @@ pub enum ProcessServerFault {
         /// Bytes.
         bytes: u64,
     },
+    /// Its bandwidth is throttled: it passes on at most this many bytes a second, of all sessions together (E15).
+    Throttle {
+        /// Bytes a second; at least 1.
+        bytes_per_second: u64,
+    },
+    /// Its bandwidth is not throttled any more.
+    Unthrottle,
     /// The cache's files are lost: what was received and not passed on is gone.
     CacheLost,
 }
@@ -37,6 +44,10 @@ impl ProcessServer {
                 state.sessions.values().for_each(|s| s.wake.notify_one());
             }
             ProcessServerFault::CacheSize { bytes } => state.cache_bytes = *bytes,
+            ProcessServerFault::Throttle { bytes_per_second } => {
+                state.throttle.limit(Some(*bytes_per_second))
+            }
+            ProcessServerFault::Unthrottle => state.throttle.limit(None),
             ProcessServerFault::CacheLost => {
                 let held = state.sessions.iter().filter(|(_, s)| !s.relay.drained());
                 let ids: Vec<SessionId> = held.map(|(id, _)| id.clone()).collect();

@@ -14,6 +14,7 @@ pub use faults::ProcessServerFault;
 use crate::net::Network;
 use crate::session_api::{heartbeats, phase_name, session_router};
 use failback_replication::relay::Relay;
+use failback_replication::throttle::Throttle;
 use failback_wire::event::What;
 use failback_wire::ids::SessionId;
 use failback_wire::node::Ctx;
@@ -53,6 +54,8 @@ pub struct ProcessServer {
 struct State {
     serving: bool,
     cache_bytes: u64,
+    /// What it passes on at most, of all sessions together (E15).
+    throttle: Throttle,
     sessions: BTreeMap<SessionId, Session>,
     /// The software that runs now, or ran last.
     ctx: Option<Ctx>,
@@ -70,7 +73,13 @@ impl ProcessServer {
     /// A process server whose software does not run yet.
     pub fn new(config: ProcessServerConfig) -> Arc<Self> {
         let cache_bytes = config.cache_bytes;
-        let state = State { serving: true, cache_bytes, sessions: BTreeMap::new(), ctx: None };
+        let state = State {
+            serving: true,
+            cache_bytes,
+            throttle: Throttle::default(),
+            sessions: BTreeMap::new(),
+            ctx: None,
+        };
         Arc::new(Self { config, state: Mutex::new(state) })
     }
 
@@ -110,6 +119,7 @@ impl ProcessServer {
             "serving": state.serving,
             "cache_bytes": state.cache_bytes,
             "cached": state.cached(),
+            "bytes_per_second": state.throttle.rate(),
             "sessions": sessions,
         })
     }

@@ -4,6 +4,7 @@ use super::ProcessServer;
 use super::upload::{self, Failure};
 use crate::session_api::back_off;
 use bytes::Bytes;
+use failback_wire::clock::VirtualMs;
 use failback_wire::http::Method;
 use failback_wire::ids::SessionId;
 use failback_wire::node::Ctx;
@@ -11,7 +12,7 @@ use failback_wire::proto::call::{self, CallError};
 use failback_wire::proto::session::{Ack, SessionSpec, SessionView};
 use std::sync::{Arc, Weak};
 use tokio::sync::Notify;
-use tokio::time::{Duration, sleep};
+use tokio::time::{Duration, sleep, sleep_until};
 
 /// What to do next.
 enum Work {
@@ -19,6 +20,12 @@ enum Work {
     End,
     /// Nothing to pass on.
     Wait(Arc<Notify>),
+    /// Frames for the master target, or one for the seed blobs, as soon as the bandwidth allows it.
+    Send(Next, VirtualMs),
+}
+
+/// What leaves next.
+enum Next {
     /// Frames for the master target.
     Pass(Box<SessionSpec>, Bytes),
     /// A frame for the seed blobs.
@@ -29,15 +36,23 @@ enum Work {
 pub(super) async fn pump(server: Weak<ProcessServer>, ctx: Ctx, id: SessionId) {
     let mut failures = 0;
     loop {
-        let Some(work) = server.upgrade().map(|s| s.work(&id)) else { return };
-        let outcome = match work {
+        let Some(work) = server.upgrade().map(|s| s.work(&id, ctx.now())) else { return };
+        let next = match work {
             Work::End => return,
             Work::Wait(wake) => {
                 wake.notified().await;
                 continue;
             }
-            Work::Pass(spec, frames) => pass(&server, &ctx, &spec, frames).await,
-            Work::Upload => upload::step(&server, &ctx, &id).await,
+            Work::Send(next, at) => {
+                if at > ctx.now() {
+                    sleep_until(ctx.clock.instant(at)).await;
+                }
+                next
+            }
+        };
+        let outcome = match next {
+            Next::Pass(spec, frames) => pass(&server, &ctx, &spec, frames).await,
+            Next::Upload => upload::step(&server, &ctx, &id).await,
         };
         match outcome {
             Ok(()) => failures = 0,
@@ -50,19 +65,28 @@ pub(super) async fn pump(server: Weak<ProcessServer>, ctx: Ctx, id: SessionId) {
 }
 
 impl ProcessServer {
-    fn work(&self, id: &SessionId) -> Work {
-        let state = self.lock();
+    fn work(&self, id: &SessionId, now: VirtualMs) -> Work {
+        let mut state = self.lock();
         let Some(session) = state.sessions.get(id) else { return Work::End };
-        if !state.serving || session.relay.drained() {
-            return Work::Wait(session.wake.clone());
+        let wait = Work::Wait(session.wake.clone());
+        if !state.serving {
+            return wait;
         }
-        if session.is_forward() {
-            return Work::Upload;
-        }
-        match session.relay.next() {
-            Some(frames) => Work::Pass(Box::new(session.relay.spec().clone()), frames),
-            None => Work::Wait(session.wake.clone()),
-        }
+        let (next, bytes) = match session.is_forward() {
+            true => match session.relay.front() {
+                Some(frame) => (Next::Upload, frame.len()),
+                None => return wait,
+            },
+            false => match session.relay.next() {
+                Some(frames) => {
+                    let bytes = frames.len();
+                    (Next::Pass(Box::new(session.relay.spec().clone()), frames), bytes)
+                }
+                None => return wait,
+            },
+        };
+        let data = session.relay.data_in(bytes);
+        Work::Send(next, if data > 0 { state.throttle.reserve(now, data) } else { now })
     }
 }
 

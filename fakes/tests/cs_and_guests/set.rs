@@ -79,6 +79,7 @@ impl Set {
             registration_delay: None,
             boot_time: Duration::from_secs(40),
             workload: Workload::default(),
+            change_log: 64 << 20,
         }
     }
 

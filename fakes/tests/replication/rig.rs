@@ -59,7 +59,14 @@ fn retention(bytes: u64) -> RetentionVolume {
 fn machine(lab: &Arc<Lab>, disks: &BTreeMap<DiskId, Disk>, quiet: &Arc<Mutex<bool>>) -> Arc<Replicator> {
     let ctx = lab.start_node(&NodeName::from("web01@azure"));
     let (copy, quiet) = (MachineCopy::new("web01", Site::Azure), quiet.clone());
-    Replicator::new(ctx, copy, disks.clone(), Arc::new(move || *quiet.lock().unwrap()), SECRET.to_owned())
+    Replicator::new(
+        ctx,
+        copy,
+        disks.clone(),
+        Arc::new(move || *quiet.lock().unwrap()),
+        SECRET.to_owned(),
+        64 << 20,
+    )
 }
 
 pub(super) fn spec(direction: Direction, targets: [TargetDisk; 2]) -> SessionSpec {
@@ -80,6 +87,7 @@ pub(super) fn spec(direction: Direction, targets: [TargetDisk; 2]) -> SessionSpe
         crash_interval_s: 300,
         app_interval_s: 3600,
         retention_s: 86_400,
+        compress: false,
         group: None,
     }
 }

@@ -24,6 +24,15 @@ impl Bitmap {
         self.count += u64::from(fresh);
         fresh
     }
+    /// Takes a block out. True when it was there.
+    pub fn clear(&mut self, block: u64) -> bool {
+        let there = self.contains(block);
+        if there {
+            self.words[(block / 64) as usize] &= !(1 << (block % 64));
+            self.count -= 1;
+        }
+        there
+    }
     /// True when the block is in the set.
     pub fn contains(&self, block: u64) -> bool {
         block < self.blocks && self.words[(block / 64) as usize] & (1 << (block % 64)) != 0

@@ -55,8 +55,9 @@ impl Page {
         let follows = |(at, page): (usize, &Self)| {
             page.0.memory.as_ptr() == memory && page.bytes().as_ptr() == start.wrapping_add(at * BLOCK)
         };
-        if pages.iter().enumerate().all(follows) {
-            return first.0.memory.slice(first.0.at..first.0.at + pages.len() * BLOCK);
+        let range = first.0.at..first.0.at + pages.len() * BLOCK;
+        if range.end <= first.0.memory.len() && pages.iter().enumerate().all(follows) {
+            return first.0.memory.slice(range);
         }
         let mut bytes = BytesMut::with_capacity(pages.len() * BLOCK);
         pages.iter().for_each(|page| bytes.extend_from_slice(page.bytes()));

@@ -4,15 +4,19 @@
 //! of all these, and then the bytes of its blocks; little endian. For every run of blocks the head holds the
 //! crc32c of its bytes, which a relay checks, and the xxh3-128 of its pages' hashes, which who unpacks it
 //! checks (E16): the pages carry their hashes along, so neither end hashes a block twice. Runs of zeros carry
-//! no bytes. Decoding is bounded by the input and never panics: whatever does not hold together is a
+//! no bytes; others may be packed (E17), and then the checksum is that of the packed bytes. Decoding is bounded by the input and never panics: whatever does not hold together is a
 //! [`FrameError`].
 
 use crate::disk::{BLOCK, Page};
+use crate::packing;
 use bytes::Bytes;
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{ContentHash, Mark, PointKind};
 use failback_wire::ids::{DiskId, SessionId};
+use read::Reader;
 use xxhash_rust::xxh3::xxh3_128;
+
+mod read;
 
 const MAGIC: u32 = 0x3252_4246;
 /// Bytes before the session's name: magic, length, length of the head, epoch, sequence number, kind.
@@ -90,18 +94,6 @@ pub enum Body {
     },
 }
 
-impl Body {
-    /// Bytes of blocks in the frame.
-    fn payload(&self) -> usize {
-        let Self::Data { runs, .. } = self else { return 0 };
-        let pages = |run: &Run| match &run.content {
-            Content::Zero(_) => 0,
-            Content::Pages(pages) => pages.len(),
-        };
-        runs.iter().map(pages).sum::<usize>() * BLOCK
-    }
-}
-
 /// One numbered step of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
@@ -157,8 +149,13 @@ pub enum FrameError {
     Malformed(&'static str),
 }
 
-/// Encodes the frame, appending it to `out`.
+/// Encodes the frame as it is, appending it to `out`.
 pub fn encode(frame: &Frame, out: &mut Vec<u8>) {
+    encode_as(frame, false, out);
+}
+
+/// Encodes the frame, appending it to `out`; with `pack`, blocks are compressed where that pays (E17).
+pub fn encode_as(frame: &Frame, pack: bool, out: &mut Vec<u8>) {
     let start = out.len();
     out.extend(MAGIC.to_le_bytes());
     out.extend([0; 8]);
@@ -170,13 +167,12 @@ pub fn encode(frame: &Frame, out: &mut Vec<u8>) {
         Body::Mark { .. } => 3,
     });
     put_name(out, frame.session.as_str());
+    let mut payload = Vec::new();
     match &frame.body {
         Body::Data { disk, runs } => {
             put_name(out, disk.as_str());
             out.extend((runs.len() as u32).to_le_bytes());
-            for run in runs {
-                put_run(out, run);
-            }
+            payload = runs.iter().map(|run| put_run(out, run, pack)).collect();
         }
         Body::SyncDone { disk } => put_name(out, disk.as_str()),
         Body::Mark { mark, kind, time, group, roots } => {
@@ -195,12 +191,12 @@ pub fn encode(frame: &Frame, out: &mut Vec<u8>) {
         }
     }
     let head = out.len() - start;
-    let len = head + DIGEST + frame.body.payload();
+    let len = head + DIGEST + payload.iter().map(Payload::len).sum::<usize>();
     out[start + 4..start + 8].copy_from_slice(&(len as u32).to_le_bytes());
     out[start + 8..start + 12].copy_from_slice(&(head as u32).to_le_bytes());
     let digest = xxh3_128(&out[start..]);
     out.extend(digest.to_le_bytes());
-    put_pages(out, &frame.body);
+    payload.iter().for_each(|run| run.put(out));
 }
 
 fn put_name(out: &mut Vec<u8>, name: &str) {
@@ -209,27 +205,55 @@ fn put_name(out: &mut Vec<u8>, name: &str) {
     out.extend(name);
 }
 
-fn put_run(out: &mut Vec<u8>, run: &Run) {
-    out.extend(run.first.to_le_bytes());
-    out.extend((run.count() as u32).to_le_bytes());
-    match &run.content {
-        Content::Zero(_) => out.push(1),
-        Content::Pages(pages) => {
-            out.push(0);
-            let crc = pages.iter().fold(0, |crc, page| crc32c::crc32c_append(crc, page.bytes()));
-            out.extend(crc.to_le_bytes());
-            out.extend(hash_of(pages).to_le_bytes());
+/// What a run adds behind the head.
+enum Payload<'a> {
+    Nothing,
+    Pages(&'a [Page]),
+    Packed(Vec<u8>),
+}
+
+impl Payload<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Nothing => 0,
+            Self::Pages(pages) => pages.len() * BLOCK,
+            Self::Packed(bytes) => bytes.len(),
+        }
+    }
+    fn put(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Nothing => {}
+            Self::Pages(pages) => pages.iter().for_each(|page| out.extend_from_slice(page.bytes())),
+            Self::Packed(bytes) => out.extend_from_slice(bytes),
         }
     }
 }
 
-fn put_pages(out: &mut Vec<u8>, body: &Body) {
-    let Body::Data { runs, .. } = body else { return };
-    for run in runs {
-        if let Content::Pages(pages) = &run.content {
-            pages.iter().for_each(|page| out.extend_from_slice(page.bytes()));
-        }
+/// How a run says what its blocks are.
+const RAW: u8 = 0;
+const ZEROS: u8 = 1;
+const PACKED: u8 = 2;
+
+fn put_run<'a>(out: &mut Vec<u8>, run: &'a Run, pack: bool) -> Payload<'a> {
+    out.extend(run.first.to_le_bytes());
+    out.extend((run.count() as u32).to_le_bytes());
+    let Content::Pages(pages) = &run.content else {
+        out.push(ZEROS);
+        return Payload::Nothing;
+    };
+    let hash = hash_of(pages).to_le_bytes();
+    if let Some(bytes) = pack.then(|| packing::packed(&Page::joined(pages))).flatten() {
+        out.push(PACKED);
+        out.extend(crc32c::crc32c(&bytes).to_le_bytes());
+        out.extend(hash);
+        out.extend((bytes.len() as u32).to_le_bytes());
+        return Payload::Packed(bytes);
     }
+    out.push(RAW);
+    let crc = pages.iter().fold(0, |crc, page| crc32c::crc32c_append(crc, page.bytes()));
+    out.extend(crc.to_le_bytes());
+    out.extend(hash);
+    Payload::Pages(pages)
 }
 
 /// The hash of a run: over the hashes of its pages.
@@ -317,113 +341,6 @@ fn check(bytes: &[u8]) -> Result<(Reader<'_>, &[u8], usize), FrameError> {
         return Err(FrameError::Digest);
     }
     Ok((Reader(&head[12..]), payload, len))
-}
-
-/// A run as the head states it.
-struct Stated {
-    first: u64,
-    count: u32,
-    /// Checksum and hash of the blocks; `None` for zeros.
-    sums: Option<(u32, u128)>,
-}
-
-impl Stated {
-    fn bytes<'a>(&self, payload: &mut Reader<'a>) -> Result<&'a [u8], FrameError> {
-        payload.take((self.count as usize).checked_mul(BLOCK).ok_or(FrameError::Truncated)?)
-    }
-    /// The run with its pages, which share the memory of `frame`.
-    fn unpack(&self, frame: &Bytes, payload: &mut Reader<'_>) -> Result<Run, FrameError> {
-        let first = self.first;
-        let Some((_, hash)) = self.sums else {
-            return Ok(Run { first, content: Content::Zero(self.count) });
-        };
-        let pages: Vec<Page> = Page::all_of(&frame.slice_ref(self.bytes(payload)?)).collect();
-        if hash_of(&pages) != hash {
-            return Err(FrameError::Checksum(first));
-        }
-        Ok(Run { first, content: Content::Pages(pages) })
-    }
-    /// Checks what is passed on unread.
-    fn pass(&self, payload: &mut Reader<'_>) -> Result<(), FrameError> {
-        let Some((crc, _)) = self.sums else { return Ok(()) };
-        let intact = crc32c::crc32c(self.bytes(payload)?) == crc;
-        if intact { Ok(()) } else { Err(FrameError::Checksum(self.first)) }
-    }
-}
-
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [u8], FrameError> {
-        let (head, rest) = self.0.split_at_checked(count).ok_or(FrameError::Truncated)?;
-        self.0 = rest;
-        Ok(head)
-    }
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], FrameError> {
-        self.take(N)?.try_into().map_err(|_| FrameError::Truncated)
-    }
-    fn u8(&mut self) -> Result<u8, FrameError> {
-        Ok(self.array::<1>()?[0])
-    }
-    fn u16(&mut self) -> Result<u16, FrameError> {
-        Ok(u16::from_le_bytes(self.array()?))
-    }
-    fn u32(&mut self) -> Result<u32, FrameError> {
-        Ok(u32::from_le_bytes(self.array()?))
-    }
-    fn u64(&mut self) -> Result<u64, FrameError> {
-        Ok(u64::from_le_bytes(self.array()?))
-    }
-    fn u128(&mut self) -> Result<u128, FrameError> {
-        Ok(u128::from_le_bytes(self.array()?))
-    }
-    fn name(&mut self) -> Result<&'a str, FrameError> {
-        let len = usize::from(self.u16()?);
-        if len > MAX_NAME {
-            return Err(FrameError::Malformed("a name is too long"));
-        }
-        std::str::from_utf8(self.take(len)?).map_err(|_| FrameError::Malformed("a name is not UTF-8"))
-    }
-    /// Hands the stated runs over, one by one: no allocation by a stated count, each must be there to be
-    /// counted.
-    fn runs(&mut self, mut take: impl FnMut(Stated) -> Result<(), FrameError>) -> Result<(), FrameError> {
-        for _ in 0..self.u32()? {
-            take(self.run()?)?;
-        }
-        Ok(())
-    }
-    fn run(&mut self) -> Result<Stated, FrameError> {
-        let (first, count, zero) = (self.u64()?, self.u32()?, self.u8()?);
-        if count == 0 || first.checked_add(u64::from(count)).is_none() {
-            return Err(FrameError::Malformed("a run of blocks that cannot be"));
-        }
-        let sums = match zero {
-            1 => None,
-            0 => Some((self.u32()?, self.u128()?)),
-            _other => return Err(FrameError::Malformed("unknown kind of run")),
-        };
-        Ok(Stated { first, count, sums })
-    }
-    fn mark(&mut self) -> Result<Body, FrameError> {
-        let mark = Mark(self.u64()?);
-        let kind = match self.u8()? {
-            0 => PointKind::Crash,
-            1 => PointKind::Application,
-            _other => return Err(FrameError::Malformed("unknown consistency")),
-        };
-        let time = VirtualMs(self.u64()?);
-        let group = match self.u8()? {
-            0 => false,
-            1 => true,
-            _other => return Err(FrameError::Malformed("a flag is neither 0 nor 1")),
-        };
-        let count = self.u16()?;
-        let mut roots = Vec::new();
-        for _ in 0..count {
-            roots.push((DiskId::new(self.name()?), ContentHash(self.u128()?)));
-        }
-        Ok(Body::Mark { mark, kind, time, group, roots })
-    }
 }
 
 /// Coalesces blocks (ascending) into runs and runs into bodies of at most [`MAX_PAYLOAD`] bytes of blocks.

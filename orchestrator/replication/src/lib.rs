@@ -2,9 +2,12 @@
 //! rollback, as pure state machines. IO belongs to whoever hosts it.
 
 pub mod bitmap;
+pub mod changes;
 pub mod disk;
 pub mod frame;
 pub mod journal;
+mod packing;
 pub mod relay;
 pub mod source;
 pub mod target;
+pub mod throttle;

@@ -58,7 +58,9 @@ impl Held {
     }
     /// True when `next` follows right behind in the same body.
     fn adjoins(&self, next: &Self) -> bool {
-        self.body.as_ptr() == next.body.as_ptr() && self.end() == next.at
+        // Of two copies in the same memory, one may have been cut short.
+        let same = self.body.as_ptr() == next.body.as_ptr() && self.body.len() == next.body.len();
+        same && self.end() == next.at
     }
 }
 
@@ -208,6 +210,15 @@ impl Relay {
             [whole] => whole.clone(),
             several => several.concat().into(),
         })
+    }
+    /// How many of the first `bytes` of the queue are blocks' frames: what a limit of bandwidth counts.
+    pub fn data_in(&self, bytes: usize) -> u64 {
+        let mut end = 0;
+        let first = self.queue.iter().take_while(|held| {
+            end += held.head.len;
+            end <= bytes
+        });
+        first.filter(|held| held.head.disk.is_some()).map(|held| held.head.len as u64).sum()
     }
     /// The single frame to apply next.
     pub fn front(&self) -> Option<Bytes> {

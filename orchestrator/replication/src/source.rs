@@ -1,13 +1,20 @@
 //! The source's half, as the mobility agent runs it: what changed, what is cut, what must still be sent.
 //!
-//! A session begins with a synchronisation, block range by block range. Writes meanwhile are tracked behind
-//! the cursor only: what lies ahead is read when the cursor comes there. Once every disk is through, marks
-//! are cut: all disks' changed blocks are captured at one instant and queued before the mark's own frame, so
-//! that whoever holds everything up to a mark holds the source at that instant (E1, E2). Frames stay queued
-//! under their numbers until the relay has them (E6, E9). The source is asked with [`Source::select`] what to
-//! do and told what came of it; it does no IO and has no time of its own.
+//! A session begins with a synchronisation, block range by block range. What is written meanwhile behind the
+//! cursor is logged, in order and with its content; what lies ahead is read when the cursor comes there. The log
+//! is sent on as it grows. Once every disk is through, marks are cut: what the log still holds, of all disks, is
+//! queued before the mark's own frame, so that whoever holds everything up to a mark holds the source at that
+//! instant (E1, E2).
+//!
+//! When log and queue outgrow their bound, order is given up: what never left and what is written from then on
+//! is only marked in a bitmap ([`Mode::Marking`]). Once there is room again the marked blocks are read and sent
+//! while new writes are logged ([`Mode::CatchingUp`]); no mark is cut before that is through (E5, E10, E14).
+//!
+//! Frames stay queued under their numbers until the relay has them (E6, E9). The source is asked with
+//! [`Source::select`] what to do and told what came of it; it does no IO and has no time of its own.
 
 use crate::bitmap::Bitmap;
+use crate::changes::{Change, ChangeLog};
 use crate::disk::{BLOCK, Disk, Page};
 use crate::frame::{self, Body, Content, Frame};
 use crate::target::zero_hash;
@@ -22,6 +29,10 @@ pub const SYNC_STEP: u64 = 1024;
 /// Bytes of frames that one call carries, at most (unless one frame alone is longer): few enough to stay in a
 /// core's cache, for every machine on the way reads them once more.
 const BATCH: usize = 320 << 10;
+/// Bytes of logged writes that are sent on without waiting for a mark.
+const STREAM: usize = 1 << 20;
+/// Marked blocks that are read and queued together.
+const CATCH_UP: usize = 256;
 /// Marks of a later epoch begin here times (epoch - 1), so that no number is used twice in a session even
 /// when the agent has forgotten everything.
 const MARKS_PER_EPOCH: u64 = 1_000_000;
@@ -73,12 +84,23 @@ pub enum Acked {
     Lost,
 }
 
+/// How writes are tracked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// In order, with their content.
+    Logging,
+    /// Their places only: there was no room.
+    Marking,
+    /// In order again, while the marked blocks are being read and sent.
+    CatchingUp,
+}
+
 #[derive(Debug)]
 struct Track {
     disk: Disk,
     blocks: u64,
-    /// Written since the last cut, behind the cursor.
-    dirty: Bitmap,
+    /// Written behind the cursor, and not in the log: to be read and sent.
+    marked: Bitmap,
     /// Blocks the synchronisation has passed.
     cursor: u64,
     moved: u64,
@@ -99,10 +121,15 @@ struct Queued {
 pub struct Source {
     session: SessionId,
     epoch: u64,
-    mode: SyncMode,
+    sync: SyncMode,
+    /// Compress what is sent, where that pays.
+    pack: bool,
     disks: BTreeMap<DiskId, Track>,
+    mode: Mode,
+    log: ChangeLog,
     queue: VecDeque<Queued>,
     queued_bytes: usize,
+    /// Bytes of log and queue beyond which order is given up.
     cap: usize,
     next_seq: u64,
     acked: u64,
@@ -115,8 +142,8 @@ pub struct Source {
 }
 
 impl Source {
-    /// The source of `spec`, over these disks. Keeps at most about `cap` bytes of unsent blocks; beyond,
-    /// marks are left out and changes only tracked.
+    /// The source of `spec`, over these disks. Keeps at most about `cap` bytes of writes that the relay does not
+    /// have; beyond, it only marks what changes.
     ///
     /// # Errors
     /// When a disk is missing or has another size.
@@ -130,14 +157,17 @@ impl Source {
                 return Err(SourceError::Resized { disk: id, actual, stated: stated.size });
             }
             let blocks = disk.blocks();
-            let dirty = Bitmap::new(blocks);
-            tracks.insert(id, Track { disk, blocks, dirty, cursor: 0, moved: 0, queued: 0, done: false });
+            let marked = Bitmap::new(blocks);
+            tracks.insert(id, Track { disk, blocks, marked, cursor: 0, moved: 0, queued: 0, done: false });
         }
         Ok(Self {
             session: spec.session.clone(),
             epoch: spec.epoch,
-            mode: spec.sync,
+            sync: spec.sync,
+            pack: spec.compress,
             disks: tracks,
+            mode: Mode::Logging,
+            log: ChangeLog::default(),
             queue: VecDeque::new(),
             queued_bytes: 0,
             cap,
@@ -179,11 +209,44 @@ impl Source {
         self.marks > 0
     }
 
-    /// The guest has just written this block. Called before the write is acknowledged to anyone (E5).
-    pub fn wrote(&mut self, disk: &DiskId, block: u64) {
-        if let Some(track) = self.disks.get_mut(disk).filter(|t| t.done || block < t.cursor) {
-            track.dirty.set(block);
+    /// How writes are tracked now.
+    pub fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    /// The guest has just written this block. Called before the write is acknowledged to anyone (E5). True when
+    /// there is something to send before a mark is cut.
+    pub fn wrote(&mut self, disk: &DiskId, block: u64) -> bool {
+        self.track(disk, block);
+        self.synced() && self.queue.is_empty() && (self.worth_a_call() || self.mode == Mode::Marking)
+    }
+
+    fn track(&mut self, disk: &DiskId, block: u64) {
+        let Some(track) = self.disks.get_mut(disk).filter(|t| t.done || block < t.cursor) else { return };
+        match self.mode {
+            Mode::Marking => {
+                track.marked.set(block);
+            }
+            // It is read when its turn comes.
+            Mode::CatchingUp if track.marked.contains(block) => {}
+            Mode::CatchingUp | Mode::Logging => {
+                self.log.push(Change { disk: disk.clone(), block, page: track.disk.read(block) });
+                if self.log.bytes() + self.queued_bytes > self.cap {
+                    self.give_up_order();
+                }
+            }
         }
+    }
+
+    /// There is no room: from now on places are marked only.
+    fn give_up_order(&mut self) {
+        self.mode = Mode::Marking;
+        for (disk, block) in self.log.give_up() {
+            if let Some(track) = self.disks.get_mut(&disk) {
+                track.marked.set(block);
+            }
+        }
+        self.take_back();
     }
 
     /// What to do next.
@@ -196,14 +259,57 @@ impl Source {
                 return Action::Send(self.batch());
             }
             let Some((disk, track)) = self.disks.iter().find(|(_, t)| !t.done) else {
+                if self.catch_up() || self.stream() {
+                    continue;
+                }
                 return if self.marks == 0 { Action::FirstCut } else { Action::Idle };
             };
             let (disk, first) = (disk.clone(), track.cursor);
             let count = SYNC_STEP.min(track.blocks - first);
-            if self.mode == SyncMode::Checksum && count > 0 {
+            if self.sync == SyncMode::Checksum && count > 0 {
                 return Action::Hashes { disk, first, count };
             }
             self.step(&disk, count, |_, page| page.is_some());
+        }
+    }
+
+    /// Queues the next of the marked blocks as they are now; false when there are none.
+    fn catch_up(&mut self) -> bool {
+        if self.mode == Mode::Logging {
+            return false;
+        }
+        self.mode = Mode::CatchingUp;
+        let marked = self.disks.iter_mut().find(|(_, track)| !track.marked.is_empty());
+        let Some((disk, track)) = marked else {
+            self.mode = Mode::Logging;
+            return false;
+        };
+        let blocks: Vec<u64> = track.marked.iter().take(CATCH_UP).collect();
+        let read = |block| {
+            track.marked.clear(block);
+            (block, track.disk.read(block))
+        };
+        let (disk, pages) = (disk.clone(), blocks.into_iter().map(read).collect::<Vec<_>>());
+        self.enqueue_blocks(&disk, pages);
+        true
+    }
+
+    /// Queues what is logged, once it is worth a call; false when it is not.
+    fn stream(&mut self) -> bool {
+        let enough = self.worth_a_call();
+        if enough {
+            self.queue_log();
+        }
+        enough
+    }
+
+    fn worth_a_call(&self) -> bool {
+        self.log.bytes() >= STREAM.min(self.cap / 4).max(1)
+    }
+
+    fn queue_log(&mut self) {
+        for (disk, blocks) in self.log.drain() {
+            self.enqueue_blocks(&disk, blocks);
         }
     }
 
@@ -237,7 +343,7 @@ impl Source {
         }
     }
 
-    fn enqueue_blocks(&mut self, disk: &DiskId, blocks: Vec<(u64, Page)>) {
+    fn enqueue_blocks(&mut self, disk: &DiskId, blocks: impl IntoIterator<Item = (u64, Page)>) {
         for body in frame::pack(disk, blocks) {
             self.enqueue(body);
         }
@@ -279,7 +385,7 @@ impl Source {
             if !out.is_empty() && out.len() + queued.bytes > BATCH {
                 break;
             }
-            frame::encode(&queued.frame, &mut out);
+            frame::encode_as(&queued.frame, self.pack, &mut out);
             self.attempted = self.attempted.max(queued.frame.seq);
         }
         self.in_flight = true;
@@ -306,26 +412,21 @@ impl Source {
         self.in_flight = false;
     }
 
-    /// Cuts all disks at this instant: captures what changed and queues it with the mark. `None` before the
-    /// synchronisation is through; and, unless `last`, when too much waits already: then the changes
-    /// stay tracked, and what never left goes back to them. `last` also asks the target to compare
-    /// root hashes.
+    /// Cuts all disks at this instant: what was written before it is queued before the mark. `None` before the
+    /// synchronisation is through; and, unless `last`, while blocks are only marked, for what the target would
+    /// hold was never on the source. `last` is for a source that writes no more: what is marked is read at once,
+    /// and the target is asked to compare root hashes.
     pub fn cut(&mut self, kind: PointKind, now: VirtualMs, group: bool, last: bool) -> Option<Mark> {
         if !self.synced() {
             return None;
         }
-        let dirty: u64 = self.disks.values().map(|t| t.dirty.count()).sum();
-        if !last && !self.queue.is_empty() && self.queued_bytes + dirty as usize * BLOCK > self.cap {
-            self.merge_back();
+        if last {
+            while self.catch_up() {}
+        }
+        if self.mode != Mode::Logging {
             return None;
         }
-        let ids: Vec<DiskId> = self.disks.keys().cloned().collect();
-        for id in &ids {
-            let Some(track) = self.disks.get_mut(id) else { continue };
-            let frozen = track.dirty.freeze();
-            let blocks: Vec<_> = frozen.iter().map(|b| (b, track.disk.read(b))).collect();
-            self.enqueue_blocks(id, blocks);
-        }
+        self.queue_log();
         let compare = std::mem::take(&mut self.compare) || last;
         let roots = match compare {
             true => self.disks.iter().map(|(id, t)| (id.clone(), t.disk.root_hash())).collect(),
@@ -337,8 +438,8 @@ impl Source {
         Some(mark)
     }
 
-    /// Gives up frames that never left: their blocks count as changed again, their numbers are free (E6).
-    fn merge_back(&mut self) {
+    /// Takes frames back that never left: their blocks are marked, their numbers are free (E6).
+    fn take_back(&mut self) {
         while self.queue.back().is_some_and(|q| q.frame.seq > self.attempted) {
             if self.queue.back().is_some_and(|q| matches!(q.frame.body, Body::SyncDone { .. })) {
                 break;
@@ -350,7 +451,7 @@ impl Source {
                 Body::Data { disk, runs } => {
                     if let Some(track) = self.disks.get_mut(disk) {
                         for block in runs.iter().flat_map(|r| r.first..r.first + r.count()) {
-                            track.dirty.set(block);
+                            track.marked.set(block);
                         }
                     }
                 }
@@ -363,12 +464,14 @@ impl Source {
     /// Per disk, as seen from here (E19).
     pub fn progress(&self) -> Vec<DiskProgress> {
         let bytes = |blocks: u64| blocks * BLOCK as u64;
+        let logged = self.log.counts();
+        let logged = |id: &DiskId| logged.get(id).copied().unwrap_or(0);
         let progress = |(id, t): (&DiskId, &Track)| DiskProgress {
             disk: Some(id.clone()),
             sync_processed: bytes(t.cursor),
             sync_transferred: bytes(t.moved),
             synced: t.done,
-            at_source: bytes(t.dirty.count() + t.queued),
+            at_source: bytes(t.marked.count() + logged(id) + t.queued),
             ..DiskProgress::default()
         };
         self.disks.iter().map(progress).collect()

@@ -211,6 +211,10 @@ pub struct Machine {
     /// What its guest does all day.
     #[serde(default)]
     pub workload: Workload,
+    /// How much its agent keeps, in order, of what is written and not sent yet; beyond, it only marks what changes and
+    /// makes no recovery point until it has caught up. Default 64 MiB.
+    #[serde(default = "change_log")]
+    pub change_log: Spanned<Size>,
     /// The replication group it was protected in, if any (G1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Name>,
@@ -268,11 +272,15 @@ pub struct Policy {
     /// How long points are kept; default 24 h.
     #[serde(default = "day")]
     pub retention: Spanned<Period>,
+    /// Agents compress what they send, in either direction, where that pays; default no.
+    #[serde(default)]
+    pub compress: bool,
 }
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { app_consistent_every: hour(), crash_consistent_every: five_minutes(), retention: day() }
+        let (app_consistent_every, crash_consistent_every) = (hour(), five_minutes());
+        Self { app_consistent_every, crash_consistent_every, retention: day(), compress: false }
     }
 }
 
@@ -328,6 +336,9 @@ impl From<Side> for Site {
 
 fn host_memory() -> Spanned<Size> {
     Spanned::unplaced(Size::gib(64))
+}
+fn change_log() -> Spanned<Size> {
+    Spanned::unplaced(Size::mib(64))
 }
 fn machine_memory() -> Spanned<Size> {
     Spanned::unplaced(Size::gib(4))

@@ -49,6 +49,8 @@ pub struct Inventory {
     pub crash_consistent_every: Period,
     /// How long points are kept in Azure.
     pub retention: Period,
+    /// Agents compress what they send, where that pays.
+    pub compress: bool,
     /// Recovery plans.
     pub plans: Vec<Plan>,
 }
@@ -118,6 +120,8 @@ pub struct Machine {
     pub disks: Vec<Disk>,
     /// Writes of 4 KiB a minute on each disk.
     pub writes_per_minute: u32,
+    /// What its agent keeps of writes that are not sent yet.
+    pub change_log: Size,
     /// Replication group.
     pub group: Option<String>,
     /// How long after boot the agent registers.
@@ -189,6 +193,7 @@ impl From<&Estate> for Inventory {
             app_consistent_every: estate.policy.app_consistent_every.value,
             crash_consistent_every: estate.policy.crash_consistent_every.value,
             retention: estate.policy.retention.value,
+            compress: estate.policy.compress,
             plans: estate.plans.iter().map(plan).collect(),
         }
     }
@@ -285,6 +290,7 @@ fn machine(m: &super::estate::Machine, host: &str, store: &str) -> Machine {
         datastore: text(m.datastore.as_ref(), store),
         disks,
         writes_per_minute: m.workload.writes_per_minute,
+        change_log: m.change_log.value,
         group: m.group.as_ref().map(|g| g.value.clone()),
         registration_delay: m.registration_delay.as_ref().map_or(Period::minutes(6), |p| p.value),
     }

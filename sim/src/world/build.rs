@@ -78,6 +78,7 @@ impl Born {
             registration_delay: Some(self.machine.registration_delay.duration()),
             boot_time: Duration::from_secs(40),
             workload: Workload { writes_per_minute: self.machine.writes_per_minute, ..Workload::default() },
+            change_log: self.machine.change_log.0 as usize,
             copy,
         }
     }
@@ -205,6 +206,7 @@ pub(super) fn product(inventory: &Inventory) -> Config {
     config.knobs.forward.app_interval_s = inventory.app_consistent_every.duration().as_secs();
     config.knobs.forward.crash_interval_s = inventory.crash_consistent_every.duration().as_secs();
     config.knobs.forward.retention_s = inventory.retention.duration().as_secs();
+    config.knobs.compress = inventory.compress;
     config
 }
 

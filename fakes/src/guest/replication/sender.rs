@@ -2,7 +2,7 @@
 
 use super::link::{Link, Remedy, remedy};
 use super::{Replicator, Run, State};
-use failback_replication::source::{Acked, Action};
+use failback_replication::source::{Acked, Action, Source};
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{PointKind, What};
 use failback_wire::node::Ctx;
@@ -148,9 +148,10 @@ impl Seat {
 
     /// One step of the source.
     async fn step(&self) -> Step {
-        let Some((action, wake)) = self.with_run(|run| (run.source.select(), run.wake.clone())) else {
-            return Step::End;
-        };
+        let Some(me) = self.me.upgrade() else { return Step::End };
+        let select = |run: &mut Run| (me.track(run, Source::select), run.wake.clone());
+        let Some((action, wake)) = self.with_run(select) else { return Step::End };
+        drop(me);
         match action {
             Action::Idle => {
                 wake.notified().await;

@@ -7,15 +7,17 @@ fn pages_are_joined_whatever_memory_they_lie_in() {
     let block = |fill: u8| [fill; BLOCK];
     let message = Bytes::from([block(1), block(2), block(3), block(0), block(5)].concat());
     let pages: Vec<Page> = Page::all_of(&message).collect();
+    let short = Page::all_of(&message.slice(..BLOCK)).next().unwrap();
     let apart = [Page::new(&block(7)), Page::new(&block(8))];
     let bytes = |pages: &[Page]| pages.iter().flat_map(|page| page.bytes().to_vec()).collect::<Vec<u8>>();
     let shared = |pages: &[Page]| message.as_ptr_range().contains(&Page::joined(pages).as_ptr());
-    let table: [(&[Page], bool); 7] = [
+    let table: [(&[Page], bool); 8] = [
         (&pages[..3], true),
         (&pages[1..3], true),
         (&pages[4..], true),
         (&pages, false), // zeros lie elsewhere
         (&[pages[1].clone(), pages[0].clone()], false),
+        (&[short, pages[1].clone()], false), // of the same memory, but only a part of it
         (&apart, false),
         (&[pages[0].clone(), apart[0].clone()], false),
     ];

@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::prelude::*;
+use rand::{Rng, SeedableRng};
 
 fn page(fill: u8) -> Page {
     let mut bytes = [0; BLOCK];
@@ -40,11 +41,11 @@ fn any_frame() -> impl Strategy<Value = Frame> {
 
 proptest! {
     #[test]
-    fn round_trip(frames in prop::collection::vec(any_frame(), 1..4)) {
+    fn round_trip(frames in prop::collection::vec((any_frame(), any::<bool>()), 1..4)) {
         let mut bytes = Vec::new();
-        frames.iter().for_each(|f| encode(f, &mut bytes));
+        frames.iter().for_each(|(f, pack)| encode_as(f, *pack, &mut bytes));
         let mut rest = Bytes::from(bytes);
-        for frame in &frames {
+        for (frame, _) in &frames {
             let head = inspect(&rest).unwrap();
             let (decoded, len) = decode(&rest).unwrap();
             prop_assert_eq!(&decoded, frame);
@@ -61,11 +62,12 @@ proptest! {
     #[test]
     fn any_change_and_any_cut_is_noticed(
         frame in any_frame(),
+        pack in any::<bool>(),
         at in any::<prop::sample::Index>(),
         flip in 1u8..,
     ) {
         let mut bytes = Vec::new();
-        encode(&frame, &mut bytes);
+        encode_as(&frame, pack, &mut bytes);
         let at = at.index(bytes.len());
         prop_assert!(decode(&Bytes::copy_from_slice(&bytes[..at])).is_err());
         bytes[at] ^= flip;
@@ -100,7 +102,7 @@ proptest! {
         if let Ok((frame, _)) = decode(&Bytes::copy_from_slice(&bytes)) {
             let mut again = Vec::new();
             encode(&frame, &mut again);
-            prop_assert_eq!(&again, &bytes);
+            prop_assert_eq!(decode(&again.into()).unwrap().0, frame);
         }
         inspect(&bytes).ok();
     }
@@ -136,4 +138,40 @@ fn neighbours_travel_in_one_run_and_zeros_carry_no_bytes() {
         Body::Data { disk: DiskId::new("d"), runs: vec![Run { first: 0, content: Content::Zero(9999) }] };
     encode(&Frame { session, epoch: 1, seq: 1, body: zeros }, &mut small);
     assert!(small.len() < 100);
+}
+
+#[test]
+fn what_can_be_packed_travels_small_and_noise_does_not() {
+    let frame = |page: Page| {
+        let runs = vec![Run { first: 3, content: Content::Pages(vec![page; 16]) }];
+        let body = Body::Data { disk: DiskId::new("d"), runs };
+        Frame { session: SessionId::new("s"), epoch: 1, seq: 1, body }
+    };
+    let mut noise = [0; BLOCK];
+    rand_chacha::ChaCha8Rng::seed_from_u64(1).fill_bytes(&mut noise);
+    for (page, small) in [(page(9), true), (Page::new(&noise), false)] {
+        let (mut raw, mut packed) = (Vec::new(), Vec::new());
+        encode(&frame(page.clone()), &mut raw);
+        encode_as(&frame(page.clone()), true, &mut packed);
+        assert_eq!(packed.len() < raw.len() / 4, small);
+        assert!(packed.len() <= raw.len());
+        assert_eq!(decode(&packed.into()).unwrap().0, frame(page));
+    }
+}
+
+#[test]
+fn a_packed_run_that_claims_to_be_huge_is_refused_unread() {
+    let body = Body::Data {
+        disk: DiskId::new("d"),
+        runs: vec![Run { first: 0, content: Content::Pages(vec![page(1)]) }],
+    };
+    let mut bytes = Vec::new();
+    encode_as(&Frame { session: SessionId::new("s"), epoch: 1, seq: 1, body }, true, &mut bytes);
+    let head = u32::from_le_bytes(*bytes[8..].first_chunk().unwrap()) as usize;
+    // The count lies before kind, checksum, hash and packed length.
+    let at = head - 4 - 16 - 4 - 1 - 4;
+    bytes[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+    let digest = xxh3_128(&bytes[..head]).to_le_bytes();
+    bytes[head..head + DIGEST].copy_from_slice(&digest);
+    assert!(matches!(decode(&bytes.into()), Err(FrameError::TooLong(_))));
 }

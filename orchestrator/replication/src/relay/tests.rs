@@ -1,7 +1,7 @@
 //! What the relay takes, refuses and passes on.
 
 use super::*;
-use crate::frame::{Body, Frame, encode};
+use crate::frame::{Body, Content, Frame, Run, encode};
 use failback_wire::event::{Mark, PointKind};
 use failback_wire::ids::SessionId;
 use failback_wire::proto::session::{Direction, SyncMode};
@@ -19,6 +19,7 @@ fn spec(epoch: u64) -> SessionSpec {
         crash_interval_s: 300,
         app_interval_s: 0,
         retention_s: 86_400,
+        compress: false,
         group: None,
     }
 }
@@ -45,6 +46,16 @@ fn frames_are_taken_once_and_in_turn() {
     assert_eq!(relay.next().unwrap(), marks(1, 4..=4));
     assert_eq!(relay.bytes(), marks(1, 4..=4).len() as u64);
     assert_eq!(relay.view().last_mark, Some(VirtualMs(4)));
+}
+
+#[test]
+fn copies_cut_short_in_the_same_memory_are_passed_on_whole() {
+    let mut relay = Relay::new(spec(1));
+    let body = marks(1, 1..=3);
+    let two = marks(1, 1..=2).len();
+    relay.accept(&body.slice(..two), u64::MAX).unwrap();
+    relay.accept(&body, u64::MAX).unwrap();
+    assert_eq!(relay.next().unwrap(), body);
 }
 
 #[test]
@@ -79,6 +90,18 @@ fn a_target_that_forgot_asks_for_a_resynchronisation() {
     let refused = relay.accept(&marks(1, 5..=5), u64::MAX);
     assert!(matches!(refused, Err(RelayError::ResyncRequired(_))));
     assert!(relay.drained());
+}
+
+#[test]
+fn marks_do_not_count_as_data() {
+    let mut relay = Relay::new(spec(1));
+    let mut data = Vec::new();
+    let body = Body::Data { disk: DiskId::new("d"), runs: vec![Run { first: 0, content: Content::Zero(1) }] };
+    encode(&Frame { session: SessionId::new("s"), epoch: 1, seq: 1, body }, &mut data);
+    let body = Bytes::from([data.clone(), marks(1, 2..=2).to_vec()].concat());
+    relay.accept(&body, u64::MAX).unwrap();
+    assert_eq!(relay.data_in(body.len()), data.len() as u64);
+    assert_eq!(relay.data_in(data.len() - 1), 0);
 }
 
 #[test]

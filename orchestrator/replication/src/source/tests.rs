@@ -22,6 +22,7 @@ fn spec(blocks: u64, epoch: u64) -> SessionSpec {
         crash_interval_s: 300,
         app_interval_s: 0,
         retention_s: 86_400,
+        compress: false,
         group: None,
     }
 }
@@ -77,24 +78,101 @@ fn marks_of_later_epochs_have_other_numbers() {
     assert_eq!(second.cut(PointKind::Crash, VirtualMs(1), false, false), Some(Mark(1_000_002)));
 }
 
-#[test]
-fn beyond_the_cap_marks_are_left_out_and_nothing_is_forgotten() {
-    let (disks, id) = (disks(64), DiskId::new("d"));
-    let mut source = ready(&disks, 1, 10 * BLOCK);
-    for block in 0..8 {
-        disks[&id].write(block, Page::new(&[7; BLOCK]));
-        source.wrote(&id, block);
+fn write(
+    disks: &BTreeMap<DiskId, Disk>,
+    source: &mut Source,
+    blocks: std::ops::Range<u64>,
+    fill: u8,
+) -> bool {
+    let id = DiskId::new("d");
+    let mut worth = false;
+    for block in blocks {
+        disks[&id].write(block, Page::new(&[fill; BLOCK]));
+        worth = source.wrote(&id, block);
     }
-    assert!(source.cut(PointKind::Crash, VirtualMs(1), false, false).is_some());
-    (8..16).for_each(|block| source.wrote(&id, block));
-    assert_eq!(source.cut(PointKind::Crash, VirtualMs(2), false, false), None);
-    assert_eq!(source.progress()[0].at_source, 16 * 4096);
-    assert!(source.drained(), "what never left went back to the map");
-    assert!(
-        source.cut(PointKind::Crash, VirtualMs(3), false, false).is_some(),
-        "an empty queue takes any mark"
-    );
-    assert_eq!(source.progress()[0].at_source, 16 * 4096);
+    worth
+}
+
+fn cut(source: &mut Source) -> Option<Mark> {
+    source.cut(PointKind::Crash, VirtualMs(1), false, false)
+}
+
+/// Sends everything there is; says what the frames hold, block by block, in order.
+fn send_all(source: &mut Source) -> Vec<(u64, u8)> {
+    let mut sent = Vec::new();
+    while let Action::Send(bytes) = source.select() {
+        let mut rest = bytes::Bytes::from(bytes);
+        let mut received = 0;
+        while !rest.is_empty() {
+            let (frame, len) = frame::decode(&rest).unwrap();
+            if let Body::Data { runs, .. } = &frame.body {
+                let blocks = runs.iter().flat_map(|run| run.blocks().collect::<Vec<_>>());
+                sent.extend(blocks.map(|(block, page)| (block, page.bytes()[0])));
+            }
+            (received, rest) = (frame.seq, rest.slice(len..));
+        }
+        assert_eq!(source.on_ack(Ack { received, applied: 0 }), Acked::Progress);
+    }
+    sent
+}
+
+#[test]
+fn a_block_written_after_the_cut_is_sent_as_it_was_at_the_cut() {
+    let disks = disks(64);
+    let mut source = ready(&disks, 1, 1 << 20);
+    write(&disks, &mut source, 3..5, 1);
+    write(&disks, &mut source, 3..4, 2);
+    assert!(cut(&mut source).is_some());
+    write(&disks, &mut source, 3..5, 9);
+    assert_eq!(send_all(&mut source), [(3, 2), (4, 1)], "the last write before the mark, once");
+}
+
+#[test]
+fn beyond_the_cap_places_are_marked_and_no_mark_is_cut_until_all_is_caught_up() {
+    let disks = disks(600);
+    let mut source = ready(&disks, 1, 10 * BLOCK);
+    assert!(!write(&disks, &mut source, 0..2, 1), "two writes are not worth a call");
+    assert!(cut(&mut source).is_some());
+    assert!(!write(&disks, &mut source, 100..101, 1), "the mark is on its way first");
+    assert_eq!(source.mode(), Mode::Logging);
+    write(&disks, &mut source, 100..400, 1);
+    assert_eq!(source.mode(), Mode::Marking);
+    assert!(source.drained(), "what never left went back to the map, the mark with it");
+    assert_eq!(source.progress()[0].at_source, 302 * 4096);
+    assert_eq!(cut(&mut source), None);
+    assert!(write(&disks, &mut source, 0..1, 2), "there is something to read and send");
+    // The first blocks are read; what is written behind them is logged, what lies ahead is read later.
+    assert!(matches!(source.select(), Action::Send(_)));
+    assert_eq!(source.mode(), Mode::CatchingUp);
+    source.on_failure();
+    assert_eq!(cut(&mut source), None);
+    write(&disks, &mut source, 399..400, 3);
+    let sent = send_all(&mut source);
+    assert_eq!(source.mode(), Mode::Logging);
+    let last: BTreeMap<u64, u8> = sent.into_iter().collect();
+    let held = (0..600).filter_map(|block| Some((block, disks[&DiskId::new("d")].read(block).bytes()[0])));
+    assert_eq!(last, held.filter(|(_, byte)| *byte != 0).collect());
+    assert!(cut(&mut source).is_some());
+}
+
+#[test]
+fn the_last_mark_takes_along_what_is_only_marked() {
+    let disks = disks(600);
+    let mut source = ready(&disks, 1, 10 * BLOCK);
+    write(&disks, &mut source, 0..300, 1);
+    assert_eq!(source.mode(), Mode::Marking);
+    assert!(source.cut(PointKind::Crash, VirtualMs(1), false, true).is_some());
+    assert_eq!(send_all(&mut source).len(), 300);
+}
+
+#[test]
+fn a_long_log_is_sent_on_before_a_mark_is_due() {
+    let disks = disks(600);
+    let mut source = ready(&disks, 1, 1 << 30);
+    assert!(!write(&disks, &mut source, 0..200, 1));
+    assert_eq!(send_all(&mut source), []);
+    assert!(write(&disks, &mut source, 200..300, 1));
+    assert_eq!(send_all(&mut source).len(), 300);
 }
 
 #[test]

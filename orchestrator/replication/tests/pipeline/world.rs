@@ -118,6 +118,7 @@ impl World {
             crash_interval_s: 300,
             app_interval_s: 3600,
             retention_s: 86_400,
+            compress: sync == SyncMode::Full,
             group: None,
         };
         let mut world = Self {

@@ -54,6 +54,7 @@ pub(in crate::workflow) fn plan(
         crash_interval_s: policy.crash_interval_s,
         app_interval_s: policy.app_interval_s,
         retention_s: policy.retention_s,
+        compress: c.services.config.knobs.compress,
         group: c.item.group.clone(),
     }
 }

@@ -89,6 +89,9 @@ pub struct SessionSpec {
     pub app_interval_s: u64,
     /// How long points are kept, in seconds (86 400 on the way home).
     pub retention_s: u64,
+    /// Blocks are compressed on their way, where that pays (E17).
+    #[serde(default)]
+    pub compress: bool,
     /// The replication group, if any.
     pub group: Option<GroupName>,
 }
