@@ -1,10 +1,12 @@
 //! The replication engine: virtual disks, change tracking, frames, resynchronisation, recovery points and
-//! rollback, as pure state machines. IO belongs to whoever hosts it.
+//! rollback, as pure state machines. IO belongs to whoever hosts it; `image` alone meets files.
 
 pub mod bitmap;
 pub mod changes;
 pub mod disk;
 pub mod frame;
+#[cfg(unix)]
+pub mod image;
 pub mod journal;
 mod packing;
 pub mod relay;

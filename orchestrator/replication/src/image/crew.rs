@@ -1,0 +1,109 @@
+//! A few threads that share a list of work.
+
+use super::CHUNK;
+use super::error::Error;
+use super::plan::Work;
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+/// What one thread reads into.
+#[derive(Debug)]
+pub(super) struct Buffers {
+    pub(super) source: Vec<u8>,
+    pub(super) destination: Vec<u8>,
+}
+
+impl Buffers {
+    fn new() -> Self {
+        Self { source: vec![0; CHUNK as usize], destination: vec![0; CHUNK as usize] }
+    }
+}
+
+/// How many threads work.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Crew {
+    threads: usize,
+}
+
+type Act<'a, R> = &'a (dyn Fn(&Work, &mut Buffers) -> Result<R, Error> + Sync);
+
+struct Shared<'a, R> {
+    works: &'a [Work],
+    act: Act<'a, R>,
+    next: AtomicUsize,
+    /// Bytes of work behind us.
+    done: AtomicU64,
+    halt: AtomicBool,
+}
+
+impl Crew {
+    /// At least one thread, the caller's own.
+    pub(super) fn new(threads: usize) -> Self {
+        Self { threads: threads.max(1) }
+    }
+    /// Does all of the work, whoever comes first; answers the results in the order of the work. `tick` is told
+    /// on the caller's thread how many bytes are done, and may end it.
+    ///
+    /// # Errors
+    /// The first one ends the work; [`Error::Stopped`] when `tick` did.
+    pub(super) fn each<R: Send>(
+        self,
+        works: &[Work],
+        act: Act<'_, R>,
+        tick: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Vec<R>, Error> {
+        let (next, done, halt) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicBool::new(false));
+        let shared = Shared { works, act, next, done, halt };
+        let helpers = self.threads.min(works.len()).saturating_sub(1);
+        let mut results = if helpers == 0 { shared.work(tick)? } else { shared.together(helpers, tick)? };
+        results.sort_unstable_by_key(|(at, _)| *at);
+        Ok(results.into_iter().map(|(_, result)| result).collect())
+    }
+}
+
+impl<R: Send> Shared<'_, R> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "real files, and each range is one thread's; nothing is simulated"
+    )]
+    fn together(
+        &self,
+        helpers: usize,
+        tick: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Vec<(usize, R)>, Error> {
+        std::thread::scope(|scope| {
+            let helpers: Vec<_> =
+                (0..helpers).map(|_| scope.spawn(|| self.work(&mut |_| ControlFlow::Continue(())))).collect();
+            let mut outcome = self.work(tick);
+            for helper in helpers {
+                let theirs = helper.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                outcome = match (outcome, theirs) {
+                    (Ok(mut results), Ok(more)) => {
+                        results.extend(more);
+                        Ok(results)
+                    }
+                    (Err(error), Ok(_) | Err(_)) | (Ok(_), Err(error)) => Err(error),
+                };
+            }
+            outcome
+        })
+    }
+    fn work(&self, tick: &mut dyn FnMut(u64) -> ControlFlow<()>) -> Result<Vec<(usize, R)>, Error> {
+        let (mut buffers, mut results) = (Buffers::new(), Vec::new());
+        while !self.halt.load(Ordering::Relaxed) {
+            let at = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(work) = self.works.get(at) else { break };
+            let result =
+                (self.act)(work, &mut buffers).inspect_err(|_| self.halt.store(true, Ordering::Relaxed));
+            results.push((at, result?));
+            let range = work.range();
+            let bytes = range.end - range.start;
+            let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
+            if tick(done).is_break() {
+                self.halt.store(true, Ordering::Relaxed);
+                return Err(Error::Stopped);
+            }
+        }
+        Ok(results)
+    }
+}

@@ -1,0 +1,90 @@
+//! Where an image holds data, and where it is a hole; how a hole is made.
+
+use super::file::Image;
+use crate::disk::BLOCK;
+use rustix::fs::{SeekFrom, seek};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+
+/// The next range at or behind `from` that may hold data, on block boundaries (the end of the image aside);
+/// `None` when only a hole follows. Where the system knows no holes, all is data.
+pub(super) fn next_data(file: &File, from: u64, size: u64) -> io::Result<Option<Range<u64>>> {
+    if from >= size {
+        return Ok(None);
+    }
+    let start = match seek(file, SeekFrom::Data(from)) {
+        Ok(at) => at,
+        Err(Errno::NXIO) => return Ok(None),
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(Some(from..size)),
+        Err(error) => return Err(error.into()),
+    };
+    let end = match seek(file, SeekFrom::Hole(start)) {
+        Ok(at) => at,
+        // Cut off behind our back: reading will tell.
+        Err(Errno::NXIO) => size,
+        Err(error) => return Err(error.into()),
+    };
+    let block = BLOCK as u64;
+    let start = (start / block * block).max(from);
+    let end = end.next_multiple_of(block).min(size);
+    Ok((start < end).then_some(start..end))
+}
+
+/// Makes a range read as zeros, as a hole where the file system can; answers how many bytes were not one before.
+pub(super) fn clear(file: &File, range: Range<u64>) -> io::Result<u64> {
+    let (mut at, mut cleared) = (range.start, 0);
+    while let Some(data) = next_data(file, at, range.end)? {
+        punch(file, &data)?;
+        cleared += data.end - data.start;
+        at = data.end;
+    }
+    Ok(cleared)
+}
+
+fn punch(file: &File, range: &Range<u64>) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        match fallocate(file, flags, range.start, range.end - range.start) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+            other => return other.map_err(Into::into),
+        }
+    }
+    write_zeros(file, range)
+}
+
+fn write_zeros(file: &File, range: &Range<u64>) -> io::Result<()> {
+    use std::os::unix::fs::FileExt as _;
+    let mut at = range.start;
+    while at < range.end {
+        let len = (range.end - at).min(ZEROS.len() as u64);
+        file.write_all_at(&ZEROS[..len as usize], at)?;
+        at += len;
+    }
+    Ok(())
+}
+
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+
+/// True when all bytes are zero. Data gives itself away early.
+pub(super) fn is_zero(bytes: &[u8]) -> bool {
+    bytes.chunks(ZEROS.len()).all(|chunk| *chunk == ZEROS[..chunk.len()])
+}
+
+/// What an image allocates: how many extents, and how many bytes they hold.
+///
+/// # Errors
+/// When the image cannot be read or is no raw image.
+pub fn allocated(path: &std::path::Path) -> Result<(u64, u64, u64), super::Error> {
+    let image = Image::open(path, true)?;
+    let (mut at, mut extents, mut bytes) = (0, 0, 0);
+    while let Some(data) = image.next_data(at)? {
+        extents += 1;
+        bytes += data.end - data.start;
+        at = data.end;
+    }
+    Ok((image.size, extents, bytes))
+}
