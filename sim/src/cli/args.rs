@@ -29,7 +29,8 @@ Examples:
   failback-lab run --check --wire http1              run everything twice over HTTP/1.1, compare hashes
   failback-lab run --junit out.xml --events out.jsonl
   failback-lab check                                 read every file, report every mistake
-  failback-lab explain 95226                         what an error code means and what to do";
+  failback-lab explain 95226                         what an error code means and what to do
+  failback-lab disk sync a.img b.img                 make one disk image equal to another";
 
 /// A lab for failing back from Azure to VMware: the real orchestrator and replication engine against
 /// simulated data centres, in virtual time.
@@ -65,6 +66,9 @@ after
     Schema(SchemaArgs),
     /// Explain an error code: what it means, what may have caused it, what to do.
     Explain(ExplainArgs),
+    /// Sync, compare and map real disk images with the replication engine.
+    #[cfg(unix)]
+    Disk(super::disk::args::DiskArgs),
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,8 @@
 //! The command line.
 
 mod args;
+#[cfg(unix)]
+mod disk;
 mod explain;
 mod inspect;
 mod output;
@@ -26,6 +28,8 @@ pub fn main() -> ExitCode {
         Command::Check(args) => inspect::check(&args, &mut out),
         Command::Schema(args) => inspect::schema(args.what, &mut out),
         Command::Explain(args) => explain::explain(&args.code, &mut out),
+        #[cfg(unix)]
+        Command::Disk(args) => disk::disk(&args, &mut out),
     };
     ExitCode::from(exit.worst(out.exit()).code())
 }

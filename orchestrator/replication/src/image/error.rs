@@ -117,6 +117,18 @@ pub enum Refusal {
         /// The size of the image.
         size: u64,
     },
+    /// Only images of one size can be mapped (E21).
+    #[error("{} has {size} bytes, {} has {theirs}", path.display(), other.display())]
+    Sizes {
+        /// The base.
+        path: PathBuf,
+        /// Its size in bytes.
+        size: u64,
+        /// The image.
+        other: PathBuf,
+        /// Its size in bytes.
+        theirs: u64,
+    },
     /// The image is not, or no longer, the one the map was made of (E7).
     #[error("{} is not as it was when the map was made", .0.display())]
     MapStale(PathBuf),
@@ -150,7 +162,9 @@ impl Refusal {
             }
             Self::Unfinished(_) | Self::NoBase(_) => "sync with --checksum instead".to_owned(),
             Self::BadMap { .. } => "make it again with `disk map`, or sync with --checksum".to_owned(),
-            Self::MapSize { .. } => "a resized disk needs --full or --checksum".to_owned(),
+            Self::MapSize { .. } | Self::Sizes { .. } => {
+                "a resized disk needs --full or --checksum".to_owned()
+            }
             Self::MapStale(_) => {
                 "make the map again, or sync with --checksum; --force trusts the map all the same".to_owned()
             }

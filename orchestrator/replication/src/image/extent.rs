@@ -1,5 +1,6 @@
 //! Where an image holds data, and where it is a hole; how a hole is made.
 
+use super::error::Error;
 use super::file::Image;
 use crate::disk::BLOCK;
 use rustix::fs::{SeekFrom, seek};
@@ -7,6 +8,7 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::path::Path;
 
 /// The next range at or behind `from` that may hold data, on block boundaries (the end of the image aside);
 /// `None` when only a hole follows. Where the system knows no holes, all is data.
@@ -74,17 +76,28 @@ pub(super) fn is_zero(bytes: &[u8]) -> bool {
     bytes.chunks(ZEROS.len()).all(|chunk| *chunk == ZEROS[..chunk.len()])
 }
 
-/// What an image allocates: how many extents, and how many bytes they hold.
+/// What an image allocates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allocation {
+    /// The image's size in bytes.
+    pub size: u64,
+    /// How many extents hold data.
+    pub extents: u64,
+    /// How many bytes they have.
+    pub bytes: u64,
+}
+
+/// What an image allocates; a file system that knows no holes allocates everything.
 ///
 /// # Errors
 /// When the image cannot be read or is no raw image.
-pub fn allocated(path: &std::path::Path) -> Result<(u64, u64, u64), super::Error> {
+pub fn allocated(path: &Path) -> Result<Allocation, Error> {
     let image = Image::open(path, true)?;
-    let (mut at, mut extents, mut bytes) = (0, 0, 0);
-    while let Some(data) = image.next_data(at)? {
-        extents += 1;
-        bytes += data.end - data.start;
+    let (mut at, mut sum) = (0, Allocation { size: image.size, extents: 0, bytes: 0 });
+    while let Some(data) = next_data(&image.file, at, image.size).map_err(Error::io("read", path))? {
+        sum.extents += 1;
+        sum.bytes += data.end - data.start;
         at = data.end;
     }
-    Ok((image.size, extents, bytes))
+    Ok(sum)
 }

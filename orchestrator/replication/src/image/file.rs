@@ -65,6 +65,8 @@ pub(super) struct Image {
     pub(super) size: u64,
     /// As it was when it was opened.
     pub(super) identity: Identity,
+    /// As much is allocated as the size says: there is no use in looking for holes, which is not free.
+    dense: bool,
 }
 
 impl Image {
@@ -116,8 +118,9 @@ impl Image {
     fn of(path: &Path, mut file: File) -> Result<Self, Error> {
         let fail = Error::io("read", path);
         let size = file.seek(SeekFrom::End(0)).map_err(&fail)?;
-        let identity = Identity::of(&file.metadata().map_err(&fail)?, size);
-        let image = Self { path: path.to_path_buf(), file, size, identity };
+        let meta = file.metadata().map_err(&fail)?;
+        let (identity, dense) = (Identity::of(&meta, size), meta.blocks() * 512 >= size);
+        let image = Self { path: path.to_path_buf(), file, size, identity, dense };
         let mut begin = vec![0; size.min(format::PROBE as u64) as usize];
         image.read(&mut begin, 0)?;
         match format::other_than_raw(&begin) {
@@ -131,6 +134,9 @@ impl Image {
     }
     /// The next range at or behind `from` that may hold data.
     pub(super) fn next_data(&self, from: u64) -> Result<Option<Range<u64>>, Error> {
+        if self.dense {
+            return Ok((from < self.size).then_some(from..self.size));
+        }
         extent::next_data(&self.file, from, self.size).map_err(Error::io("read", &self.path))
     }
     /// What it is now.

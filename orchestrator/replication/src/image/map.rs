@@ -191,7 +191,9 @@ pub fn compare(base: &Path, image: &Path, options: &Options, watch: Watch<'_>) -
     let (base, image) = (Image::open(base, true)?, Image::open(image, true)?);
     let size = image.size;
     if base.size != size {
-        return Err(Refusal::MapSize { path: base.path, mapped: base.size, size }.into());
+        return Err(
+            Refusal::Sizes { path: base.path, size: base.size, other: image.path, theirs: size }.into()
+        );
     }
     let begun = Step::Begun { what: "map", why: "comparing both images", total: size, resumed: 0 };
     if watch(begun).is_break() {

@@ -22,7 +22,7 @@ mod sync;
 mod verify;
 
 pub use error::{Error, Refusal};
-pub use extent::allocated;
+pub use extent::{Allocation, allocated};
 pub use file::Identity;
 pub use sync::{Mode, Report, sync};
 pub use verify::{Difference, root_hash, verify};
