@@ -202,8 +202,14 @@ fn refusals_are_2_and_touch_nothing() {
     refused(&["sync", "a.img", "link.img", "--force"], "link.img is the source itself");
     refused(&["sync", "a.img", "."], ". is a folder, not a disk image");
     refused(&["sync", "/dev/zero", "b.img", "--force"], "/dev/zero is a character device, not a disk image");
-    refused(&["sync", "a.img", "b.vmdk"], "b.vmdk is a VMDK image; only raw images are read and written");
-    refused(&["sync", "b.vmdk", "b.img"], "b.vmdk is a VMDK image; only raw images are read and written");
+    refused(
+        &["sync", "a.img", "b.vmdk"],
+        "b.vmdk is a VMDK image; raw images are read and written, qcow2 is only read",
+    );
+    refused(
+        &["sync", "b.vmdk", "b.img"],
+        "b.vmdk is a VMDK image; raw images are read and written, qcow2 is only read",
+    );
     refused(&["sync", "a.img", "small.img", "--map", "a.img"], "a.img: this is no change map");
     refused(
         &["sync", "a.img", "b.img", "--map", "m", "--full"],

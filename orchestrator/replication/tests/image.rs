@@ -5,6 +5,9 @@
 #[path = "image/files.rs"]
 mod files;
 #[cfg(test)]
+#[path = "image/qcow2.rs"]
+mod qcow2;
+#[cfg(test)]
 #[path = "image/refusals.rs"]
 mod refusals;
 

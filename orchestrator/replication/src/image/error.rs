@@ -82,13 +82,21 @@ pub enum Refusal {
         /// What it is.
         what: &'static str,
     },
-    /// Not a raw image.
-    #[error("{} is a {format} image; only raw images are read and written", path.display())]
+    /// In a format that is not read, or not written.
+    #[error("{} is a {format} image; raw images are read and written, qcow2 is only read", path.display())]
     Format {
         /// The image.
         path: PathBuf,
         /// Its format.
         format: &'static str,
+    },
+    /// A qcow2 image that cannot be read by itself.
+    #[error("{} {why}", path.display())]
+    Qcow2 {
+        /// The image.
+        path: PathBuf,
+        /// What is the matter with it.
+        why: &'static str,
     },
     /// The source is the destination of a sync that did not end.
     #[error("{} is an unfinished copy: a sync to it did not end", .0.display())]
@@ -150,7 +158,10 @@ impl Refusal {
             }
             Self::Device(_) => "if its content may be lost, say --force".to_owned(),
             Self::NotADisk { .. } => "name a raw image in a regular file, or a block device".to_owned(),
-            Self::Format { path, .. } => {
+            Self::Format { path, format } if format.starts_with("VMDK descriptor") => {
+                format!("name the file beside it that it describes, like {}", flat(path).display())
+            }
+            Self::Format { path, .. } | Self::Qcow2 { path, .. } => {
                 format!("convert it first: qemu-img convert -O raw {0} {0}.raw", path.display())
             }
             Self::SourceUnfinished(path) => {
@@ -171,4 +182,11 @@ impl Refusal {
             Self::WouldOverwrite(_) => "name another file for the map, or remove that one".to_owned(),
         }
     }
+}
+
+/// What the data of a VMDK descriptor is usually called.
+fn flat(descriptor: &Path) -> PathBuf {
+    let mut name = descriptor.file_stem().unwrap_or_default().to_owned();
+    name.push("-flat.vmdk");
+    descriptor.with_file_name(name)
 }

@@ -94,7 +94,7 @@ pub struct Allocation {
 pub fn allocated(path: &Path) -> Result<Allocation, Error> {
     let image = Image::open(path, true)?;
     let (mut at, mut sum) = (0, Allocation { size: image.size, extents: 0, bytes: 0 });
-    while let Some(data) = next_data(&image.file, at, image.size).map_err(Error::io("read", path))? {
+    while let Some(data) = image.next_allocated(at)? {
         sum.extents += 1;
         sum.bytes += data.end - data.start;
         at = data.end;

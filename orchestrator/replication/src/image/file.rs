@@ -2,7 +2,9 @@
 
 use super::digest::Fields;
 use super::error::{Error, Refusal};
+use super::qcow2::{self, Qcow2};
 use super::{extent, format};
+use crate::disk::BLOCK;
 use std::fs::{File, FileType, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Seek as _, SeekFrom};
 use std::ops::Range;
@@ -56,13 +58,15 @@ impl Identity {
     }
 }
 
-/// An open raw image.
+/// An open image.
 #[derive(Debug)]
 pub(super) struct Image {
     pub(super) path: PathBuf,
     pub(super) file: File,
-    /// In bytes.
+    /// Of the disk, in bytes.
     pub(super) size: u64,
+    /// How the file holds the disk; `None`: as it is.
+    qcow2: Option<Qcow2>,
     /// As it was when it was opened.
     pub(super) identity: Identity,
     /// As much is allocated as the size says: there is no use in looking for holes, which is not free.
@@ -73,13 +77,13 @@ impl Image {
     /// Opens an image for reading.
     ///
     /// # Errors
-    /// [`Refusal`] for what is no raw image, for one that somebody writes, and for a device without `devices`.
+    /// [`Refusal`] for what is no image, for one that somebody writes, and for a device without `devices`.
     pub(super) fn open(path: &Path, devices: bool) -> Result<Self, Error> {
         let kind = std::fs::metadata(path).map_err(Error::io("read", path))?.file_type();
         refuse_kind(path, kind, devices)?;
         let file = File::open(path).map_err(Error::io("read", path))?;
         locked(path, file.try_lock_shared())?;
-        Self::of(path, file)
+        Self::of(path, file, true)
     }
     /// Opens an image for reading and writing, alone.
     ///
@@ -106,44 +110,67 @@ impl Image {
         if let Ok(Some(_)) = rustix::process::fcntl_getlk(&file, &whole) {
             return Err(Refusal::Busy(path.to_path_buf()).into());
         }
-        Self::of(path, file)
+        Self::of(path, file, false)
     }
     /// Takes a file that nobody else can know of yet.
     pub(super) fn create(path: &Path) -> Result<Self, Error> {
         let fail = Error::io("create", path);
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path).map_err(&fail)?;
         locked(path, file.try_lock())?;
-        Self::of(path, file)
+        Self::of(path, file, false)
     }
-    fn of(path: &Path, mut file: File) -> Result<Self, Error> {
+    fn of(path: &Path, mut file: File, only_read: bool) -> Result<Self, Error> {
         let fail = Error::io("read", path);
         let size = file.seek(SeekFrom::End(0)).map_err(&fail)?;
         let meta = file.metadata().map_err(&fail)?;
         let (identity, dense) = (Identity::of(&meta, size), meta.blocks() * 512 >= size);
-        let image = Self { path: path.to_path_buf(), file, size, identity, dense };
         let mut begin = vec![0; size.min(format::PROBE as u64) as usize];
-        image.read(&mut begin, 0)?;
+        file.read_exact_at(&mut begin, 0).map_err(&fail)?;
         match format::other_than_raw(&begin) {
+            Some(_) if only_read && begin.starts_with(qcow2::MAGIC) => {
+                let qcow2 = Qcow2::open(path, &file, &begin)?;
+                let (size, qcow2, path) = (qcow2.size(), Some(qcow2), path.to_path_buf());
+                Ok(Self { path, file, size, qcow2, identity, dense: false })
+            }
             Some(format) => Err(Refusal::Format { path: path.to_path_buf(), format }.into()),
-            None => Ok(image),
+            None => Ok(Self { path: path.to_path_buf(), file, size, qcow2: None, identity, dense }),
         }
     }
     /// Fills `to` from `at` on.
     pub(super) fn read(&self, to: &mut [u8], at: u64) -> Result<(), Error> {
-        self.file.read_exact_at(to, at).map_err(Error::io("read", &self.path))
+        let read = match &self.qcow2 {
+            Some(qcow2) => qcow2.read(to, at),
+            None => self.file.read_exact_at(to, at),
+        };
+        read.map_err(Error::io("read", &self.path))
     }
-    /// The next range at or behind `from` that may hold data.
+    /// The next range at or behind `from` that may hold data, on block boundaries (the end of the disk aside);
+    /// `None` when only zeros follow. Where the system knows no holes, all is data.
     pub(super) fn next_data(&self, from: u64) -> Result<Option<Range<u64>>, Error> {
-        if self.dense {
-            return Ok((from < self.size).then_some(from..self.size));
+        if self.dense && from < self.size {
+            return Ok(Some(from..self.size));
         }
-        extent::next_data(&self.file, from, self.size).map_err(Error::io("read", &self.path))
+        self.next_allocated(from)
+    }
+    /// The same, and exactly so even where it takes long to tell.
+    pub(super) fn next_allocated(&self, from: u64) -> Result<Option<Range<u64>>, Error> {
+        let found = match &self.qcow2 {
+            Some(qcow2) => qcow2.next_data(from).map(|found| {
+                found.map(|range| {
+                    let block = BLOCK as u64;
+                    let end = range.end.next_multiple_of(block).min(self.size);
+                    (range.start / block * block).max(from)..end
+                })
+            }),
+            None => extent::next_data(&self.file, from, self.size),
+        };
+        found.map_err(Error::io("read", &self.path))
     }
     /// What it is now.
     pub(super) fn identity_now(&self) -> Result<Identity, Error> {
         let fail = Error::io("read", &self.path);
         let meta = self.file.metadata().map_err(&fail)?;
-        let size = if meta.file_type().is_block_device() { self.size } else { meta.len() };
+        let size = if meta.file_type().is_block_device() { self.identity.size } else { meta.len() };
         Ok(Identity::of(&meta, size))
     }
 }

@@ -5,11 +5,11 @@ pub(super) const PROBE: usize = 512;
 
 /// Offset, bytes, name.
 const MAGICS: [(usize, &[u8], &str); 10] = [
-    (0, b"QFI\xfb", "qcow2"),
+    (0, super::qcow2::MAGIC, "qcow2"),
     (0, b"QED\0", "QED"),
     (0, b"KDMV", "VMDK"),
     (0, b"COWD", "VMDK"),
-    (0, b"# Disk DescriptorFile", "VMDK descriptor of an"),
+    (0, b"# Disk DescriptorFile", "VMDK descriptor, not an"),
     (0, b"vhdxfile", "VHDX"),
     (0, b"conectix", "VHD"),
     (0x40, b"\x7f\x10\xda\xbe", "VDI"),

@@ -1,4 +1,4 @@
-//! The engine on real images: raw disk images in files or on block devices, sparse kept.
+//! The engine on real images: raw disk images in files or on block devices, sparse kept; qcow2 images as sources.
 //!
 //! [`sync`] makes a destination equal to a source, [`verify`] says where two images differ, and
 //! [`map::ChangeMap`] says which 4 KiB blocks of one image differ from another. The work is planned as a stream
@@ -16,6 +16,7 @@ mod file;
 mod format;
 pub mod map;
 mod plan;
+mod qcow2;
 mod state;
 mod sum;
 mod sync;

@@ -93,12 +93,22 @@ fn what_is_no_image() {
 #[test]
 fn other_formats() {
     let folder = pair("formats", 4);
-    fs::write(folder.file("a.qcow2"), [&b"QFI\xfb"[..], &[0; 20_000]].concat()).unwrap();
-    for (a, b) in [(folder.file("a.qcow2"), folder.destination()), (folder.source(), folder.file("a.qcow2"))]
-    {
-        let refusal = refused(&a, &b, Some(Mode::Full));
-        assert!(matches!(&refusal, Refusal::Format { format: "qcow2", .. }), "{refusal:?}");
-        assert!(refusal.hint().contains("qemu-img convert -O raw"), "{}", refusal.hint());
+    let refused = |source: &Path, destination: &Path, wanted: &str, hint: &str| {
+        let refusal = refused(source, destination, Some(Mode::Full));
+        let Refusal::Format { format, .. } = &refusal else { panic!("{refusal:?}") };
+        assert!(*format == wanted && refusal.hint().contains(hint), "{refusal}: {}", refusal.hint());
+    };
+    for (begin, format, hint) in [
+        (&b"QFI\xfb"[..], "qcow2", "qemu-img convert -O raw"),
+        (b"KDMV", "VMDK", "qemu-img convert -O raw"),
+        (b"# Disk DescriptorFile", "VMDK descriptor, not an", "like "),
+    ] {
+        let other = folder.file("other");
+        fs::write(&other, [begin, &[0; 20_000]].concat()).unwrap();
+        refused(&folder.source(), &other, format, hint);
+        if format != "qcow2" {
+            refused(&other, &folder.destination(), format, hint);
+        }
     }
     untouched(&folder, 4);
 }

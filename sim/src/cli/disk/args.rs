@@ -10,8 +10,9 @@ Examples:
   failback-lab disk map b.img a.img --out changes.map    which blocks of a.img differ from b.img
   failback-lab disk sync a.img b.img --map changes.map   copy only these
 
-Only raw images are read and written, in files or (with --force) on block devices; other formats are
-converted with `qemu-img convert -O raw`. Holes stay holes.";
+Raw images are read and written, in files or (with --force) on block devices; qcow2 images are read, when
+they need no other file and are not encrypted. Of a VMDK with a -flat.vmdk file, that file is raw. Other
+formats are converted with `qemu-img convert -O raw`. Holes stay holes.";
 
 const SYNC_LONG: &str = "\
 Without --map, --checksum or --full: goes on with a sync that did not end; copies in full to a destination
