@@ -55,7 +55,17 @@ impl Crew {
         let (next, done, halt) = (AtomicUsize::new(0), AtomicU64::new(0), AtomicBool::new(false));
         let shared = Shared { works, act, next, done, halt };
         let helpers = self.threads.min(works.len()).saturating_sub(1);
-        let mut results = if helpers == 0 { shared.work(tick)? } else { shared.together(helpers, tick)? };
+        let mut results = match helpers {
+            0 => shared.work(tick)?,
+            _ => {
+                let results = shared.together(helpers, tick)?;
+                // The last piece may have been a helper's.
+                if tick(shared.done.into_inner()).is_break() {
+                    return Err(Error::Stopped);
+                }
+                results
+            }
+        };
         results.sort_unstable_by_key(|(at, _)| *at);
         Ok(results.into_iter().map(|(_, result)| result).collect())
     }
@@ -105,5 +115,44 @@ impl<R: Send> Shared<'_, R> {
             }
         }
         Ok(results)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn all_is_done_once_in_order_and_told(lens in prop::collection::vec(1u64..100, 1..50), threads in 1usize..5) {
+            let mut at = 0;
+            let works: Vec<Work> = lens.iter().map(|len| {
+                at += len;
+                Work::Data(at - len..at)
+            }).collect();
+            let mut told = Vec::new();
+            let results = Crew::new(threads).each(&works, &|work, _| Ok(work.clone()), &mut |done| {
+                told.push(done);
+                ControlFlow::Continue(())
+            });
+            prop_assert_eq!(results.unwrap(), works);
+            prop_assert!(told.is_sorted());
+            prop_assert_eq!(told.last(), Some(&at));
+        }
+
+        #[test]
+        fn an_error_ends_it(count in 1usize..50, bad: prop::sample::Index, threads in 1usize..5) {
+            let works: Vec<Work> = (0..count as u64).map(|at| Work::Hole(at..at + 1)).collect();
+            let bad = bad.index(count) as u64;
+            let act = |work: &Work, _: &mut Buffers| match work.range().start == bad {
+                true => Err(Error::Differs("bad".into())),
+                false => Ok(()),
+            };
+            let ended = Crew::new(threads).each(&works, &act, &mut |_| ControlFlow::Continue(()));
+            prop_assert!(matches!(ended, Err(Error::Differs(_))));
+            let ended = Crew::new(threads).each(&works, &|_, _| Ok(()), &mut |_| ControlFlow::Break(()));
+            prop_assert!(matches!(ended, Err(Error::Stopped)));
+        }
     }
 }
