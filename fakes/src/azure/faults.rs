@@ -2,6 +2,7 @@
 
 use super::Azure;
 use super::model::{Armed, AzureOperation, Model, Power, key};
+use failback_replication::disk::BLOCK;
 use failback_wire::event::{Actor, What};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,15 @@ pub enum AzureFault {
         /// How many.
         #[serde(default = "once")]
         times: u32,
+    },
+    /// A disk of the machine is made larger while it runs (P37).
+    GrowDisk {
+        /// The machine's name in Azure.
+        vm: String,
+        /// Which of its disks: 0 is the first, which it boots from.
+        disk: usize,
+        /// Its new size in bytes; a multiple of 4096.
+        bytes: u64,
     },
     /// New virtual machines are refused for lack of quota, or accepted again.
     QuotaExceeded {
@@ -104,6 +114,20 @@ impl Azure {
                     message: message.clone(),
                     times: *times,
                 }),
+                AzureFault::GrowDisk { vm: name, disk, bytes } => {
+                    let vm = m.vm(name).map_err(|r| r.to_string())?;
+                    let reference = vm.reference();
+                    let (volume, content) = m
+                        .contents(vm)
+                        .into_iter()
+                        .nth(*disk)
+                        .ok_or_else(|| format!("{name} has no disk {disk}"))?;
+                    if bytes % BLOCK as u64 != 0 || !content.grow(bytes / BLOCK as u64) {
+                        return Err(format!("{volume} cannot be made {bytes} bytes large"));
+                    }
+                    let change = format!("disk {volume} grows to {bytes} bytes");
+                    m.emit(What::VmChanged { vm: reference, change, by });
+                }
                 AzureFault::QuotaExceeded { on } => m.quota_exceeded = *on,
             }
             Ok(())

@@ -154,8 +154,12 @@ impl Replicator {
 
     /// Lets the source go on, and tells when it begins or ends to keep the order of what is written.
     fn track<T>(&self, run: &mut Run, what: impl FnOnce(&mut Source) -> T) -> T {
-        let before = run.source.mode();
+        let (before, fitted) = (run.source.mode(), !run.source.resized());
         let done = what(&mut run.source);
+        if fitted && run.source.resized() {
+            let text = format!("{}: a disk was resized, no more recovery points can be made", self.copy);
+            self.ctx.emit(What::Note { text });
+        }
         let news = match (before, run.source.mode()) {
             (Mode::Logging | Mode::CatchingUp, Mode::Marking) => {
                 "the change log is full, changes are only marked"

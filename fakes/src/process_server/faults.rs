@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// A change of a process server's state. Externally tagged, as scenario files write it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum ProcessServerFault {
     /// Its services stop: no heartbeats, nothing is passed on, and every call is answered 503 (806, P13).
     StopServices,

@@ -185,6 +185,18 @@ impl Disk {
             }
         }
     }
+    /// Makes the disk larger, for all who hold it; what is new reads as zeros. False when `blocks` is not more than it
+    /// has: a disk never shrinks.
+    pub fn grow(&self, blocks: u64) -> bool {
+        let mut inner = self.lock();
+        let grows = blocks > inner.blocks;
+        if grows {
+            inner.blocks = blocks;
+            inner.chunks.resize((blocks as usize).div_ceil(CHUNK), None);
+            inner.root = None;
+        }
+        grows
+    }
     /// Another disk with the same content, sharing what neither side has written since.
     pub fn fork(&self) -> Self {
         let inner = self.lock();

@@ -139,6 +139,8 @@ pub struct Source {
     marks: u64,
     /// The next mark carries root hashes to compare.
     compare: bool,
+    /// A disk is not the size that was agreed on any more: no mark can be true (E21).
+    resized: bool,
 }
 
 impl Source {
@@ -177,6 +179,7 @@ impl Source {
             in_flight: false,
             marks: 0,
             compare: true,
+            resized: false,
         })
     }
 
@@ -209,6 +212,11 @@ impl Source {
         self.marks > 0
     }
 
+    /// True once a disk is not the size that was agreed on: nothing is marked any more, what was marked stays good.
+    pub fn resized(&self) -> bool {
+        self.resized
+    }
+
     /// How writes are tracked now.
     pub fn mode(&self) -> Mode {
         self.mode
@@ -223,6 +231,10 @@ impl Source {
 
     fn track(&mut self, disk: &DiskId, block: u64) {
         let Some(track) = self.disks.get_mut(disk).filter(|t| t.done || block < t.cursor) else { return };
+        if block >= track.blocks {
+            self.resized = true;
+            return;
+        }
         match self.mode {
             Mode::Marking => {
                 track.marked.set(block);
@@ -417,7 +429,8 @@ impl Source {
     /// hold was never on the source. `last` is for a source that writes no more: what is marked is read at once,
     /// and the target is asked to compare root hashes.
     pub fn cut(&mut self, kind: PointKind, now: VirtualMs, group: bool, last: bool) -> Option<Mark> {
-        if !self.synced() {
+        self.resized |= self.disks.values().any(|track| track.disk.blocks() != track.blocks);
+        if !self.synced() || self.resized {
             return None;
         }
         if last {

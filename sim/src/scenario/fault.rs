@@ -110,6 +110,8 @@ pub enum CallAction {
     Truncate(u32),
     /// The reply's body is damaged.
     Garble,
+    /// The request's body arrives damaged: a byte in its middle is wrong.
+    GarbleRequest,
 }
 
 /// When an armed fault strikes.

@@ -13,6 +13,8 @@ pub const LONGEST: u64 = 1 << 20;
 fn options() -> Options {
     serde_saphyr::options! {
         with_snippet: false,
+        // `on` is a power state here, whoever reads it.
+        strict_booleans: true,
         duplicate_keys: serde_saphyr::DuplicateKeyPolicy::Error,
         budget: serde_saphyr::budget! {
             max_events: 200_000,

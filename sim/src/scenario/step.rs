@@ -193,6 +193,7 @@ impl fmt::Display for CallFault {
             CallAction::Duplicate => "duplicate".to_owned(),
             CallAction::Truncate(at) => format!("truncate after {at} bytes the reply of"),
             CallAction::Garble => "garble the reply of".to_owned(),
+            CallAction::GarbleRequest => "garble the request of".to_owned(),
         };
         write!(f, "{what} {} at {}", self.operation, self.to)?;
         if self.nth.value > 1 {

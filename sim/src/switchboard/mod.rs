@@ -310,6 +310,10 @@ impl Inner {
         let Some((fence, router)) = bound.filter(|(fence, _)| fence.alive()) else {
             return Err(HttpError::Unreachable { host: host.as_ref().into() });
         };
+        let request = match effect {
+            Some(Effect::GarbleRequest) => request.map(rules::damaged),
+            _ => request,
+        };
         let repeat = matches!(effect, Some(Effect::Duplicate)).then(|| clone_of(&request));
         let mut reply = fence.guard(answer(router.clone(), request, &host)).await;
         if let Some(again) = repeat {

@@ -1,5 +1,6 @@
 //! What can befall a call on its way: links that are cut and rules keyed by (caller, callee, operation, k-th).
 
+use bytes::{Bytes, BytesMut};
 use failback_wire::http::Request;
 use failback_wire::ids::NodeName;
 use http::Uri;
@@ -36,6 +37,8 @@ pub enum Effect {
     Truncate(usize),
     /// What comes back is not HTTP.
     Garble,
+    /// A byte in the middle of the request's body arrives wrong.
+    GarbleRequest,
 }
 
 /// Matches some calls of one kind.
@@ -155,6 +158,16 @@ impl Rules {
         }
         Route { to: to.clone(), nth, effect, cut }
     }
+}
+
+/// The same bytes but for one in the middle.
+pub(super) fn damaged(body: Bytes) -> Bytes {
+    let mut bytes = BytesMut::from(body);
+    let middle = bytes.len() / 2;
+    if let Some(byte) = bytes.get_mut(middle) {
+        *byte ^= 0x20;
+    }
+    bytes.freeze()
 }
 
 /// Path and query of an absolute URI.

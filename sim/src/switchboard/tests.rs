@@ -110,6 +110,17 @@ async fn each_effect_gives_the_same_typed_error_on_both_wires() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_garbled_request_differs_in_one_byte() {
+    for wire in WIRES {
+        let lab = lab(wire);
+        lab.break_with(Effect::GarbleRequest);
+        let echo = lab.call(10_000).await.expect("a reply").into_body();
+        let wrong: Vec<usize> = (0..echo.len()).filter(|at| echo[*at] != b'x').collect();
+        assert_eq!(wrong, [50_000], "{wire:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_dead_epoch_answers_nobody_and_a_new_one_does() {
     for wire in WIRES {
         let lab = lab(wire);

@@ -72,6 +72,7 @@ fn call_rule(id: &str, call: &CallFault) -> CallRule {
         CallAction::Duplicate => Effect::Duplicate,
         CallAction::Truncate(bytes) => Effect::Truncate(bytes as usize),
         CallAction::Garble => Effect::Garble,
+        CallAction::GarbleRequest => Effect::GarbleRequest,
     };
     let from = call.from.as_ref().map(|n| NodeName::from(n.value.as_str()));
     let to = NodeName::from(call.to.value.as_str());

@@ -3,6 +3,20 @@
 use super::*;
 
 #[test]
+fn a_disk_grows_and_never_shrinks() {
+    let disk = Disk::new(300);
+    disk.write(299, Page::new(&[1; BLOCK]));
+    let (before, fork) = (disk.root_hash(), disk.fork());
+    assert!(!disk.grow(300) && !disk.grow(299));
+    assert_eq!((disk.blocks(), disk.root_hash()), (300, before));
+    assert!(disk.grow(600));
+    assert_eq!(disk.read(299), Page::new(&[1; BLOCK]));
+    disk.write(599, Page::new(&[2; BLOCK]));
+    assert_ne!(disk.root_hash(), before);
+    assert_eq!((fork.blocks(), fork.root_hash()), (300, before), "copies keep their size");
+}
+
+#[test]
 fn pages_are_joined_whatever_memory_they_lie_in() {
     let block = |fill: u8| [fill; BLOCK];
     let message = Bytes::from([block(1), block(2), block(3), block(0), block(5)].concat());

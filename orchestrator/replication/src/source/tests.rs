@@ -184,3 +184,16 @@ fn an_acknowledgement_that_goes_backwards_or_too_far_means_a_new_epoch() {
         assert_eq!(source.on_ack(Ack { received, applied: 0 }), Acked::Lost);
     }
 }
+
+#[test]
+fn a_disk_that_grows_ends_the_marks() {
+    let disks = disks(64);
+    let mut source = ready(&disks, 1, 1 << 20);
+    assert!(cut(&mut source).is_some());
+    assert!(disks[&DiskId::new("d")].grow(65));
+    write(&disks, &mut source, 60..65, 1);
+    assert!(source.resized());
+    assert_eq!(cut(&mut source), None);
+    assert_eq!(source.cut(PointKind::Crash, VirtualMs(1), false, true), None);
+    assert_eq!(source.progress()[0].at_source, 4 * 4096, "beyond the old end nothing is sent");
+}

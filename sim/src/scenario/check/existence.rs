@@ -114,7 +114,8 @@ fn needed(change: &Change) -> Option<Needed<'_>> {
         Change::Azure(change) => match &change.value {
             AzureFault::DeleteVm { vm } => (Side::Azure, vm, true),
             AzureFault::StopVm { vm } | AzureFault::StartVm { vm } => (Side::Azure, vm, false),
-            AzureFault::HangVm { .. } | AzureFault::FailNext { .. } | AzureFault::QuotaExceeded { .. } => {
+            AzureFault::GrowDisk { .. }
+            | AzureFault::HangVm { .. } | AzureFault::FailNext { .. } | AzureFault::QuotaExceeded { .. } => {
                 return None;
             }
         },
