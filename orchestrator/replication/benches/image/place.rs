@@ -31,8 +31,8 @@ pub(crate) fn rounds() -> u64 {
 }
 
 fn room(folder: &Path) -> u64 {
-    let Ok(stat) = rustix::fs::statvfs(folder) else { return 0 };
-    stat.f_bavail * stat.f_frsize
+    let Ok(stat) = nix::sys::statvfs::statvfs(folder) else { return 0 };
+    stat.blocks_available() * stat.fragment_size()
 }
 
 impl Place {

@@ -3,8 +3,8 @@
 use super::error::Error;
 use super::file::Image;
 use crate::disk::BLOCK;
-use rustix::fs::{SeekFrom, seek};
-use rustix::io::Errno;
+use nix::errno::Errno;
+use nix::unistd::{Whence, lseek};
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -16,22 +16,26 @@ pub(super) fn next_data(file: &File, from: u64, size: u64) -> io::Result<Option<
     if from >= size {
         return Ok(None);
     }
-    let start = match seek(file, SeekFrom::Data(from)) {
+    let start = match seek(file, from, Whence::SeekData) {
         Ok(at) => at,
-        Err(Errno::NXIO) => return Ok(None),
-        Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(Some(from..size)),
+        Err(Errno::ENXIO) => return Ok(None),
+        Err(Errno::EINVAL | Errno::EOPNOTSUPP) => return Ok(Some(from..size)),
         Err(error) => return Err(error.into()),
     };
-    let end = match seek(file, SeekFrom::Hole(start)) {
+    let end = match seek(file, start, Whence::SeekHole) {
         Ok(at) => at,
         // Cut off behind our back: reading will tell.
-        Err(Errno::NXIO) => size,
+        Err(Errno::ENXIO) => size,
         Err(error) => return Err(error.into()),
     };
     let block = BLOCK as u64;
     let start = (start / block * block).max(from);
     let end = end.next_multiple_of(block).min(size);
     Ok((start < end).then_some(start..end))
+}
+
+fn seek(file: &File, from: u64, whence: Whence) -> nix::Result<u64> {
+    lseek(file, from.cast_signed(), whence).map(i64::cast_unsigned)
 }
 
 /// Makes a range read as zeros, as a hole where the file system can; answers how many bytes were not one before.
@@ -46,12 +50,13 @@ pub(super) fn clear(file: &File, range: Range<u64>) -> io::Result<u64> {
 }
 
 fn punch(file: &File, range: &Range<u64>) -> io::Result<()> {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[cfg(target_os = "linux")]
     {
-        use rustix::fs::{FallocateFlags, fallocate};
-        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        match fallocate(file, flags, range.start, range.end - range.start) {
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
+        use nix::fcntl::{FallocateFlags, fallocate};
+        let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+        match fallocate(file, flags, range.start.cast_signed(), (range.end - range.start).cast_signed()) {
+            // A device takes only whole sectors of its own.
+            Err(Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL) => {}
             other => return other.map_err(Into::into),
         }
     }

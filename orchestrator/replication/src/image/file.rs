@@ -5,6 +5,8 @@ use super::error::{Error, Refusal};
 use super::qcow2::{self, Qcow2};
 use super::{extent, format};
 use crate::disk::BLOCK;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::libc;
 use std::fs::{File, FileType, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Seek as _, SeekFrom};
 use std::ops::Range;
@@ -96,7 +98,7 @@ impl Image {
         options.read(true).write(true);
         if kind.is_block_device() {
             // Linux lets nobody have a mounted device alone.
-            options.custom_flags(rustix::fs::OFlags::EXCL.bits().cast_signed());
+            options.custom_flags(OFlag::O_EXCL.bits());
         }
         let file = options.open(path).map_err(|cause| {
             if cause.kind() == io::ErrorKind::ResourceBusy {
@@ -105,9 +107,7 @@ impl Image {
             Error::io("write", path)(cause)
         })?;
         locked(path, file.try_lock())?;
-        // QEMU, which knows other locks, holds some on images of running machines.
-        let whole = rustix::process::Flock::from(rustix::process::FlockType::WriteLock);
-        if let Ok(Some(_)) = rustix::process::fcntl_getlk(&file, &whole) {
+        if locked_otherwise(&file) {
             return Err(Refusal::Busy(path.to_path_buf()).into());
         }
         Self::of(path, file, false)
@@ -196,4 +196,19 @@ fn locked(path: &Path, lock: Result<(), TryLockError>) -> Result<(), Error> {
         Err(TryLockError::Error(cause)) if cause.kind() == io::ErrorKind::Unsupported => Ok(()),
         Err(TryLockError::Error(cause)) => Err(Error::io("lock", path)(cause)),
     }
+}
+
+/// Whether anybody holds a record lock on some of the file. QEMU does on the images of running machines, and
+/// those are not the locks of whole files that syncs take.
+fn locked_otherwise(file: &File) -> bool {
+    let mut lock = libc::flock {
+        l_type: libc::F_WRLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 0,
+        l_len: 0,
+        l_pid: 0,
+    };
+    // Becomes the first lock in the way, or says that there is none.
+    let asked = fcntl(file, FcntlArg::F_GETLK(&mut lock));
+    asked.is_ok() && lock.l_type != libc::F_UNLCK as libc::c_short
 }

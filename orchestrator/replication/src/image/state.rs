@@ -136,15 +136,16 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Marks the destination as incomplete, durably.
+    /// Marks the destination as incomplete, durably. The file appears whole or not at all: a kill in between
+    /// leaves what was there before, which a map can still go on from.
     pub(super) fn begin(path: PathBuf, record: &Record) -> Result<Self, Error> {
-        // Not truncated: a record that is still right is never absent in between.
-        let mut options = File::options();
-        options.write(true).create(true).truncate(false);
-        let file = options.open(&path).map_err(Error::io("write", &path))?;
+        let mut aside = path.clone().into_os_string();
+        aside.push(".part");
+        let aside = PathBuf::from(aside);
+        let file = File::create(&aside).map_err(Error::io("write", &aside))?;
         let state = Self { path, file };
         state.note(record)?;
-        state.file.set_len(LEN as u64).map_err(Error::io("write", &state.path))?;
+        fs::rename(&aside, &state.path).map_err(Error::io("write", &state.path))?;
         sync_folder(&state.path)?;
         Ok(state)
     }

@@ -1,8 +1,8 @@
 //! Image files for tests.
 
 use failback_replication::disk::BLOCK;
+use nix::unistd::{Whence, lseek};
 use proptest::prelude::*;
-use rustix::fs::{SeekFrom, seek};
 use std::fs;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
@@ -88,9 +88,9 @@ pub(crate) fn content(path: &Path) -> Vec<u8> {
 pub(crate) fn holes(path: &Path) -> Vec<Range<u64>> {
     let file = fs::File::open(path).expect("an image");
     let (mut at, mut holes) = (0, Vec::new());
-    while let Ok(hole) = seek(&file, SeekFrom::Hole(at)) {
-        let Ok(data) = seek(&file, SeekFrom::Data(hole)) else { break };
-        holes.push(hole..data);
+    while let Ok(hole) = lseek(&file, at, Whence::SeekHole) {
+        let Ok(data) = lseek(&file, hole, Whence::SeekData) else { break };
+        holes.push(hole.cast_unsigned()..data.cast_unsigned());
         at = data;
     }
     holes

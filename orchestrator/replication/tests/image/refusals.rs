@@ -73,6 +73,26 @@ fn one_that_another_sync_uses() {
     untouched(&folder, 4);
 }
 
+/// As QEMU locks the image of a running machine.
+#[cfg(target_os = "linux")]
+#[test]
+fn one_that_a_machine_uses() {
+    use nix::fcntl::{FcntlArg, fcntl};
+    use nix::libc;
+    let folder = pair("machine", 4);
+    let file = fs::File::open(folder.destination()).unwrap();
+    let lock = libc::flock {
+        l_type: libc::F_RDLCK as libc::c_short,
+        l_whence: libc::SEEK_SET as libc::c_short,
+        l_start: 100,
+        l_len: 1,
+        l_pid: 0,
+    };
+    fcntl(&file, FcntlArg::F_OFD_SETLK(&lock)).unwrap();
+    assert_eq!(refused(&folder.source(), &folder.destination(), None), Refusal::Busy(folder.destination()));
+    untouched(&folder, 4);
+}
+
 #[test]
 fn what_is_no_image() {
     let folder = pair("no-image", 4);
