@@ -68,6 +68,8 @@ impl From<TargetError> for Denied {
             TargetError::NotAttached(_) => (StatusCode::CONFLICT, "disk-not-attached"),
             TargetError::Resized(_) => (StatusCode::CONFLICT, "disk-resized"),
             TargetError::RetentionFull => (StatusCode::INSUFFICIENT_STORAGE, "retention-full"),
+            TargetError::Corrupt { .. } => (StatusCode::CONFLICT, "corrupt"),
+            TargetError::Journal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "journal-failed"),
             TargetError::NoSuchPoint(_) => (StatusCode::NOT_FOUND, "no-such-point"),
         };
         Self::new(status, code, error.to_string())

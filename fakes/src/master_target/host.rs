@@ -70,7 +70,7 @@ impl State {
     fn apply(&mut self, id: &SessionId, frame: &frame::Frame, disks: &Attached) -> Result<(), Denied> {
         let budget = self.budget(id)?;
         let applied = self.target(id)?.apply(frame, disks, budget)?;
-        let Applied { written, stored, pruned, phase_changed } = applied;
+        let Applied { written, stored, pruned, phase_changed, repaired, lost } = applied;
         let Some(target) = self.sessions.get(id) else { return Ok(()) };
         for point in pruned {
             let reason = "the retention volume is full".to_owned();
@@ -81,6 +81,12 @@ impl State {
         }
         if phase_changed {
             self.report_phase(target);
+        }
+        if repaired + lost > 0 {
+            let text = format!(
+                "{id}: {repaired} rotten blocks are repaired from the source, {lost} were overwritten: older points lack them"
+            );
+            self.emit(What::Note { text });
         }
         if let Some(p) = stored {
             let (point, mark, kind) = (p.point.clone(), p.mark, p.kind);
@@ -155,6 +161,12 @@ impl SessionHost for MasterTarget {
     async fn hashes(&self, id: SessionId, disk: DiskId, range: Range) -> Result<Vec<ContentHash>, Denied> {
         let scsi = (self.scsi)();
         let mut state = self.lock();
+        state.target(&id)?.intake().check_epoch(range.epoch)?;
+        if state.target(&id)?.stalled() {
+            // No resynchronisation begins before it can end (E12).
+            let budget = state.budget(&id)?;
+            state.target(&id)?.resume(budget)?;
+        }
         let target = state.target(&id)?;
         let disks = attached(&target.intake().spec, &scsi);
         Ok(target.hashes(range.epoch, &disk, range.first, range.count, &disks)?)

@@ -36,8 +36,9 @@ async fn a_small_volume_shortens_history_and_says_so() {
     let initial = rig.forks();
     rig.start().await;
     rig.work(6).await;
-    // Ten old blocks an interval: room for about four intervals.
-    let small = MasterTargetFault::RetentionFree { bytes: 42 * 4128 };
+    // Ten old blocks an interval, most of them zeros: room for about four intervals.
+    let bytes = 55_000;
+    let small = MasterTargetFault::RetentionFree { bytes };
     rig.mt.apply_fault(&small, Actor::Fault).unwrap();
     rig.work(60).await;
     let points = rig.view(MT).await.points.len();
@@ -45,7 +46,7 @@ async fn a_small_volume_shortens_history_and_says_so() {
     let full = |w: &What| matches!(w, What::PointPruned { reason, .. } if reason.contains("full"));
     assert!(rig.lab.count(full) >= 5);
     let health: ServerHealth = rig.call(Method::GET, &format!("{MT}/v1/health"), None).await;
-    assert!(health.retention.unwrap().free < 42 * 4128);
+    assert!(health.retention.unwrap().free < bytes);
     rig.every_point_is_true(&initial).await;
 }
 
@@ -63,9 +64,53 @@ async fn a_full_or_missing_volume_stops_mirroring_and_keeps_the_newest_point() {
         assert_eq!(kept.last(), Some(&newest), "{fault:?}: nothing is mirrored, nothing usable is lost");
     }
     rig.mt.apply_fault(&MasterTargetFault::RetentionBack, Actor::Fault).unwrap();
+    let newest = rig.view(MT).await.points.last().unwrap().clone();
     rig.work(6).await;
-    assert!(rig.view(MT).await.points.len() > 6, "the backlog comes after all");
+    let view = rig.view(MT).await;
+    assert_eq!((view.epoch, view.resync_required), (2, None), "one resynchronisation brings the rest");
+    assert!(view.points.last().unwrap().mark > newest.mark);
     rig.every_point_is_true(&initial).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_volume_holds_frames_back_and_the_backlog_comes_after_all() {
+    let mut rig = Rig::home();
+    let initial = rig.forks();
+    rig.start().await;
+    rig.work(11).await;
+    rig.mt.apply_fault(&MasterTargetFault::RetentionMissing, Actor::Fault).unwrap();
+    rig.work(20).await;
+    assert_eq!(rig.view(MT).await.points.len(), 3);
+    rig.mt.apply_fault(&MasterTargetFault::RetentionBack, Actor::Fault).unwrap();
+    rig.work(6).await;
+    let view = rig.view(MT).await;
+    assert!(view.points.len() > 6 && view.epoch == 1, "{view:?}");
+    rig.every_point_is_true(&initial).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_that_stays_full_costs_one_look_a_minute_and_no_epochs() {
+    let mut rig = Rig::home();
+    let initial = rig.forks();
+    rig.start().await;
+    rig.work(11).await;
+    rig.mt.apply_fault(&MasterTargetFault::RetentionFree { bytes: 4000 }, Actor::Fault).unwrap();
+    rig.work(240).await;
+    let view = rig.view(MT).await;
+    assert_eq!((view.epoch, view.points.len()), (2, 3), "history is not given up in vain");
+    assert!(view.resync_required.unwrap().contains("full"));
+    assert!(view.disks.iter().any(|disk| disk.at_target > 0), "what was refused is marked");
+    let waiting: u64 = rig.agent.progress().1.iter().map(|d| d.at_source).sum();
+    assert_eq!((waiting, rig.view(PS).await.received), (0, 0), "nothing piles up anywhere");
+    // A little more room: the resynchronisation begins, does not fit, and waits again.
+    rig.mt.apply_fault(&MasterTargetFault::RetentionFree { bytes: 120_000 }, Actor::Fault).unwrap();
+    rig.work(60).await;
+    assert_eq!(rig.view(MT).await.epoch, 3);
+    rig.mt.apply_fault(&MasterTargetFault::RetentionFree { bytes: 8 << 20 }, Actor::Fault).unwrap();
+    rig.work(12).await;
+    let view = rig.view(MT).await;
+    assert_eq!((view.epoch, view.resync_required), (3, None));
+    assert!(rig.every_point_is_true(&initial).await > 2);
 }
 
 #[tokio::test(start_paused = true)]

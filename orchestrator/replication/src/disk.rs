@@ -67,6 +67,10 @@ impl Page {
     pub fn bytes(&self) -> &[u8; BLOCK] {
         self.0.memory[self.0.at..].first_chunk().unwrap_or(&[0; BLOCK])
     }
+    /// The bytes as a handle that shares them.
+    pub fn shared(&self) -> Bytes {
+        self.0.bytes.clone()
+    }
     /// xxh3-128 of the bytes.
     pub fn hash(&self) -> ContentHash {
         *self.0.hash.get_or_init(|| ContentHash(xxh3_128(self.bytes())))

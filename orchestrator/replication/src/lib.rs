@@ -8,6 +8,7 @@ pub mod frame;
 #[cfg(unix)]
 pub mod image;
 pub mod journal;
+pub mod ledger;
 mod packing;
 pub mod relay;
 pub mod source;

@@ -1,223 +1,43 @@
 //! The target's half, as the master target runs it: frames become blocks, marks become recovery points.
 //!
 //! [`Intake`] decides which frame is due; it is shared with the uploader on the way to Azure. [`Target`]
-//! applies frames to disks in memory, keeps the journal and rolls. Everything is one synchronous step per frame, so a
-//! crash finds a frame applied or not applied.
+//! applies frames to disks, keeps the journal and rolls. Old blocks are in the journal before a block is
+//! overwritten, and the durable position follows after it; so a crash anywhere leaves a journal from which
+//! [`Target::open`] goes on, and a frame that was applied in part comes again.
+//!
+//! **When the retention volume is full** (E12) history shrinks first, point by point, with events. When only
+//! the newest point is left and what a frame overwrites does not fit, mirroring stops: the frame's blocks are
+//! marked, nothing of the frame is written, the newest point stays as it is and can be rolled to, and the session
+//! asks for a new epoch. The relay then lets go of its queue and the source of its own, so nothing piles up and
+//! nobody is held up; as the next epoch compares all blocks, the source need not even track. That epoch is
+//! taken up but gets no hashes, and its frames are refused with [`TargetError::RetentionFull`], until there is
+//! room for what all marked blocks hold ([`Target::resume`]). A resynchronisation that runs out of room
+//! itself stops in the same way and marks more: every attempt needs more room than the one before, so there
+//! are never more attempts than times the room has grown, and each keeps what it has moved.
+//! Refusing the frame and letting the relay repeat it would need no new epoch, but where one interval's changes
+//! outgrow the volume it would repeat it for ever.
 
+mod intake;
+mod roll;
+mod verify;
+mod write;
+
+pub use intake::{Due, Intake, TargetError};
+pub use verify::Verified;
+
+use crate::bitmap::Bitmap;
 use crate::disk::{BLOCK, Disk, Page};
 use crate::frame::{Body, Frame};
 use crate::journal::Journal;
+use crate::journal::record::{Record, Stamp, Step};
+use crate::journal::volume::{Memory, Volume};
+use crate::ledger::{Key, Ledger};
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::ContentHash;
-use failback_wire::ids::{DiskId, PointId, SessionId};
-use failback_wire::proto::session::{Ack, DiskProgress, Phase, Point, SessionSpec, SessionView};
+use failback_wire::ids::{DiskId, PointId};
+use failback_wire::proto::session::{Phase, Point, SessionSpec, SessionView};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// Why a target does not do as asked. Nothing was written.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TargetError {
-    /// The frame or request names another session.
-    #[error("it belongs to another session")]
-    OtherSession,
-    /// The sender was superseded.
-    #[error("epoch {0} has been superseded")]
-    StaleEpoch(u64),
-    /// The target was not told of this epoch.
-    #[error("epoch {0} is not known here yet")]
-    EpochAhead(u64),
-    /// Stopped or rolled: no more frames.
-    #[error("the session is stopped")]
-    Stopped,
-    /// The disks differ from the source; only a new epoch helps.
-    #[error("a resynchronisation is required: {0}")]
-    ResyncRequired(String),
-    /// A disk of the session is not there.
-    #[error("disk {0} is not attached")]
-    NotAttached(DiskId),
-    /// The session does not know this disk.
-    #[error("the session has no disk {0}")]
-    UnknownDisk(DiskId),
-    /// The disk has another size than agreed (E21).
-    #[error("disk {0} has changed its size")]
-    Resized(DiskId),
-    /// Blocks beyond the disk's end.
-    #[error("blocks beyond the end of disk {0}")]
-    OutOfRange(DiskId),
-    /// The retention volume is full, and only the newest point is left (E12).
-    #[error("the retention volume is full")]
-    RetentionFull,
-    /// No such point is kept.
-    #[error("recovery point {0} is not kept")]
-    NoSuchPoint(PointId),
-}
-
-/// Whether a frame is due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Due {
-    /// Apply it.
-    Now,
-    /// It was applied before.
-    Already,
-    /// Others must come first.
-    NotYet,
-}
-
-/// Where a session stands in its stream of frames: the durable position at the target.
-#[derive(Clone, Debug)]
-pub struct Intake {
-    /// What was agreed on.
-    pub spec: SessionSpec,
-    /// Where it stands.
-    pub phase: Phase,
-    /// Highest frame number applied in this epoch.
-    pub applied: u64,
-    /// Which disks' synchronisation is complete in this epoch, and blocks received by it.
-    pub synced: BTreeMap<DiskId, (bool, u64)>,
-    /// Time of the last complete mark, of whichever epoch.
-    pub last_mark: Option<VirtualMs>,
-    /// Why only a new epoch helps.
-    pub resync_required: Option<String>,
-    /// The point the disks hold, once rolled.
-    pub rolled_to: Option<PointId>,
-}
-
-impl Intake {
-    /// A new session.
-    pub fn new(spec: SessionSpec) -> Self {
-        let synced = spec.disks.iter().map(|d| (d.disk.clone(), (false, 0))).collect();
-        Self {
-            spec,
-            phase: Phase::Waiting,
-            applied: 0,
-            synced,
-            last_mark: None,
-            resync_required: None,
-            rolled_to: None,
-        }
-    }
-    /// Takes the session up: nothing for the epoch in force, a new beginning for a higher one.
-    ///
-    /// # Errors
-    /// For a lower epoch or another session.
-    pub fn take_up(&mut self, spec: SessionSpec) -> Result<bool, TargetError> {
-        if spec.session != self.spec.session {
-            return Err(TargetError::OtherSession);
-        }
-        if spec.epoch < self.spec.epoch {
-            return Err(TargetError::StaleEpoch(spec.epoch));
-        }
-        let fresh = spec.epoch > self.spec.epoch;
-        if fresh {
-            let last_mark = self.last_mark;
-            *self = Self { last_mark, ..Self::new(spec) };
-        }
-        Ok(fresh)
-    }
-    /// True when `epoch` is the one in force.
-    ///
-    /// # Errors
-    /// When it is not.
-    pub fn check_epoch(&self, epoch: u64) -> Result<(), TargetError> {
-        match epoch.cmp(&self.spec.epoch) {
-            std::cmp::Ordering::Less => Err(TargetError::StaleEpoch(epoch)),
-            std::cmp::Ordering::Greater => Err(TargetError::EpochAhead(epoch)),
-            std::cmp::Ordering::Equal => Ok(()),
-        }
-    }
-    /// Whether a frame is due.
-    ///
-    /// # Errors
-    /// When it never will be.
-    pub fn due(&self, session: &SessionId, epoch: u64, seq: u64) -> Result<Due, TargetError> {
-        if *session != self.spec.session {
-            return Err(TargetError::OtherSession);
-        }
-        self.check_epoch(epoch)?;
-        if seq <= self.applied {
-            return Ok(Due::Already);
-        }
-        if let Some(why) = &self.resync_required {
-            return Err(TargetError::ResyncRequired(why.clone()));
-        }
-        match self.phase {
-            Phase::Stopped | Phase::Rolled => Err(TargetError::Stopped),
-            Phase::Waiting | Phase::Synchronising | Phase::Replicating if seq > self.applied + 1 => {
-                Ok(Due::NotYet)
-            }
-            Phase::Waiting | Phase::Synchronising | Phase::Replicating => Ok(Due::Now),
-        }
-    }
-    /// True when every disk's synchronisation is complete.
-    pub fn all_synced(&self) -> bool {
-        self.synced.values().all(|(done, _)| *done)
-    }
-    /// A due frame was applied: moves on. True when the phase changed.
-    pub fn advance(&mut self, frame: &Frame) -> bool {
-        self.applied = frame.seq;
-        let before = self.phase;
-        match &frame.body {
-            Body::Data { disk, runs } => {
-                if let Some((false, moved)) = self.synced.get_mut(disk) {
-                    *moved += runs.iter().map(|r| r.count()).sum::<u64>();
-                }
-            }
-            Body::SyncDone { disk } => {
-                if let Some((done, _)) = self.synced.get_mut(disk) {
-                    *done = true;
-                }
-            }
-            Body::Mark { time, .. } => self.last_mark = Some(*time),
-        }
-        let marked = matches!(frame.body, Body::Mark { .. }) && self.all_synced();
-        match self.phase {
-            Phase::Waiting | Phase::Synchronising if marked => self.phase = Phase::Replicating,
-            Phase::Waiting => self.phase = Phase::Synchronising,
-            Phase::Synchronising | Phase::Replicating | Phase::Stopped | Phase::Rolled => {}
-        }
-        before != self.phase
-    }
-    /// The point that this frame completes, if it does: a mark reached with every disk synchronised (R2).
-    pub fn point(&self, frame: &Frame) -> Option<Point> {
-        let Body::Mark { mark, kind, time, group, .. } = &frame.body else { return None };
-        let point = PointId::new(format!("{}-{}", self.spec.session, mark.0));
-        self.all_synced().then(|| Point {
-            point,
-            mark: *mark,
-            kind: *kind,
-            time: *time,
-            group: *group,
-            snapshots: BTreeMap::new(),
-        })
-    }
-    /// What was applied.
-    pub fn ack(&self) -> Ack {
-        Ack { received: self.applied, applied: self.applied }
-    }
-    /// The session as seen here.
-    pub fn view(&self, points: Vec<Arc<Point>>) -> SessionView {
-        let progress = |(disk, (synced, moved)): (&DiskId, &(bool, u64))| DiskProgress {
-            disk: Some(disk.clone()),
-            sync_processed: moved * BLOCK as u64,
-            sync_transferred: moved * BLOCK as u64,
-            synced: *synced,
-            ..DiskProgress::default()
-        };
-        SessionView {
-            session: self.spec.session.clone(),
-            epoch: self.spec.epoch,
-            phase: self.phase,
-            applied: self.applied,
-            received: self.applied,
-            last_mark: self.last_mark,
-            points,
-            disks: self.synced.iter().map(progress).collect(),
-            rolled_to: self.rolled_to.clone(),
-            resync_required: self.resync_required.clone(),
-            kept: None,
-        }
-    }
-}
 
 /// What applying a frame did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -230,30 +50,67 @@ pub struct Applied {
     pub pruned: Vec<PointId>,
     /// True when the session entered another phase.
     pub phase_changed: bool,
+    /// Blocks that had rotted and hold again what they ought to.
+    pub repaired: u64,
+    /// Blocks that had rotted and were overwritten: the points before that lack them and cannot be rolled to.
+    pub lost: u64,
 }
 
 /// The target half of one session with its recovery points. A clone is its durable image.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub struct Target<V = Memory> {
     intake: Intake,
-    journal: Journal,
+    journal: Journal<V>,
+    /// What each disk ought to hold; built when a disk is first touched.
+    ledgers: BTreeMap<DiskId, Ledger>,
+    /// What blocks ought to hold by the records since the newest point, until the disk's ledger is built.
+    replayed: BTreeMap<DiskId, BTreeMap<u64, Key>>,
+    /// Blocks of frames that were refused for want of room (E12).
+    refused: BTreeMap<DiskId, Bitmap>,
+    /// Mirroring has stopped for want of room.
+    stalled: bool,
+    /// Blocks that were found not to hold what they ought to.
+    rotten: BTreeMap<DiskId, Bitmap>,
+    /// Where verification goes on: index of the disk, block.
+    cursor: (usize, u64),
+    /// A roll that a crash interrupted.
+    rolling: Option<PointId>,
 }
 
 /// The disks a target may touch now.
 pub type Attached = BTreeMap<DiskId, Disk>;
 
 impl Target {
-    /// A new session.
+    /// A new session, with its journal in memory.
     pub fn new(spec: SessionSpec) -> Self {
-        Self { intake: Intake::new(spec), journal: Journal::default() }
+        Self::on(spec, Memory::default())
     }
+}
+
+impl<V> Target<V> {
     /// Where it stands.
     pub fn intake(&self) -> &Intake {
         &self.intake
     }
     /// The points and what leads back to them.
-    pub fn journal(&self) -> &Journal {
+    pub fn journal(&self) -> &Journal<V> {
         &self.journal
+    }
+    /// The journal, to take its volume elsewhere.
+    pub fn into_journal(self) -> Journal<V> {
+        self.journal
+    }
+    /// True while mirroring has stopped for want of room (E12).
+    pub fn stalled(&self) -> bool {
+        self.stalled
+    }
+    /// Blocks of a disk that were refused for want of room and not received since (E12).
+    pub fn refused(&self, disk: &DiskId) -> Option<&Bitmap> {
+        self.refused.get(disk)
+    }
+    /// Blocks of a disk that were found not to hold what they ought to, and do not yet.
+    pub fn rotten(&self, disk: &DiskId) -> Option<&Bitmap> {
+        self.rotten.get(disk)
     }
     /// Takes the session up: nothing for the epoch in force, a new beginning for a higher one. Points of
     /// earlier epochs stay, and stay good: the journal keeps what the resynchronisation overwrites (E10).
@@ -261,47 +118,11 @@ impl Target {
     /// # Errors
     /// For a lower epoch or another session.
     pub fn take_up(&mut self, spec: SessionSpec) -> Result<bool, TargetError> {
-        self.intake.take_up(spec)
-    }
-
-    /// Applies a frame if it is due. `budget` is what the journal may use of the retention volume, in bytes.
-    ///
-    /// # Errors
-    /// When the frame is refused; then nothing was written.
-    pub fn apply(&mut self, frame: &Frame, disks: &Attached, budget: u64) -> Result<Applied, TargetError> {
-        let mut applied = Applied::default();
-        if self.intake.due(&frame.session, frame.epoch, frame.seq)? != Due::Now {
-            return Ok(applied);
+        let fresh = self.intake.take_up(spec)?;
+        if fresh {
+            self.rolling = None;
         }
-        match &frame.body {
-            Body::Data { disk: id, runs } => {
-                let disk = self.disk(id, disks)?;
-                let end = |run: &crate::frame::Run| run.first.saturating_add(run.count());
-                if runs.iter().any(|run| end(run) > disk.blocks()) {
-                    return Err(TargetError::OutOfRange(id.clone()));
-                }
-                applied.pruned = self.make_room(id, runs, budget)?;
-                let blocks = runs.iter().flat_map(|run| run.blocks());
-                let mut written = 0;
-                for (block, page) in blocks {
-                    written += u64::from(self.journal.write(id, disk, block, page));
-                }
-                applied.written = Some((id.clone(), written));
-            }
-            Body::SyncDone { disk } => {
-                self.disk(disk, disks)?;
-            }
-            Body::Mark { roots, .. } => {
-                self.compare(roots, disks)?;
-                if let Some(point) = self.intake.point(frame) {
-                    let point = Arc::new(point);
-                    self.journal.store(point.clone());
-                    applied.stored = Some(point);
-                }
-            }
-        }
-        applied.phase_changed = self.intake.advance(frame);
-        Ok(applied)
+        Ok(fresh)
     }
 
     fn disk<'a>(&self, id: &DiskId, disks: &'a Attached) -> Result<&'a Disk, TargetError> {
@@ -314,22 +135,9 @@ impl Target {
         Ok(disk)
     }
 
-    /// Lets go of the oldest points until the frame's old blocks fit (E12).
-    fn make_room(
-        &mut self,
-        id: &DiskId,
-        runs: &[crate::frame::Run],
-        budget: u64,
-    ) -> Result<Vec<PointId>, TargetError> {
-        let cost = self.journal.cost(id, runs.iter().flat_map(|r| r.first..r.first + r.count()));
-        if self.journal.least() + cost > budget {
-            return Err(TargetError::RetentionFull);
-        }
-        let mut pruned = Vec::new();
-        while self.journal.used() + cost > budget {
-            pruned.extend(self.journal.drop_oldest());
-        }
-        Ok(pruned)
+    /// The records of a frame bear this.
+    fn stamp(&self) -> Stamp {
+        Stamp { epoch: self.intake.spec.epoch, seq: self.intake.applied }
     }
 
     /// Compares the disks with the source's root hashes.
@@ -342,41 +150,6 @@ impl Target {
             }
         }
         Ok(())
-    }
-
-    /// Lets go of points older than the session's retention, never of the newest one.
-    pub fn prune(&mut self, now: VirtualMs) -> Vec<PointId> {
-        self.journal.prune(now, self.intake.spec.retention_s)
-    }
-
-    /// Takes no more frames.
-    pub fn stop(&mut self) {
-        if self.intake.phase != Phase::Rolled {
-            self.intake.phase = Phase::Stopped;
-        }
-    }
-
-    /// Brings the disks to a point, exactly; may be repeated, also with another point. Says how many blocks
-    /// of each disk were written.
-    ///
-    /// # Errors
-    /// When the point is not kept or a disk is not attached; then nothing was written.
-    pub fn roll(&mut self, point: &PointId, disks: &Attached) -> Result<BTreeMap<DiskId, u64>, TargetError> {
-        let missing = || TargetError::NoSuchPoint(point.clone());
-        let rollback = self.journal.rollback(point).ok_or_else(missing)?;
-        for stated in &self.intake.spec.disks {
-            self.disk(&stated.disk, disks)?;
-        }
-        let mut written = BTreeMap::new();
-        for (id, blocks) in rollback {
-            let disk = self.disk(&id, disks)?;
-            let write = |(block, page)| u64::from(self.journal.write(&id, disk, block, page));
-            let count = blocks.into_iter().map(write).sum();
-            written.insert(id, count);
-        }
-        self.intake.phase = Phase::Rolled;
-        self.intake.rolled_to = Some(point.clone());
-        Ok(written)
     }
 
     /// Hashes of blocks of a disk, for a synchronisation of `epoch`; fewer than asked for at the disk's end.
@@ -399,7 +172,135 @@ impl Target {
 
     /// The session as the target sees it.
     pub fn view(&self) -> SessionView {
-        self.intake.view(self.journal.points().cloned().collect())
+        let mut view = self.intake.view(self.journal.points().cloned().collect());
+        if self.stalled {
+            view.resync_required.get_or_insert_with(|| STALLED.to_owned());
+        }
+        for disk in &mut view.disks {
+            let refused = disk.disk.as_ref().and_then(|id| self.refused.get(id));
+            disk.at_target = refused.map_or(0, Bitmap::count) * BLOCK as u64;
+        }
+        view
+    }
+}
+
+/// Why mirroring has stopped (E12).
+const STALLED: &str = "mirroring has stopped: the retention volume is full";
+
+impl<V: Volume> Target<V> {
+    /// A new session, with its journal on this empty volume.
+    pub fn on(spec: SessionSpec, volume: V) -> Self {
+        Self::with(Intake::new(spec), Journal::on(volume))
+    }
+    fn with(intake: Intake, journal: Journal<V>) -> Self {
+        Self {
+            intake,
+            journal,
+            ledgers: BTreeMap::new(),
+            replayed: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            stalled: false,
+            rotten: BTreeMap::new(),
+            cursor: (0, 0),
+            rolling: None,
+        }
+    }
+    /// Opens the session again from its volume, after a crash anywhere (E11). `spec` is the last one that was
+    /// taken up. [`Target::recover`] completes what was interrupted once the disks are there. Also says which
+    /// points are gone because the journal rotted.
+    ///
+    /// # Errors
+    /// When the volume cannot be read.
+    pub fn open(spec: SessionSpec, volume: V) -> Result<(Self, Vec<PointId>), TargetError> {
+        let mut intake = Intake::new(spec);
+        let mut replayed: BTreeMap<DiskId, BTreeMap<u64, Key>> = BTreeMap::new();
+        let mut rolling = None;
+        let opened = Journal::open(volume, |stamp, record| {
+            intake.learn(stamp, record);
+            match record {
+                Record::Point { .. } => replayed.clear(),
+                Record::Wrote { disk, blocks } => {
+                    replayed.entry(disk.clone()).or_default().extend(blocks.iter().copied());
+                }
+                Record::RollBegin(point) => rolling = Some((stamp.epoch, point.clone())),
+                Record::RollDone(_) => rolling = None,
+                Record::Undo { .. } | Record::Applied(_) | Record::State(_) | Record::Stopped => {}
+            }
+        })?;
+        let epoch = intake.spec.epoch;
+        let rolling = rolling.filter(|(begun, _)| *begun == epoch).map(|(_, point)| point);
+        Ok((Self { replayed, rolling, ..Self::with(intake, opened.journal) }, opened.damaged))
+    }
+
+    /// Applies a frame if it is due. `budget` is what the journal may use of the retention volume, in bytes.
+    ///
+    /// # Errors
+    /// When the frame is refused; then nothing was written.
+    pub fn apply(&mut self, frame: &Frame, disks: &Attached, budget: u64) -> Result<Applied, TargetError> {
+        let mut applied = Applied::default();
+        if self.intake.due(&frame.session, frame.epoch, frame.seq)? != Due::Now {
+            return Ok(applied);
+        }
+        self.journal.sound()?;
+        self.resume(budget)?;
+        let stamp = Stamp { epoch: frame.epoch, seq: frame.seq };
+        match &frame.body {
+            Body::Data { disk, runs } => applied = self.data(stamp, disk, runs, disks, budget)?,
+            Body::SyncDone { disk } => {
+                let there = self.disk(disk, disks)?.clone();
+                self.settle(disk, &there);
+                self.journal.note(stamp, Record::Applied(Step::Synced(disk.clone())))?;
+                self.refused.remove(disk);
+            }
+            Body::Mark { time, roots, .. } => {
+                self.compare(roots, disks)?;
+                match self.intake.point(frame) {
+                    Some(point) => applied.stored = Some(self.store(stamp, point, disks)?),
+                    None => self.journal.note(stamp, Record::Applied(Step::Mark(*time)))?,
+                }
+            }
+        }
+        applied.phase_changed = self.intake.advance(frame);
+        let intake = &self.intake;
+        self.journal.condense(stamp, || intake.standing())?;
+        Ok(applied)
+    }
+
+    /// The disks are this point: signs it with what each disk ought to hold.
+    fn store(&mut self, stamp: Stamp, point: Point, disks: &Attached) -> Result<Arc<Point>, TargetError> {
+        let point = Arc::new(point);
+        let ids: Vec<DiskId> = self.intake.spec.disks.iter().map(|d| d.disk.clone()).collect();
+        let mut sums = Vec::with_capacity(ids.len());
+        for id in ids {
+            if !self.ledgers.contains_key(&id) {
+                let disk = self.disk(&id, disks)?.clone();
+                self.settle(&id, &disk);
+            }
+            let sum = self.ledgers.get(&id).map_or(0, Ledger::sum);
+            sums.push((id, sum));
+        }
+        if let Some(why) = &self.intake.resync_required {
+            return Err(TargetError::ResyncRequired(why.clone()));
+        }
+        let mut standing = self.intake.standing();
+        standing.last_mark = Some(point.time);
+        self.journal.store(stamp, point.clone(), standing, sums)?;
+        self.refused.clear();
+        Ok(point)
+    }
+
+    /// Lets go of points older than the session's retention, never of the newest one.
+    pub fn prune(&mut self, now: VirtualMs) -> Vec<PointId> {
+        self.journal.prune(now, self.intake.spec.retention_s)
+    }
+
+    /// Takes no more frames.
+    pub fn stop(&mut self) {
+        if !matches!(self.intake.phase, Phase::Rolled | Phase::Stopped) {
+            self.intake.phase = Phase::Stopped;
+            // A volume that fails says so to whoever writes next.
+            self.journal.note(self.stamp(), Record::Stopped).ok();
+        }
     }
 }
 

@@ -15,6 +15,10 @@ proptest! {
         prop_assert_eq!(map.iter().collect::<Vec<_>>(), model.iter().copied().collect::<Vec<_>>());
         prop_assert_eq!(map.count(), model.len() as u64);
         prop_assert!((0..320).all(|b| map.contains(b) == model.contains(&b)));
+        for pick in (0..320).step_by(3) {
+            prop_assert_eq!(map.clear(pick), model.remove(&pick));
+        }
+        prop_assert_eq!((map.iter().collect::<BTreeSet<_>>(), map.count()), (model.clone(), model.len() as u64));
         let frozen = map.freeze();
         prop_assert!(map.is_empty());
         map.merge(&frozen);

@@ -1,7 +1,8 @@
 //! What stays, what goes, and what it costs.
 
 use super::*;
-use failback_wire::event::Mark;
+use crate::disk::Disk;
+use failback_wire::event::{Mark, PointKind};
 use proptest::prelude::*;
 
 fn point(n: u64, seconds: u64, app: bool) -> Arc<Point> {
@@ -19,35 +20,133 @@ fn page(fill: u8) -> Page {
     Page::new(&[fill; BLOCK])
 }
 
+/// One disk with a journal, written as a target does.
+struct Bench {
+    journal: Journal,
+    disk: Disk,
+    id: DiskId,
+}
+
+impl Bench {
+    fn new() -> Self {
+        Self { journal: Journal::default(), disk: Disk::new(8), id: DiskId::new("d") }
+    }
+    fn write(&mut self, block: u64, fill: u8) {
+        let old = self.disk.pages(block..block + 1).remove(0);
+        if self.journal.needs(&self.id, block) {
+            let kept = old.as_ref().map_or(Old::Zeros, |page| Old::Page(page.shared()));
+            let undo = vec![(block, key(old.as_ref()), kept)];
+            self.journal.keep(Stamp::default(), &self.id, undo).unwrap();
+        }
+        self.disk.write(block, page(fill));
+        self.journal.wrote(Stamp::default(), &self.id, &[(block, key(Some(&page(fill))))], None).unwrap();
+    }
+    fn store(&mut self, point: Arc<Point>) {
+        let sums = vec![(self.id.clone(), 0)];
+        self.journal.store(Stamp::default(), point, Standing::default(), sums).unwrap();
+    }
+    /// What block 0 held at a point; `None` when it holds that now.
+    fn back(&self, point: &str) -> Option<Page> {
+        let rollback = self.journal.rollback(&PointId::new(point)).expect("it is kept");
+        rollback.get(&self.id)?.get(&0).and_then(|kept| self.journal.page(kept))
+    }
+    fn marks(&self) -> Vec<u64> {
+        self.journal.points().map(|p| p.mark.0).collect()
+    }
+    fn reopened(&self) -> Opened<Memory> {
+        Journal::open(self.journal.volume().clone(), |_, _| {}).unwrap()
+    }
+}
+
 #[test]
-fn costs_are_counted_once_a_block_and_given_back() {
-    let (id, disk, mut journal) = (DiskId::new("d"), Disk::new(8), Journal::default());
-    assert!(journal.write(&id, &disk, 0, page(1)));
-    assert_eq!(journal.used(), 0, "before the first point nothing needs to be kept");
-    journal.store(point(1, 0, false));
-    assert!(!journal.write(&id, &disk, 0, page(1)), "the same content changes nothing");
-    assert_eq!(journal.cost(&id, [0, 1].into_iter()), 2 * KEPT);
-    journal.write(&id, &disk, 0, page(2));
-    journal.write(&id, &disk, 0, page(3));
-    assert_eq!((journal.used(), journal.cost(&id, [0, 1].into_iter())), (KEPT, KEPT));
-    journal.store(point(2, 300, false));
-    journal.write(&id, &disk, 0, page(4));
-    assert_eq!((journal.used(), journal.least()), (2 * KEPT, KEPT));
-    assert_eq!(journal.drop_oldest(), Some(PointId::new("p1")));
-    assert_eq!(journal.used(), KEPT);
-    assert_eq!(journal.drop_oldest(), None, "the newest stays");
-    assert_eq!(journal.rollback(&PointId::new("p1")), None);
-    assert_eq!(journal.rollback(&PointId::new("p2")).unwrap()[&id][&0], page(3));
+fn blocks_are_kept_once_a_point_and_their_room_is_given_back() {
+    let mut bench = Bench::new();
+    bench.write(0, 1);
+    assert_eq!(bench.journal.used(), 0, "before the first point nothing needs to be kept");
+    bench.store(point(1, 0, false));
+    let empty = bench.journal.used();
+    bench.write(0, 2);
+    let one = bench.journal.used();
+    assert!((4096..4096 + 300).contains(&(one - empty)), "{one} - {empty}");
+    bench.write(0, 3);
+    assert!(bench.journal.used() - one < 100, "the block is kept already");
+    bench.store(point(2, 300, false));
+    bench.write(0, 4);
+    assert_eq!((bench.back("p1"), bench.back("p2")), (Some(page(1)), Some(page(3))));
+    let least = bench.journal.least();
+    assert!(least < bench.journal.used());
+    assert_eq!(bench.journal.drop_oldest(), Ok(Some(PointId::new("p1"))));
+    assert_eq!((bench.journal.used(), bench.journal.least()), (least, least));
+    assert_eq!(bench.journal.drop_oldest(), Ok(None), "the newest stays");
+    assert!(bench.journal.rollback(&PointId::new("p1")).is_none());
+    assert_eq!(bench.back("p2"), Some(page(3)));
 }
 
 #[test]
 fn age_prunes_from_the_old_end_and_leaves_the_newest() {
-    let mut journal = Journal::default();
-    (0..5).for_each(|n| journal.store(point(n, n * 300, false)));
-    let gone = journal.prune(VirtualMs(1_500_000), 900);
+    let mut bench = Bench::new();
+    (0..5).for_each(|n| bench.store(point(n, n * 300, false)));
+    let gone = bench.journal.prune(VirtualMs(1_500_000), 900);
     assert_eq!(gone, [PointId::new("p0"), PointId::new("p1")], "1500 s and 1200 s old");
-    journal.prune(VirtualMs(u64::MAX), 900);
-    assert_eq!(journal.points().map(|p| p.mark.0).collect::<Vec<_>>(), [4]);
+    bench.journal.prune(VirtualMs(u64::MAX), 900);
+    assert_eq!(bench.marks(), [4]);
+}
+
+#[test]
+fn an_index_follows_from_the_records_alone() {
+    let mut bench = Bench::new();
+    for n in 0..4 {
+        bench.store(point(n, n * 300, n == 2));
+        bench.write(0, n as u8 + 1);
+        bench.write(n, 9);
+    }
+    bench.journal.drop_oldest().unwrap();
+    let opened = bench.reopened();
+    assert_eq!((opened.torn, opened.damaged.len()), (0, 0));
+    assert!(opened.journal.points().eq(bench.journal.points()));
+    for point in bench.journal.points() {
+        assert_eq!(opened.journal.rollback(&point.point), bench.journal.rollback(&point.point));
+    }
+    assert_eq!(opened.journal.used(), bench.journal.used());
+}
+
+#[test]
+fn records_without_a_point_are_condensed() {
+    let mut bench = Bench::new();
+    for seq in 1..=5000 {
+        let step = Step::Data(bench.id.clone(), 1);
+        bench.journal.wrote(Stamp { epoch: 1, seq }, &DiskId::new("d"), &[], Some(step)).unwrap();
+        bench.journal.condense(Stamp { epoch: 1, seq }, Standing::default).unwrap();
+    }
+    assert!(bench.journal.used() < 2 * STATE_EVERY, "{}", bench.journal.used());
+    let mut last = Stamp::default();
+    Journal::open(bench.journal.volume().clone(), |stamp, _| last = stamp).unwrap();
+    assert_eq!(last, Stamp { epoch: 1, seq: 5000 });
+    bench.store(point(1, 0, false));
+    assert_eq!(bench.journal.used(), bench.journal.least(), "a point stands for all before it");
+}
+
+#[test]
+fn rot_in_a_page_costs_that_block_and_rot_in_a_head_the_points_behind_it() {
+    let mut bench = Bench::new();
+    for n in 0..3 {
+        bench.store(point(n, n * 300, false));
+        bench.write(0, n as u8 + 1);
+    }
+    let second = bench.journal.volume().segments()[1].clone();
+    // The page of the second point's old block lies in the middle of its segment.
+    let mut volume = bench.journal.volume().clone();
+    assert!(volume.rot((second.start + second.end) / 2, 0x10));
+    let opened = Journal::open(volume, |_, _| {}).unwrap();
+    bench.journal = opened.journal;
+    assert_eq!((bench.marks(), opened.damaged.len(), opened.torn), (vec![0, 1, 2], 0, 0));
+    assert_eq!((bench.back("p1"), bench.back("p2")), (None, Some(page(2))));
+
+    let mut volume = bench.journal.volume().clone();
+    assert!(volume.rot(second.start + 5, 0x10));
+    let opened = Journal::open(volume, |_, _| {}).unwrap();
+    assert_eq!(opened.damaged, [PointId::new("p0")], "the way back to it leads through the second segment");
+    assert_eq!(opened.journal.points().map(|p| p.mark.0).collect::<Vec<_>>(), [2]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::frame::{Content, Run};
 use failback_wire::event::{Mark, PointKind};
-use failback_wire::ids::VmdkUuid;
+use failback_wire::ids::{SessionId, VmdkUuid};
 use failback_wire::proto::session::{Direction, SessionDisk, SyncMode, TargetDisk};
 
 fn spec(epoch: u64) -> SessionSpec {
@@ -123,19 +123,43 @@ fn frames_again_or_ahead_change_nothing() {
 }
 
 #[test]
-fn a_full_volume_drops_old_points_then_refuses() {
-    let mut bench = Bench::new().synced();
+fn a_full_volume_drops_old_points_then_stops_mirroring_until_there_is_room() {
+    let mut bench = Bench::new();
+    (0..8).for_each(|block| drop(bench.put("a", block, 9).unwrap()));
+    let mut bench = bench.synced();
     bench.mark(1);
     bench.put("a", 0, 1).unwrap();
     bench.mark(2);
     bench.put("a", 1, 1).unwrap();
-    let used = bench.target.journal().used();
-    let pruned = bench.apply(data("a", 2, 1), used).unwrap().pruned;
+    let room = bench.target.journal().least() + 6000;
+    let pruned = bench.apply(data("a", 2, 1), room).unwrap().pruned;
     assert_eq!(pruned, [PointId::new("s-1")]);
     let before = bench.disks[&DiskId::new("a")].root_hash();
-    assert_eq!(bench.apply(data("a", 3, 1), used / 2), Err(TargetError::RetentionFull));
+    let stopped = bench.apply(data("a", 3, 1), room);
+    assert!(matches!(stopped, Err(TargetError::ResyncRequired(_))), "{stopped:?}");
     assert_eq!(bench.disks[&DiskId::new("a")].root_hash(), before);
-    assert_eq!(bench.target.journal().points().count(), 1);
+    assert_eq!(bench.target.refused(&DiskId::new("a")).unwrap().iter().collect::<Vec<_>>(), [3]);
+    // The next epoch is taken up, and held off as long as nothing has changed.
+    assert_eq!(bench.target.take_up(spec(2)), Ok(true));
+    assert!(bench.target.view().resync_required.is_some());
+    assert_eq!(bench.target.resume(room), Err(TargetError::RetentionFull));
+    assert_eq!(bench.apply(data("a", 4, 1), room), Err(TargetError::RetentionFull));
+    assert_eq!(bench.target.view().points.len(), 1);
+    let wider = room + 5000;
+    assert_eq!(bench.target.resume(wider), Ok(()));
+    assert_eq!(bench.target.view().resync_required, None);
+    bench.apply(data("a", 3, 1), wider).unwrap();
+    assert!(bench.target.refused(&DiskId::new("a")).unwrap().is_empty());
+    // A resynchronisation that runs out of room keeps what it has moved and needs more than before.
+    let again = bench.apply(data("a", 5, 1), wider);
+    assert!(matches!(again, Err(TargetError::ResyncRequired(_))), "{again:?}");
+    assert_eq!(bench.target.take_up(spec(3)), Ok(true));
+    assert_eq!(bench.target.resume(wider), Err(TargetError::RetentionFull));
+    // All the while the newest point is there to be rolled to.
+    bench.target.roll(&PointId::new("s-2"), &bench.disks).unwrap();
+    let disk = &bench.disks[&DiskId::new("a")];
+    let held: Vec<u8> = (0..8).map(|block| disk.read(block).bytes()[0]).collect();
+    assert_eq!(held, [1, 9, 9, 9, 9, 9, 9, 9]);
 }
 
 #[test]
@@ -174,4 +198,117 @@ fn rolling_needs_all_disks_and_stops_the_stream() {
     assert_eq!(bench.put("a", 0, 3), Err(TargetError::Stopped));
     let unknown = PointId::new("s-9");
     assert_eq!(bench.target.roll(&unknown, &bench.disks), Err(TargetError::NoSuchPoint(unknown)));
+}
+
+fn rot(disk: &Disk, block: u64) {
+    let mut bytes = *disk.read(block).bytes();
+    bytes[7] ^= 4;
+    disk.write(block, Page::new(&bytes));
+}
+
+/// Two points, then a change of block 0 and an untouched block 1.
+fn with_points() -> (Bench, Disk) {
+    let mut bench = Bench::new().synced();
+    bench.put("a", 0, 1).unwrap();
+    bench.put("a", 1, 1).unwrap();
+    bench.mark(1);
+    bench.put("a", 0, 2).unwrap();
+    bench.mark(2);
+    bench.put("a", 0, 3).unwrap();
+    let disk = bench.disks[&DiskId::new("a")].clone();
+    (bench, disk)
+}
+
+#[test]
+fn verification_finds_rot_in_bounded_steps_and_a_repair_loses_no_point() {
+    let (mut bench, disk) = with_points();
+    for step in 0..8 {
+        let seen = bench.target.verify(&bench.disks, 3).unwrap();
+        assert!(seen.checked <= 3 && seen.rotten.is_empty(), "step {step}: {seen:?}");
+    }
+    rot(&disk, 1);
+    let mut found = Vec::new();
+    for _ in 0..8 {
+        found.extend(bench.target.verify(&bench.disks, 3).unwrap().rotten);
+    }
+    assert_eq!(found, [(DiskId::new("a"), 1)], "once, though it was seen more than once");
+    assert!(matches!(bench.put("a", 2, 1), Err(TargetError::ResyncRequired(_))));
+    let corrupt = TargetError::Corrupt { disk: DiskId::new("a"), blocks: 1 };
+    let before = disk.root_hash();
+    assert_eq!(bench.target.roll(&PointId::new("s-2"), &bench.disks), Err(corrupt));
+    assert_eq!(disk.root_hash(), before, "nothing was written");
+    // The resynchronisation brings what the block held all along: there is nothing to undo.
+    bench.target.take_up(spec(2)).unwrap();
+    let healed = bench.put("a", 1, 1).unwrap();
+    assert_eq!((healed.repaired, healed.lost), (1, 0));
+    assert!(bench.target.rotten(&DiskId::new("a")).unwrap().is_empty());
+    for (point, fill) in [("s-1", 1), ("s-2", 2)] {
+        bench.target.roll(&PointId::new(point), &bench.disks).unwrap();
+        assert_eq!((disk.read(0), disk.read(1)), (Page::new(&[fill; BLOCK]), Page::new(&[1; BLOCK])));
+    }
+}
+
+#[test]
+fn a_rotten_block_that_is_overwritten_costs_the_points_that_lack_it_and_no_later_one() {
+    let (mut bench, disk) = with_points();
+    rot(&disk, 1);
+    let lost = bench.put("a", 1, 7).unwrap();
+    assert_eq!((lost.repaired, lost.lost), (0, 1));
+    bench.mark(3);
+    bench.put("a", 1, 8).unwrap();
+    let corrupt = TargetError::Corrupt { disk: DiskId::new("a"), blocks: 1 };
+    for point in ["s-1", "s-2"] {
+        assert_eq!(bench.target.roll(&PointId::new(point), &bench.disks), Err(corrupt.clone()));
+        assert_eq!(disk.read(1), Page::new(&[8; BLOCK]));
+    }
+    bench.target.roll(&PointId::new("s-3"), &bench.disks).unwrap();
+    assert_eq!((disk.read(0), disk.read(1)), (Page::new(&[3; BLOCK]), Page::new(&[7; BLOCK])));
+}
+
+#[test]
+fn disks_that_rot_after_the_roll_count_as_rolled_no_more() {
+    let (mut bench, disk) = with_points();
+    bench.target.roll(&PointId::new("s-1"), &bench.disks).unwrap();
+    rot(&disk, 1);
+    let mut target = bench.target.clone();
+    assert_eq!(target.verify(&bench.disks, 1024).unwrap().rotten.len(), 1);
+    assert_eq!((target.view().phase, target.view().rolled_to), (Phase::Stopped, None));
+    // The same when it rotted while nobody looked.
+    let volume = bench.target.into_journal().into_volume();
+    let (mut target, damaged) = Target::open(spec(1), volume).unwrap();
+    assert_eq!((target.view().rolled_to, damaged.len()), (Some(PointId::new("s-1")), 0));
+    target.verify(&bench.disks, 1).unwrap();
+    assert_eq!((target.view().phase, target.view().rolled_to), (Phase::Stopped, None));
+}
+
+#[test]
+fn a_kept_block_that_rots_is_not_served() {
+    let (bench, disk) = with_points();
+    let mut volume = bench.target.into_journal().into_volume();
+    let first = volume.segments()[0].clone();
+    // The page of the one old block of the first point.
+    assert!(volume.rot(first.start + 1000, 1));
+    let (mut target, _) = Target::open(spec(1), volume).unwrap();
+    let corrupt = TargetError::Corrupt { disk: DiskId::new("a"), blocks: 1 };
+    assert_eq!(target.roll(&PointId::new("s-1"), &bench.disks), Err(corrupt));
+    assert_eq!(disk.read(0), Page::new(&[3; BLOCK]));
+    target.roll(&PointId::new("s-2"), &bench.disks).unwrap();
+    assert_eq!(disk.read(0), Page::new(&[2; BLOCK]));
+}
+
+#[test]
+fn what_is_stopped_or_of_a_later_epoch_stays_so_when_opened_again() {
+    let (mut bench, _) = with_points();
+    bench.target.take_up(spec(2)).unwrap();
+    bench.put("a", 5, 5).unwrap();
+    bench.target.stop();
+    let view = bench.target.view();
+    let volume = bench.target.into_journal().into_volume();
+    // The host remembers the epoch, or one before.
+    for epoch in [2, 1] {
+        let (target, _) = Target::open(spec(epoch), volume.clone()).unwrap();
+        assert_eq!(target.view(), view);
+    }
+    let (target, _) = Target::open(spec(3), volume).unwrap();
+    assert_eq!((target.view().phase, target.view().applied), (Phase::Waiting, 0));
 }
