@@ -85,7 +85,7 @@ proptest! {
         for (fuel, seed) in fuels {
             life.refuel(fuel);
             life.run_from(&acts);
-            life.crash(seed);
+            life.crash(&acts, seed);
         }
         life.goes_on(&acts);
     }

@@ -3,14 +3,15 @@
 use bytes::Bytes;
 use failback_replication::disk::{BLOCK, Disk, Page};
 use failback_replication::frame::{Body, Content, Frame, Run};
-use failback_replication::journal::record::{self, FIXED, Record, Step};
-use failback_replication::journal::volume::{Memory, Volume};
+use failback_replication::journal::record::{self, FIXED, Record};
+use failback_replication::journal::volume::{Memory, Volume, VolumeError};
 use failback_replication::target::{Attached, Target, TargetError};
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Mark, PointKind};
 use failback_wire::ids::{DiskId, MachineName, PointId, SessionId, VmdkUuid};
 use failback_wire::proto::session::{Direction, Phase, SessionDisk, SessionSpec, SyncMode, TargetDisk};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 pub(crate) const BLOCKS: u64 = 12;
 const DISKS: [&str; 2] = ["web01-disk0", "web01-disk1"];
@@ -43,8 +44,53 @@ pub(crate) enum Act {
 /// What both disks hold, a byte a block: the model.
 type Content2 = [[u8; BLOCKS as usize]; 2];
 
+/// A volume that remembers what the disks held when it was last written to: what was written to them since may be
+/// lost with a crash, what was written before may not.
+#[derive(Clone, Debug)]
+struct Spy {
+    inner: Memory,
+    disks: Vec<Disk>,
+    then: Vec<Disk>,
+}
+
+impl Spy {
+    fn new(inner: Memory, disks: &Attached) -> Self {
+        let disks: Vec<Disk> = disks.values().cloned().collect();
+        Self { inner, then: disks.iter().map(Disk::fork).collect(), disks }
+    }
+}
+
+impl Volume for Spy {
+    fn append(&mut self, parts: &[Bytes]) -> Result<u64, VolumeError> {
+        let at = self.inner.append(parts)?;
+        self.then = self.disks.iter().map(Disk::fork).collect();
+        Ok(at)
+    }
+    fn cut(&mut self) -> Result<(), VolumeError> {
+        self.inner.cut()
+    }
+    fn read(&self, at: u64, len: usize) -> Result<Bytes, VolumeError> {
+        self.inner.read(at, len)
+    }
+    fn segments(&self) -> Vec<Range<u64>> {
+        self.inner.segments()
+    }
+    fn drop_front(&mut self, before: u64) -> Result<(), VolumeError> {
+        self.inner.drop_front(before)
+    }
+    fn truncate(&mut self, at: u64) -> Result<(), VolumeError> {
+        self.inner.truncate(at)
+    }
+    fn end(&self) -> u64 {
+        self.inner.end()
+    }
+    fn used(&self) -> u64 {
+        self.inner.used()
+    }
+}
+
 pub(crate) struct Life {
-    target: Option<Target>,
+    target: Option<Target<Spy>>,
     disks: Attached,
     epoch: u64,
     seq: u64,
@@ -57,8 +103,6 @@ pub(crate) struct Life {
     snapshots: BTreeMap<PointId, Content2>,
     /// Points that were acknowledged and must be there, oldest first.
     owed: Vec<PointId>,
-    /// The disks and the end of the log when the act began.
-    before: (Vec<Disk>, u64),
 }
 
 fn page(fill: u8) -> Page {
@@ -127,8 +171,7 @@ impl Life {
         let volume = fuel.map_or(volume.clone(), |fuel| volume.with_fuel(fuel));
         let disks: Attached = DISKS.iter().map(|id| (DiskId::new(id), Disk::new(BLOCKS))).collect();
         Self {
-            target: Some(Target::on(spec(1), volume)),
-            before: (disks.values().map(Disk::fork).collect(), 0),
+            target: Some(Target::on(spec(1), Spy::new(volume, &disks))),
             disks,
             epoch: 1,
             seq: 1,
@@ -146,10 +189,10 @@ impl Life {
         let mut life = Self::new(None);
         let mut moments = BTreeSet::new();
         while life.at < acts.len() {
-            let volume = life.target().journal().volume().clone();
+            let volume = life.target().journal().volume().inner.clone();
             let (spent, end) = (volume.spent(), volume.end());
             life.act(acts);
-            let volume = life.target().journal().volume();
+            let volume = &life.target().journal().volume().inner;
             moments.extend((spent..volume.spent()).take(2));
             moments.extend(volume.spent().saturating_sub(3).max(spent)..volume.spent());
             for (at, len, record) in records(volume).into_iter().filter(|(at, ..)| *at >= end) {
@@ -164,7 +207,7 @@ impl Life {
                 }));
             }
         }
-        let all = life.target().journal().volume().spent();
+        let all = life.target().journal().volume().inner.spent();
         moments.into_iter().filter(|moment| *moment < all).collect()
     }
 
@@ -172,17 +215,17 @@ impl Life {
     pub(crate) fn crashed(acts: &[Act], fuel: u64, seed: u64) -> Self {
         let mut life = Self::new(Some(fuel));
         life.run_from(acts);
-        life.crash(seed);
+        life.crash(acts, seed);
         life
     }
 
-    fn target(&self) -> &Target {
+    fn target(&self) -> &Target<Spy> {
         self.target.as_ref().unwrap()
     }
 
     /// The volume goes after so much more.
     pub(crate) fn refuel(&mut self, fuel: u64) {
-        let volume = self.target.take().unwrap().into_journal().into_volume();
+        let volume = self.target.take().unwrap().into_journal().into_volume().inner;
         self.open(volume.back().with_fuel(fuel));
     }
 
@@ -204,43 +247,36 @@ impl Life {
 
     /// Opens what is there. When the volume goes while it is opened, it is opened once more.
     fn open(&mut self, volume: Memory) {
-        let opened = Target::open(spec(self.epoch), volume.clone());
-        let (target, damaged) = opened.or_else(|_| Target::open(spec(self.epoch), volume.back())).unwrap();
+        let open = |volume| Target::open(spec(self.epoch), Spy::new(volume, &self.disks));
+        let (target, damaged) = open(volume.clone()).or_else(|_| open(volume.back())).unwrap();
         assert!(damaged.is_empty());
         self.target = Some(target);
     }
 
-    /// The software is gone, its volume and disks are as it left them: blocks that no record calls written may
+    /// The software is gone, its volume and disks are as it left them: blocks written since the last record may
     /// not have reached the disk.
-    pub(crate) fn crash(&mut self, mut seed: u64) {
+    pub(crate) fn crash(&mut self, acts: &[Act], mut seed: u64) {
         let mut roll = || {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             seed >> 33
         };
-        let volume = self.target.take().unwrap().into_journal().into_volume();
-        let (forks, end) = &self.before;
-        let since: Vec<Record> =
-            records(&volume).into_iter().filter(|(at, ..)| at >= end).map(|(_, _, record)| record).collect();
-        let applied =
-            since.iter().any(|r| matches!(r, Record::Applied(Step::Data(..)) | Record::Point { .. }));
-        let durable: BTreeSet<(DiskId, u64)> = since
-            .iter()
-            .filter_map(|r| if let Record::Wrote { disk, blocks } = r { Some((disk, blocks)) } else { None })
-            .flat_map(|(disk, blocks)| blocks.iter().map(|(block, _)| (disk.clone(), *block)))
-            .collect();
-        for ((id, disk), fork) in self.disks.iter().zip(forks).filter(|_| !applied) {
-            for block in (0..BLOCKS).filter(|block| !durable.contains(&(id.clone(), *block))) {
-                if disk.read(block) != fork.read(block) && roll() % 2 == 0 {
-                    disk.write(block, fork.read(block));
+        let Spy { inner, then, .. } = self.target.take().unwrap().into_journal().into_volume();
+        for (disk, then) in self.disks.values().zip(&then) {
+            for block in 0..BLOCKS {
+                if disk.read(block) != then.read(block) && roll() % 2 == 0 {
+                    disk.write(block, then.read(block));
                 }
             }
         }
-        self.open(volume.back());
+        self.open(inner.back());
         let target = self.target.as_mut().unwrap();
         if let Some(point) = target.recover(&self.disks).unwrap() {
             self.model = self.snapshots[&point];
         } else if let Some(point) = target.intake().rolled_to.clone() {
             self.model = self.snapshots[&point];
+        }
+        if matches!(acts.get(self.at), Some(Act::Roll { .. })) {
+            assert_eq!(held(&self.disks), self.model, "the roll is whole or has not begun");
         }
         let reached = target.intake().applied;
         assert!((self.seq - 1..=self.seq).contains(&reached), "frame {reached}, sent {}", self.seq);
@@ -289,7 +325,6 @@ impl Life {
     }
 
     fn act(&mut self, acts: &[Act]) -> Done {
-        self.before = (self.disks.values().map(Disk::fork).collect(), self.target().journal().volume().end());
         let index = self.at;
         let done = match &acts[index] {
             Act::Write { disk, first, fills } => self.write(*disk, *first, fills),
