@@ -4,6 +4,7 @@ use super::MasterTarget;
 use failback_replication::disk::{BLOCK, Page};
 use failback_wire::event::{Actor, DiskRef, What};
 use failback_wire::ids::VmdkUuid;
+use failback_wire::proto::session::TargetDisk;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,7 @@ pub enum MasterTargetFault {
     },
     /// A block of a VMDK attached to it rots: its first byte flips.
     CorruptBlock {
-        /// The VMDK's UUID.
+        /// The VMDK: by its UUID, or by a disk of a session here (`web01-disk0`).
         vmdk: String,
         /// Which block of 4 KiB.
         block: u64,
@@ -57,8 +58,19 @@ impl MasterTarget {
         Ok(())
     }
 
+    /// Where a disk of a session lies.
+    fn vmdk_of(&self, disk: &str) -> Option<VmdkUuid> {
+        let state = self.lock();
+        let mut disks = state.sessions.values().flat_map(|t| &t.intake().spec.disks);
+        let target = disks.find(|d| d.disk.as_str() == disk).map(|d| &d.target)?;
+        match target {
+            TargetDisk::Vmdk(uuid) => Some(uuid.clone()),
+            TargetDisk::SeedBlob(_) => None,
+        }
+    }
+
     fn corrupt(&self, vmdk: &str, block: u64, by: Actor) -> Result<(), String> {
-        let uuid = VmdkUuid::new(vmdk);
+        let uuid = self.vmdk_of(vmdk).unwrap_or_else(|| VmdkUuid::new(vmdk));
         let disk = (self.scsi)().into_iter().find(|(u, _)| *u == uuid).map(|(_, disk)| disk);
         let disk = disk.ok_or_else(|| format!("no VMDK {vmdk} hangs on {}", self.config.vm_name))?;
         if block >= disk.blocks() {

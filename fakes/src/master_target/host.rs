@@ -33,6 +33,9 @@ fn vmdk_of(spec: &SessionSpec, disk: &DiskId) -> Option<DiskRef> {
     })
 }
 
+/// Blocks of each session that are verified with every sign of life: 5 GiB of disk a day.
+const VERIFY: u64 = 4096;
+
 impl State {
     fn target(&mut self, id: &SessionId) -> Result<&mut Target, Denied> {
         self.sessions.get_mut(id).ok_or_else(|| Denied::unknown_session(id))
@@ -105,6 +108,43 @@ impl State {
         for point in target.prune(now) {
             let reason = "past its retention".to_owned();
             self.emit(What::PointPruned { session: id.clone(), point, reason });
+        }
+    }
+
+    /// Opens a session again from its journal, and completes what was interrupted.
+    pub(super) fn reopen(&mut self, id: SessionId, target: Target, scsi: &[(VmdkUuid, Disk)]) {
+        let spec = target.intake().spec.clone();
+        let disks = attached(&spec, scsi);
+        let Ok((mut target, damaged)) = Target::open(spec, target.into_journal().into_volume()) else {
+            self.emit(What::Note { text: format!("{id}: its journal cannot be read") });
+            return;
+        };
+        // Without its disks the roll stays open; whoever asked for it asks again.
+        let rolled = target.recover(&disks).ok().flatten();
+        let mark = rolled.as_ref().and_then(|point| Some(target.journal().point(point)?.mark));
+        self.sessions.insert(id.clone(), target);
+        for point in damaged {
+            let reason = "its records have rotted".to_owned();
+            self.emit(What::PointPruned { session: id.clone(), point, reason });
+        }
+        if let (Some(point), Some(mark)) = (rolled, mark) {
+            self.emit(What::Rolled { session: id, point, mark });
+        }
+    }
+
+    /// Looks at the next blocks of the session's disks.
+    fn verify(&mut self, id: &SessionId, scsi: &[(VmdkUuid, Disk)]) {
+        let Some(target) = self.sessions.get_mut(id) else { return };
+        let disks = attached(&target.intake().spec, scsi);
+        // A disk of another size is refused when it is written to.
+        let Ok(seen) = target.verify(&disks, VERIFY) else { return };
+        let mut found = BTreeMap::<DiskId, Vec<u64>>::new();
+        for (disk, block) in seen.rotten {
+            found.entry(disk).or_default().push(block);
+        }
+        for (disk, blocks) in found {
+            let text = format!("{id}: blocks {blocks:?} of disk {disk} do not hold what was written");
+            self.emit(What::Note { text });
         }
     }
 
@@ -221,11 +261,13 @@ impl SessionHost for MasterTarget {
     }
 
     fn heartbeat(&self) -> Heartbeat {
-        let disks = (self.scsi)().len();
+        let scsi = (self.scsi)();
+        let disks = scsi.len();
         let mut state = self.lock();
         let ids: Vec<SessionId> = state.sessions.keys().cloned().collect();
         for id in &ids {
             state.prune(id);
+            state.verify(id, &scsi);
         }
         let mut facts = BTreeMap::from([
             ("attached_disks".to_owned(), disks.to_string()),

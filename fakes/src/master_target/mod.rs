@@ -1,7 +1,8 @@
 //! A master target: a VMware VM that runs the target half of our engine on the VMDKs attached to it, keeps
 //! recovery points on its retention volume and rolls disks to one of them (C11, C16, P15, P21, P27).
 //!
-//! What it knows survives a crash of its software: every frame is applied in one synchronous step.
+//! What outlives its software is the agreement on each session and the journal on the retention volume; the
+//! rest is read from the journal when the software starts again.
 
 mod faults;
 mod host;
@@ -70,11 +71,21 @@ impl MasterTarget {
 
     /// Its software starts, for the first time or after a crash.
     pub fn boot(self: &Arc<Self>, ctx: Ctx, net: &dyn Network) {
-        self.lock().ctx = Some(ctx.clone());
+        self.reopen(ctx.clone());
         let config = &self.config;
         net.bind(&config.host, ctx.fence.clone(), session_router(self, &config.passphrase));
         let (host, cs) = (Arc::downgrade(self), config.cs_host.clone());
         ctx.spawn(heartbeats(host, ctx.clone(), cs, config.passphrase.clone()));
+    }
+
+    /// The software of `ctx` reads the journals.
+    fn reopen(&self, ctx: Ctx) {
+        let scsi = (self.scsi)();
+        let mut state = self.lock();
+        state.ctx = Some(ctx);
+        for (id, target) in std::mem::take(&mut state.sessions) {
+            state.reopen(id, target, &scsi);
+        }
     }
 
     /// What it is.

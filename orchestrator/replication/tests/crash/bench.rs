@@ -378,9 +378,9 @@ impl Life {
     }
 
     fn synced(&mut self) -> Done {
-        for disk in usize::from(self.half)..2 {
-            match self.send(Body::SyncDone { disk: DiskId::new(DISKS[disk]) }) {
-                Ok(true) => self.half = disk == 0,
+        for id in DISKS.iter().skip(usize::from(self.half)) {
+            match self.send(Body::SyncDone { disk: DiskId::new(id) }) {
+                Ok(true) => self.half = !self.half,
                 Ok(false) => return Done::Yes,
                 Err(()) => return Done::Crashed,
             }
