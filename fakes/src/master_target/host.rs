@@ -85,10 +85,13 @@ impl State {
         if phase_changed {
             self.report_phase(target);
         }
-        if repaired + lost > 0 {
-            let text = format!(
-                "{id}: {repaired} rotten blocks are repaired from the source, {lost} were overwritten: older points lack them"
-            );
+        let machine = &target.intake().spec.machine;
+        if repaired > 0 {
+            let text = format!("{machine}: {repaired} rotten blocks are repaired from the source");
+            self.emit(What::Note { text });
+        }
+        if lost > 0 {
+            let text = format!("{machine}: {lost} rotten blocks are overwritten: older points lack them");
             self.emit(What::Note { text });
         }
         if let Some(p) = stored {
@@ -116,7 +119,7 @@ impl State {
         let spec = target.intake().spec.clone();
         let disks = attached(&spec, scsi);
         let Ok((mut target, damaged)) = Target::open(spec, target.into_journal().into_volume()) else {
-            self.emit(What::Note { text: format!("{id}: its journal cannot be read") });
+            self.emit(What::Note { text: format!("the journal of session {id} cannot be read") });
             return;
         };
         // Without its disks the roll stays open; whoever asked for it asks again.
@@ -132,18 +135,18 @@ impl State {
         }
     }
 
-    /// Looks at the next blocks of the session's disks.
-    fn verify(&mut self, id: &SessionId, scsi: &[(VmdkUuid, Disk)]) {
+    /// Looks at the next blocks of the session's disks; at all of them with `u64::MAX`.
+    fn verify(&mut self, id: &SessionId, scsi: &[(VmdkUuid, Disk)], limit: u64) {
         let Some(target) = self.sessions.get_mut(id) else { return };
         let disks = attached(&target.intake().spec, scsi);
         // A disk of another size is refused when it is written to.
-        let Ok(seen) = target.verify(&disks, VERIFY) else { return };
-        let mut found = BTreeMap::<DiskId, Vec<u64>>::new();
-        for (disk, block) in seen.rotten {
-            found.entry(disk).or_default().push(block);
+        let Ok(seen) = target.verify(&disks, limit) else { return };
+        let mut found = BTreeMap::<DiskId, u64>::new();
+        for (disk, _) in seen.rotten {
+            *found.entry(disk).or_default() += 1;
         }
         for (disk, blocks) in found {
-            let text = format!("{id}: blocks {blocks:?} of disk {disk} do not hold what was written");
+            let text = format!("{blocks} blocks of disk {disk} do not hold what was written");
             self.emit(What::Note { text });
         }
     }
@@ -213,15 +216,19 @@ impl SessionHost for MasterTarget {
     }
 
     fn stop(&self, id: &SessionId) -> Result<SessionView, Denied> {
+        let scsi = (self.scsi)();
         let mut state = self.lock();
         let target = state.target(id)?;
         let before = target.intake().phase;
         target.stop();
-        let (changed, view) = (before != target.intake().phase, target.view());
-        if let Some(target) = state.sessions.get(id).filter(|_| changed) {
-            state.report_phase(target);
+        if before != target.intake().phase {
+            if let Some(target) = state.sessions.get(id) {
+                state.report_phase(target);
+            }
+            // From here on a disk that rotted can only be refused; now its source can still repair it.
+            state.verify(id, &scsi, u64::MAX);
         }
-        Ok(view)
+        Ok(state.target(id)?.view())
     }
 
     fn roll(&self, id: &SessionId, roll: &Roll) -> Result<SessionView, Denied> {
@@ -267,7 +274,7 @@ impl SessionHost for MasterTarget {
         let ids: Vec<SessionId> = state.sessions.keys().cloned().collect();
         for id in &ids {
             state.prune(id);
-            state.verify(id, &scsi);
+            state.verify(id, &scsi, VERIFY);
         }
         let mut facts = BTreeMap::from([
             ("attached_disks".to_owned(), disks.to_string()),

@@ -17,7 +17,7 @@ use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
 use crate::catalogue::documented::INITIAL_SYNC_PROBLEM;
 use crate::catalogue::execution::{
     ATTACH_FAILED, AZURE_START_FAILED, AZURE_STOP_FAILED, DETACH_FAILED, DRAIN_TIMEOUT, POWER_ON_FAILED,
-    VERIFY_FAILED,
+    ROLL_FAILED, VERIFY_FAILED,
 };
 use crate::catalogue::machine::ONPREM_VM_MISSING;
 use crate::catalogue::target::{MT_DISKS_GONE, MT_SNAPSHOT};
@@ -206,8 +206,13 @@ async fn drain(c: &StepCtx<'_>) -> StepResult {
         let detail = format!("{} of {} frames applied", view.applied, view.received);
         return Err(StepError::new(&DRAIN_TIMEOUT, spec.relay.as_str(), detail).with_class(Class::Retry));
     }
-    let applied = session::stop(c, session::keeper(spec), spec).await?.applied;
-    Ok(vec![note(points::DRAINED, applied.to_string())])
+    let view = session::stop(c, session::keeper(spec), spec).await?;
+    // What the target lacks, or holds wrongly, its source can still repair, if it was there to be stopped.
+    let source_was_on = c.item.notes.get(STOPPING).is_some_and(|at| !at.is_empty());
+    if let Some(why) = view.resync_required.filter(|_| source_was_on) {
+        return Err(StepError::new(&ROLL_FAILED, session::keeper(spec), why));
+    }
+    Ok(vec![note(points::DRAINED, view.applied.to_string())])
 }
 
 async fn undo_drain(_: &StepCtx<'_>) -> StepResult {

@@ -18,10 +18,10 @@ pub struct Verified {
 }
 
 impl<V: Volume> Target<V> {
-    /// Looks at the next blocks, at most `limit` of them, and marks those that do not hold what was written.
+    /// Looks at the next blocks, at most `limit` of them and none twice, and marks those that do not hold what was written.
     /// A session that replicates then asks for a new epoch, whose comparison of hashes repairs from the source
     /// exactly what is marked; disks that were rolled count as rolled no more. Disks that are not attached
-    /// are passed over.
+    /// are passed over. With `u64::MAX` all blocks are looked at.
     ///
     /// # Errors
     /// When a disk has another size than agreed.
@@ -29,6 +29,9 @@ impl<V: Volume> Target<V> {
         let mut out = Verified::default();
         let ids: Vec<DiskId> = self.intake.spec.disks.iter().map(|d| d.disk.clone()).collect();
         let mut wrong = None;
+        if limit == u64::MAX {
+            self.cursor = (0, 0);
+        }
         while out.checked < limit && !out.complete {
             let (index, from) = self.cursor;
             let Some(id) = ids.get(index) else {
