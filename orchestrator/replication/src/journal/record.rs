@@ -1,12 +1,13 @@
 //! The records of a journal as bytes.
 //!
 //! A record is a head and, for a block that was overwritten, its page. The head is `magic, kind, length of the
-//! head, length of the page, crc32c of the page, epoch, sequence number, crc32c of the head without this
-//! field, details`, little endian. As the head has a checksum of its own, a page that rotted costs that page
-//! only. Decoding is bounded by the input and never panics.
+//! head, length of the page, epoch, sequence number, crc32c of the head without this field, details`, little
+//! endian. A page is verified by its hash, which the details hold and which was known when the block was
+//! written: nothing is summed twice. As the head has a checksum of its own, a page that rotted costs that
+//! page only. Decoding is bounded by the input and never panics.
 
-use crate::disk::BLOCK;
-use crate::ledger::Key;
+use crate::disk::{BLOCK, Page};
+use crate::ledger::{Key, key};
 use bytes::Bytes;
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Mark, PointKind};
@@ -16,7 +17,7 @@ use std::collections::BTreeMap;
 
 const MAGIC: u32 = 0x314a_4246;
 /// Bytes of a head before its details.
-pub const FIXED: usize = 4 + 1 + 4 + 4 + 4 + 8 + 8 + 4;
+pub const FIXED: usize = 4 + 1 + 4 + 4 + 8 + 8 + 4;
 /// Where the head's own checksum lies.
 const CRC: usize = FIXED - 4;
 /// The longest head, in bytes.
@@ -119,8 +120,8 @@ pub enum RecordError {
     /// The head's checksum does not match.
     #[error("the checksum of the record's head does not match")]
     Head,
-    /// The page's checksum does not match.
-    #[error("the checksum of the record's page does not match")]
+    /// The page's hash does not match.
+    #[error("the hash of the record's page does not match")]
     Page,
     /// The checksums hold, yet the content makes no sense.
     #[error("malformed: {0}")]
@@ -154,7 +155,6 @@ pub fn encode_head(stamp: Stamp, record: &Record, out: &mut Vec<u8>) {
     out.push(kind(record));
     out.extend([0; 4]);
     out.extend((page.len() as u32).to_le_bytes());
-    out.extend(crc32c::crc32c(page).to_le_bytes());
     out.extend(stamp.epoch.to_le_bytes());
     out.extend(stamp.seq.to_le_bytes());
     out.extend([0; 4]);
@@ -289,7 +289,7 @@ pub fn decode(bytes: &Bytes) -> Result<(Stamp, Record, usize), RecordError> {
     if bytes.len() < head {
         return Err(RecordError::Truncated);
     }
-    let (stamp, record, crc) = decode_head(&bytes[..head])?;
+    let (stamp, record) = decode_head(&bytes[..head])?;
     let len = head + page;
     if page == 0 {
         return Ok((stamp, record, len));
@@ -297,35 +297,39 @@ pub fn decode(bytes: &Bytes) -> Result<(Stamp, Record, usize), RecordError> {
     if bytes.len() < len {
         return Err(RecordError::Truncated);
     }
-    let page = bytes.slice(head..len);
-    if crc32c::crc32c(&page) != crc {
-        return Err(RecordError::Page);
+    match with_page(record, bytes.slice(head..len)) {
+        Ok(record) => Ok((stamp, record, len)),
+        Err(_) => Err(RecordError::Page),
     }
-    Ok((stamp, with_page(record, page), len))
 }
 
-/// The record with its page in place.
-pub(super) fn with_page(record: Record, page: Bytes) -> Record {
+/// The record with its page in place; without it when it is not what the head says.
+pub(super) fn with_page(record: Record, page: Bytes) -> Result<Record, Record> {
     match record {
-        Record::Undo { disk, block, key, .. } => Record::Undo { disk, block, key, old: Old::Page(page) },
+        Record::Undo { disk, block, key: ought, .. } => {
+            let is = key(Page::all_of(&page).next().as_ref());
+            let old = if is == ought { Old::Page(page) } else { Old::Lost };
+            let intact = old != Old::Lost;
+            let record = Record::Undo { disk, block, key: ought, old };
+            if intact { Ok(record) } else { Err(record) }
+        }
         other @ (Record::Wrote { .. }
         | Record::Applied(_)
         | Record::Point { .. }
         | Record::State(_)
         | Record::RollBegin(_)
         | Record::RollDone(_)
-        | Record::Stopped) => other,
+        | Record::Stopped) => Ok(other),
     }
 }
 
-/// Decodes exactly one head. An [`Record::Undo`] with a page comes as [`Old::Lost`], with the page's checksum.
-pub(super) fn decode_head(head: &[u8]) -> Result<(Stamp, Record, u32), RecordError> {
+/// Decodes exactly one head. An [`Record::Undo`] with a page comes as [`Old::Lost`].
+pub(super) fn decode_head(head: &[u8]) -> Result<(Stamp, Record), RecordError> {
     let Lengths { page, .. } = lengths(head)?;
     let mut reader = Reader(head);
     reader.take(4)?;
     let kind = reader.u8()?;
     reader.take(8)?;
-    let page_crc = reader.u32()?;
     let stamp = Stamp { epoch: reader.u64()?, seq: reader.u64()? };
     if reader.u32()? != head_crc(head) {
         return Err(RecordError::Head);
@@ -344,7 +348,7 @@ pub(super) fn decode_head(head: &[u8]) -> Result<(Stamp, Record, u32), RecordErr
     if !reader.0.is_empty() || (page > 0 && kind != 1) {
         return Err(RecordError::Malformed("bytes after the end of the record"));
     }
-    Ok((stamp, record, page_crc))
+    Ok((stamp, record))
 }
 
 struct Reader<'a>(&'a [u8]);

@@ -36,17 +36,15 @@ fn read<V: Volume>(volume: &V, at: u64, segment: &Range<u64>) -> Result<Found, R
     if lengths.head + lengths.page > left {
         return Err(RecordError::Truncated);
     }
-    let (stamp, mut record, crc) = record::decode_head(&part(at, lengths.head)?)?;
+    let (stamp, mut record) = record::decode_head(&part(at, lengths.head)?)?;
     let page_at = at + lengths.head as u64;
     let end = page_at + lengths.page as u64;
     if lengths.page > 0 {
-        let page = part(page_at, lengths.page)?;
-        if crc32c::crc32c(&page) == crc {
-            record = record::with_page(record, page);
-        } else if end == segment.end {
-            return Err(RecordError::Page);
-        }
-        // A page that rotted in the midst of the log: its block is lost, what follows is not.
+        record = match record::with_page(record, part(page_at, lengths.page)?) {
+            Err(_) if end == segment.end => return Err(RecordError::Page),
+            // A page that rotted in the midst of the log: its block is lost, what follows is not.
+            Ok(record) | Err(record) => record,
+        };
     }
     Ok(Found { stamp, record, page_at, end })
 }

@@ -47,7 +47,8 @@ impl<V: Volume> Target<V> {
         for (id, disk, blocks) in &laid {
             let mut count = 0;
             for chunk in blocks.chunks(CHUNK) {
-                let plan = self.plan(id, disk, chunk.iter().cloned());
+                let old = |block: u64| disk.pages(block..block + 1).pop().flatten();
+                let plan = self.plan(id, chunk.iter().map(|(b, page)| (*b, page.clone(), old(*b))));
                 count += self.carry_out(stamp, id, disk, plan, None)?;
             }
             self.read_back(point, id, disk, blocks)?;

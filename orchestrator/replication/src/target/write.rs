@@ -29,6 +29,14 @@ pub(super) struct Plan {
     lost: u64,
 }
 
+/// The blocks of a run with what the disk holds now; the disk is asked for many at once.
+fn with_old<'a>(disk: &'a Disk, run: &'a Run) -> impl Iterator<Item = (u64, Page, Option<Page>)> + 'a {
+    let end = run.first + run.count();
+    let starts = (run.first..end).step_by(LOOK as usize);
+    let old = starts.flat_map(move |from| disk.pages(from..(from + LOOK).min(end)));
+    run.blocks().zip(old).map(|((block, page), old)| (block, page, old))
+}
+
 impl<V: Volume> Target<V> {
     /// Builds what this disk ought to hold, when it is touched for the first time: what it does hold, but for
     /// the blocks that records speak of. The newest point's sum tells whether the rest is right.
@@ -79,7 +87,7 @@ impl<V: Volume> Target<V> {
             return Err(TargetError::OutOfRange(id.clone()));
         }
         self.settle(id, &disk);
-        let plan = self.plan(id, &disk, runs.iter().flat_map(Run::blocks));
+        let plan = self.plan(id, runs.iter().flat_map(|run| with_old(&disk, run)));
         let pruned = self.make_room(id, &plan, budget)?;
         let (repaired, lost) = (plan.repaired, plan.lost);
         let blocks = runs.iter().map(Run::count).sum();
@@ -92,17 +100,11 @@ impl<V: Volume> Target<V> {
         Ok(Applied { written: Some((id.clone(), written)), pruned, repaired, lost, ..Applied::default() })
     }
 
-    /// What these blocks change, and what must be kept first. Blocks come ascending, or nearly so.
-    pub(super) fn plan(&self, id: &DiskId, disk: &Disk, blocks: impl Iterator<Item = (u64, Page)>) -> Plan {
+    /// What these blocks change, and what must be kept first. Each comes with what the disk holds now.
+    pub(super) fn plan(&self, id: &DiskId, blocks: impl Iterator<Item = (u64, Page, Option<Page>)>) -> Plan {
         let (mut plan, empty) = (Plan::default(), Ledger::default());
         let ledger = self.ledgers.get(id).unwrap_or(&empty);
-        let (mut seen, mut from) = (Vec::new(), 0);
-        for (block, page) in blocks {
-            if block < from || block - from >= seen.len() as u64 {
-                from = block;
-                seen = disk.pages(block..block.saturating_add(LOOK).min(disk.blocks()));
-            }
-            let old = seen.get((block - from) as usize).cloned().flatten();
+        for (block, page, old) in blocks {
             let (is, ought, new) = (key(old.as_ref()), ledger.get(block), key(Some(&page)));
             if is == new && is == ought {
                 // A crash may have come between the disk and the record of what it holds.

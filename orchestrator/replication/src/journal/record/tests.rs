@@ -37,10 +37,16 @@ fn record() -> impl Strategy<Value = Record> {
         any::<u8>().prop_map(|fill| Old::Page(vec![fill; BLOCK].into())),
     ];
     let undo = (disk(), any::<u64>(), any::<u128>(), old);
+    let keyed = |ought: u128, old: &Old| match old {
+        Old::Page(page) => key(Page::all_of(page).next().as_ref()),
+        Old::Zeros | Old::Lost => ought,
+    };
     let blocks = prop::collection::vec((any::<u64>(), any::<u128>()), 0..9);
     let sums = prop::collection::vec((disk(), any::<u128>()), 0..4);
     prop_oneof![
-        undo.prop_map(|(disk, block, key, old)| Record::Undo { disk, block, key, old }),
+        undo.prop_map(move |(disk, block, ought, old)| {
+            Record::Undo { disk, block, key: keyed(ought, &old), old }
+        }),
         (disk(), blocks).prop_map(|(disk, blocks)| Record::Wrote { disk, blocks }),
         (disk(), any::<u64>()).prop_map(|(disk, blocks)| Record::Applied(Step::Data(disk, blocks))),
         disk().prop_map(|disk| Record::Applied(Step::Synced(disk))),
@@ -107,7 +113,6 @@ proptest! {
         out[5..9].copy_from_slice(&len.to_le_bytes());
         if page {
             out[9..13].copy_from_slice(&(BLOCK as u32).to_le_bytes());
-            out[13..17].copy_from_slice(&crc32c::crc32c(&[7; BLOCK]).to_le_bytes());
         }
         let crc = head_crc(&out);
         out[CRC..FIXED].copy_from_slice(&crc.to_le_bytes());
