@@ -69,7 +69,7 @@ impl Page {
     }
     /// The bytes as a handle that shares them.
     pub fn shared(&self) -> Bytes {
-        self.0.bytes.clone()
+        self.0.memory.slice(self.0.at..self.0.at + BLOCK)
     }
     /// xxh3-128 of the bytes.
     pub fn hash(&self) -> ContentHash {
