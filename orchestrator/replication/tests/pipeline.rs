@@ -40,6 +40,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => any::<prop::sample::Index>().prop_map(Op::RepeatToTarget),
         1 => Just(Op::SenderCrash),
         1 => Just(Op::CacheLost),
+        1 => Just(Op::TargetCrash),
     ]
 }
 

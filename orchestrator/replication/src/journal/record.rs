@@ -297,21 +297,18 @@ pub fn decode(bytes: &Bytes) -> Result<(Stamp, Record, usize), RecordError> {
     if bytes.len() < len {
         return Err(RecordError::Truncated);
     }
-    match with_page(record, bytes.slice(head..len)) {
-        Ok(record) => Ok((stamp, record, len)),
-        Err(_) => Err(RecordError::Page),
-    }
+    let record = with_page(record, bytes.slice(head..len));
+    let torn = matches!(record, Record::Undo { old: Old::Lost, .. });
+    if torn { Err(RecordError::Page) } else { Ok((stamp, record, len)) }
 }
 
-/// The record with its page in place; without it when it is not what the head says.
-pub(super) fn with_page(record: Record, page: Bytes) -> Result<Record, Record> {
+/// The record with its page in place; [`Old::Lost`] when that is not what the head says.
+pub(super) fn with_page(record: Record, page: Bytes) -> Record {
     match record {
         Record::Undo { disk, block, key: ought, .. } => {
             let is = key(Page::all_of(&page).next().as_ref());
             let old = if is == ought { Old::Page(page) } else { Old::Lost };
-            let intact = old != Old::Lost;
-            let record = Record::Undo { disk, block, key: ought, old };
-            if intact { Ok(record) } else { Err(record) }
+            Record::Undo { disk, block, key: ought, old }
         }
         other @ (Record::Wrote { .. }
         | Record::Applied(_)
@@ -319,7 +316,7 @@ pub(super) fn with_page(record: Record, page: Bytes) -> Result<Record, Record> {
         | Record::State(_)
         | Record::RollBegin(_)
         | Record::RollDone(_)
-        | Record::Stopped) => Ok(other),
+        | Record::Stopped) => other,
     }
 }
 

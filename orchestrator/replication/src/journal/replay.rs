@@ -40,11 +40,11 @@ fn read<V: Volume>(volume: &V, at: u64, segment: &Range<u64>) -> Result<Found, R
     let page_at = at + lengths.head as u64;
     let end = page_at + lengths.page as u64;
     if lengths.page > 0 {
-        record = match record::with_page(record, part(page_at, lengths.page)?) {
-            Err(_) if end == segment.end => return Err(RecordError::Page),
-            // A page that rotted in the midst of the log: its block is lost, what follows is not.
-            Ok(record) | Err(record) => record,
-        };
+        record = record::with_page(record, part(page_at, lengths.page)?);
+        // A page that rotted in the midst of the log costs its block; at the end of the log it is torn.
+        if end == segment.end && matches!(record, Record::Undo { old: Old::Lost, .. }) {
+            return Err(RecordError::Page);
+        }
     }
     Ok(Found { stamp, record, page_at, end })
 }

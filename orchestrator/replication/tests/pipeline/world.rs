@@ -50,6 +50,7 @@ pub(crate) enum Op {
     RepeatToTarget(prop::sample::Index),
     SenderCrash,
     CacheLost,
+    TargetCrash,
 }
 
 pub(crate) struct World {
@@ -191,7 +192,18 @@ impl World {
             Op::RepeatToRelay(_) | Op::RepeatToTarget(_) => {}
             Op::SenderCrash => self.new_epoch(),
             Op::CacheLost => self.relay.require_resync("the cache was lost"),
+            Op::TargetCrash => self.reopen(),
         }
+    }
+
+    /// The target's software starts again and knows what its journal says.
+    fn reopen(&mut self) {
+        let (target, seen) = (self.target.clone(), self.target.view());
+        let spec = target.intake().spec.clone();
+        let (target, damaged) = Target::open(spec, target.into_journal().into_volume()).unwrap();
+        assert!(damaged.is_empty());
+        assert_eq!(target.view(), seen);
+        self.target = target;
     }
 
     fn new_epoch(&mut self) {
