@@ -51,6 +51,15 @@ pub(crate) enum Op {
     SenderCrash,
     CacheLost,
     TargetCrash,
+    /// A block of the target rots.
+    Rot {
+        disk: usize,
+        block: u64,
+    },
+    /// The target verifies this many blocks.
+    Verify(u16),
+    /// From now on the journal may use room for this many blocks beside what it cannot do without.
+    Room(u64),
 }
 
 pub(crate) struct World {
@@ -65,8 +74,10 @@ pub(crate) struct World {
     log: Vec<(DiskId, u64, Page)>,
     marks: BTreeMap<Mark, usize>,
     clock: u64,
-    /// A test has damaged the target on purpose.
-    pub(crate) rotten: bool,
+    /// What the journal may use.
+    budget: u64,
+    /// The target was damaged, or left without room, on purpose.
+    pub(crate) troubled: bool,
 }
 
 fn page(version: u64) -> Page {
@@ -134,7 +145,8 @@ impl World {
             log: Vec::new(),
             marks: BTreeMap::new(),
             clock: 0,
-            rotten: false,
+            budget: u64::MAX,
+            troubled: false,
         };
         for block in (0..40).step_by(3) {
             world.write(0, block, false);
@@ -193,16 +205,38 @@ impl World {
             Op::SenderCrash => self.new_epoch(),
             Op::CacheLost => self.relay.require_resync("the cache was lost"),
             Op::TargetCrash => self.reopen(),
+            Op::Rot { disk, block } => self.rot(disk, block),
+            Op::Verify(limit) => drop(self.target.verify(&self.target_disks, limit.into()).unwrap()),
+            Op::Room(blocks) => {
+                self.troubled = true;
+                self.budget = self.target.journal().least() + blocks * BLOCK as u64;
+            }
         }
+    }
+
+    fn rot(&mut self, disk: usize, block: u64) {
+        self.troubled = true;
+        let disk = self.target_disks.values().nth(disk).unwrap();
+        let mut bytes = *disk.read(block).bytes();
+        bytes[9] ^= 1;
+        disk.write(block, Page::new(&bytes));
     }
 
     /// The target's software starts again and knows what its journal says.
     fn reopen(&mut self) {
-        let (target, seen) = (self.target.clone(), self.target.view());
+        let (target, mut seen) = (self.target.clone(), self.target.view());
         let spec = target.intake().spec.clone();
         let (target, damaged) = Target::open(spec, target.into_journal().into_volume()).unwrap();
         assert!(damaged.is_empty());
-        assert_eq!(target.view(), seen);
+        let mut view = target.view();
+        if self.troubled {
+            // What is wrong with the disks, or that there is no room, is found out again.
+            for view in [&mut seen, &mut view] {
+                view.resync_required = None;
+                view.disks.iter_mut().for_each(|disk| disk.at_target = 0);
+            }
+        }
+        assert_eq!(view, seen);
         self.target = target;
     }
 
@@ -267,12 +301,13 @@ impl World {
         let mut rest = body.clone();
         while !rest.is_empty() {
             let (frame, len) = frame::decode(&rest).map_err(|_| None)?;
-            let applied = self.target.apply(&frame, &self.target_disks, u64::MAX).map_err(Some);
+            let applied = self.target.apply(&frame, &self.target_disks, self.budget).map_err(Some);
             if let Err(Some(TargetError::ResyncRequired(why))) = &applied {
-                assert!(self.rotten, "healing would hide a defect: {why}");
+                assert!(self.troubled, "healing would hide a defect: {why}");
             }
             let applied = applied?;
-            if let Some(point) = applied.stored {
+            // What rots is found when it is verified, at the latest when it is rolled.
+            if let Some(point) = applied.stored.filter(|_| !self.troubled) {
                 let model = self.replayed(point.mark);
                 for (id, disk) in &self.target_disks {
                     assert_eq!(disk.root_hash(), model[id].root_hash(), "{id} at {point:?}");
@@ -299,6 +334,7 @@ impl World {
 
     /// The network heals; a last mark goes through.
     pub(crate) fn settle(&mut self) {
+        self.budget = u64::MAX;
         for round in 0..2 {
             for _ in 0..2000 {
                 self.source_step(Fate::Arrives);
