@@ -168,7 +168,7 @@ fn raw(work: Work, writes: &Writes, out: &mut [u8]) -> u32 {
     let pieces = writes.raw.chunks_exact(piece).zip(out.chunks_exact_mut(piece));
     pieces.fold(0, |sum, (from, to)| {
         to.copy_from_slice(from);
-        sum ^ crc32c::crc32c(to)
+        sum ^ failback_replication::crc::crc32c(to)
     })
 }
 

@@ -7,6 +7,7 @@
 //! no bytes; others may be packed (E17), and then the checksum is that of the packed bytes. Decoding is bounded by the input and never panics: whatever does not hold together is a
 //! [`FrameError`].
 
+use crate::crc::{crc32c, crc32c_of};
 use crate::disk::{BLOCK, Page};
 use crate::packing;
 use bytes::Bytes;
@@ -244,13 +245,13 @@ fn put_run<'a>(out: &mut Vec<u8>, run: &'a Run, pack: bool) -> Payload<'a> {
     let hash = hash_of(pages).to_le_bytes();
     if let Some(bytes) = pack.then(|| packing::packed(&Page::joined(pages))).flatten() {
         out.push(PACKED);
-        out.extend(crc32c::crc32c(&bytes).to_le_bytes());
+        out.extend(crc32c(&bytes).to_le_bytes());
         out.extend(hash);
         out.extend((bytes.len() as u32).to_le_bytes());
         return Payload::Packed(bytes);
     }
     out.push(RAW);
-    let crc = pages.iter().fold(0, |crc, page| crc32c::crc32c_append(crc, page.bytes()));
+    let crc = crc32c_of(pages.iter().map(|page| page.bytes().as_slice()));
     out.extend(crc.to_le_bytes());
     out.extend(hash);
     Payload::Pages(pages)

@@ -1,6 +1,7 @@
 //! Reading a frame: every length is checked against what is there.
 
 use super::{Body, Content, FrameError, MAX_FRAME, MAX_NAME, PACKED, RAW, Run, ZEROS, hash_of};
+use crate::crc::crc32c;
 use crate::disk::{BLOCK, Page};
 use crate::packing;
 use bytes::Bytes;
@@ -47,7 +48,7 @@ impl Stated {
                 return Err(FrameError::TooLong(len));
             }
             // A change that unpacks to the same blocks is noticed too.
-            let intact = Some(bytes).filter(|bytes| crc32c::crc32c(bytes) == sums.crc);
+            let intact = Some(bytes).filter(|bytes| crc32c(bytes) == sums.crc);
             let raw = intact.and_then(|bytes| packing::unpacked(&bytes, len));
             bytes = raw.ok_or(FrameError::Checksum(first))?.into();
         }
@@ -60,7 +61,7 @@ impl Stated {
     /// Checks what is passed on unread.
     pub(super) fn pass(&self, payload: &mut Reader<'_>) -> Result<(), FrameError> {
         let Some(sums) = &self.sums else { return Ok(()) };
-        let intact = crc32c::crc32c(self.bytes(sums, payload)?) == sums.crc;
+        let intact = crc32c(self.bytes(sums, payload)?) == sums.crc;
         if intact { Ok(()) } else { Err(FrameError::Checksum(self.first)) }
     }
 }

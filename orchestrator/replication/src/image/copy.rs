@@ -6,8 +6,8 @@ use super::extent::{clear, is_zero};
 use super::file::Image;
 use super::plan::Work;
 use super::state::Kind;
-use super::sum;
 use super::verify::unequal_runs;
+use crate::crc::crc32c;
 use crate::disk::BLOCK;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
@@ -52,7 +52,7 @@ impl Pair<'_> {
         match self.kind {
             Kind::Full => {
                 // While the bytes are hot in the cache this costs less than a tenth of moving them.
-                done.crc = sum::crc32c(source);
+                done.crc = crc32c(source);
                 self.put(source, range.start, &mut done)?;
             }
             Kind::Map => self.put(source, range.start, &mut done)?,

@@ -3,14 +3,6 @@
 //! A CRC is linear: what `n` zero bytes do to its register is a matrix of bits. The matrices of all powers of
 //! two are at hand, so that any number of zeros takes a few steps, and pieces may be summed in any order.
 
-use crc_fast::{CrcAlgorithm, checksum};
-
-/// crc32c of some bytes.
-pub(super) fn crc32c(bytes: &[u8]) -> u32 {
-    // The algorithm's results are 32 bits wide.
-    checksum(CrcAlgorithm::Crc32Iscsi, bytes) as u32
-}
-
 /// crc32c of `len` zeros behind bytes whose crc32c is `crc`.
 pub(super) fn zeros_behind(crc: u32, len: u64) -> u32 {
     // The register is the checksum with all bits turned.
@@ -73,6 +65,7 @@ fn shifted(register: u32, len: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::crc::crc32c;
     use proptest::prelude::*;
 
     proptest! {

@@ -6,6 +6,7 @@
 //! written: nothing is summed twice. As the head has a checksum of its own, a page that rotted costs that
 //! page only. Decoding is bounded by the input and never panics.
 
+use crate::crc::crc32c_of;
 use crate::disk::{BLOCK, Page};
 use crate::ledger::{Key, key};
 use bytes::Bytes;
@@ -167,7 +168,7 @@ pub fn encode_head(stamp: Stamp, record: &Record, out: &mut Vec<u8>) {
 
 fn head_crc(head: &[u8]) -> u32 {
     let (fixed, details) = head.split_at(FIXED.min(head.len()));
-    crc32c::crc32c_append(crc32c::crc32c(&fixed[..CRC.min(fixed.len())]), details)
+    crc32c_of([&fixed[..CRC.min(fixed.len())], details])
 }
 
 fn kind(record: &Record) -> u8 {
