@@ -233,6 +233,11 @@ impl Disk {
         let inner = self.lock();
         range.map(|block| inner.page(block).cloned()).collect()
     }
+    /// The blocks of a range of which this holds, holes (`None`) included.
+    pub fn blocks_where(&self, range: Range<u64>, holds: impl Fn(u64, Option<&Page>) -> bool) -> Vec<u64> {
+        let inner = self.lock();
+        range.filter(|block| holds(*block, inner.page(*block))).collect()
+    }
     /// The hashes of a range of blocks.
     pub fn hashes(&self, range: Range<u64>) -> Vec<ContentHash> {
         let (inner, zero) = (self.lock(), Page::zero().hash());

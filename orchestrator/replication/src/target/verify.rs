@@ -48,13 +48,11 @@ impl<V: Volume> Target<V> {
             };
             self.settle(id, &disk);
             let end = from.saturating_add(limit - out.checked).min(disk.blocks());
-            let pages = disk.pages(from..end);
             out.checked += end - from;
             self.cursor = if end < disk.blocks() { (index, end) } else { (index + 1, 0) };
             let empty = Ledger::default();
             let ledger = self.ledgers.get(id).unwrap_or(&empty);
-            let differs = |(block, page): &(u64, Option<_>)| key(page.as_ref()) != ledger.get(*block);
-            let found: Vec<u64> = (from..).zip(pages).filter(differs).map(|(block, _)| block).collect();
+            let found = disk.blocks_where(from..end, |block, page| key(page) != ledger.get(block));
             if found.is_empty() {
                 continue;
             }
