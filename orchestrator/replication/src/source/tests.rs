@@ -150,7 +150,7 @@ fn beyond_the_cap_places_are_marked_and_no_mark_is_cut_until_all_is_caught_up() 
     let sent = send_all(&mut source);
     assert_eq!(source.mode(), Mode::Logging);
     let last: BTreeMap<u64, u8> = sent.into_iter().collect();
-    let held = (0..600).filter_map(|block| Some((block, disks[&DiskId::new("d")].read(block).bytes()[0])));
+    let held = (0..600).map(|block| (block, disks[&DiskId::new("d")].read(block).bytes()[0]));
     assert_eq!(last, held.filter(|(_, byte)| *byte != 0).collect());
     assert!(cut(&mut source).is_some());
 }
