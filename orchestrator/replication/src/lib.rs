@@ -10,6 +10,7 @@ pub mod frame;
 pub mod image;
 pub mod journal;
 pub mod ledger;
+pub mod lineage;
 mod packing;
 pub mod relay;
 pub mod source;
