@@ -5,7 +5,9 @@ use super::Vcenter;
 use super::config::{DatastoreAccess, DatastoreKind, Privileges};
 use super::model::{Datastore, Model};
 use super::operation::{Applied, Apply};
+use super::refusal;
 use failback_wire::event::Actor;
+use failback_wire::vim::{DeviceChange, DeviceOp, DeviceSpec, VmConfigSpec};
 
 /// Acts on a vCenter on behalf of someone. Errors name what does not exist or why it cannot be done; then
 /// nothing has happened.
@@ -116,8 +118,23 @@ impl Console<'_> {
     /// # Errors
     /// See [`Console`].
     pub fn rename_vm(&self, vm: &str, name: &str) -> Result<(), String> {
-        let spec = failback_wire::vim::VmConfigSpec { name: Some(name.to_owned()), ..Default::default() };
+        let spec = VmConfigSpec { name: Some(name.to_owned()), ..Default::default() };
         self.on_vm(vm, |apply, id| apply.reconfigure(id, &spec))
+    }
+    /// Makes a virtual machine's disk larger, counted from 0; refused while there are snapshots.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn extend_disk(&self, vm: &str, disk: usize, bytes: u64) -> Result<(), String> {
+        self.on_vm(vm, |apply, id| {
+            let device = apply.model.vms.get(&id).and_then(|vm| vm.hardware.disks.get(disk));
+            let key = device.ok_or_else(|| refusal::invalid_argument("disk"))?.key;
+            let capacity_kb = i64::try_from(bytes / 1024).ok();
+            let device =
+                DeviceSpec { kind: "VirtualDisk".to_owned(), key, capacity_kb, ..Default::default() };
+            let change = DeviceChange { op: DeviceOp::Edit, file_op: None, device };
+            apply.reconfigure(id, &VmConfigSpec { devices: vec![change], ..Default::default() })
+        })
     }
     /// Moves the disks of a virtual machine, with all their snapshots' files, to another datastore. UUIDs
     /// and content stay, paths change (P20).

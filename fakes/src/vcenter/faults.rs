@@ -71,6 +71,15 @@ pub enum VcenterFault {
         /// What is left, MiB.
         free_mb: u64,
     },
+    /// A disk of a virtual machine is extended; what is new reads as zeros (E21).
+    ExtendDisk {
+        /// Name of the virtual machine.
+        vm: String,
+        /// Which of its disks: 0 is the first, which it boots from.
+        disk: usize,
+        /// Its new size in bytes; a multiple of 4096.
+        bytes: u64,
+    },
     /// A virtual machine is deleted with its disks.
     DeleteVm {
         /// Name of the virtual machine.
@@ -113,6 +122,7 @@ impl Vcenter {
                 console.set_privileges(user, privileges)?;
             }
             VcenterFault::HostMemory { host, free_mb } => console.set_host_free_memory(host, *free_mb)?,
+            VcenterFault::ExtendDisk { vm, disk, bytes } => console.extend_disk(vm, *disk, *bytes)?,
             VcenterFault::DeleteVm { vm } => console.delete_vm(vm)?,
             VcenterFault::PowerOn { vm } => console.power_on(vm)?,
             VcenterFault::PowerOff { vm } => console.power_off(vm)?,

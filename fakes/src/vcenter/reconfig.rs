@@ -17,6 +17,8 @@ pub(super) struct Plan {
     attached: Vec<VmdkUuid>,
     detached: Vec<VmdkUuid>,
     destroyed: Vec<String>,
+    /// Files whose disks get this many bytes.
+    extended: Vec<(String, u64)>,
     /// Bytes taken from datastores.
     space: BTreeMap<u64, u64>,
     /// Real keys of the devices that the spec names by negative ones.
@@ -106,7 +108,7 @@ impl Apply<'_> {
             (DeviceOp::Add, Some(kind)) => add_controller(&mut vm.hardware, index, kind, device, plan),
             (DeviceOp::Remove, None) if is_disk => self.remove_disk(vm, index, change, plan),
             (DeviceOp::Remove, Some(_)) => remove_controller(&mut vm.hardware, index, device),
-            (DeviceOp::Edit, None) if is_disk => self.edit_disk(vm, index, device),
+            (DeviceOp::Edit, None) if is_disk => self.edit_disk(vm, index, device, plan),
             (DeviceOp::Add | DeviceOp::Remove | DeviceOp::Edit, None | Some(_)) => {
                 Err(refusal::invalid_device(index, "device"))
             }
@@ -216,13 +218,23 @@ impl Apply<'_> {
         Ok(())
     }
 
-    /// Only what changes nothing, or the mode; sizes stay.
-    fn edit_disk(&self, vm: &mut Vm, index: usize, spec: &DeviceSpec) -> Applied {
+    /// Only what changes nothing, the mode, or a larger size: a disk never shrinks, and one with snapshots stays.
+    fn edit_disk(&self, vm: &mut Vm, index: usize, spec: &DeviceSpec, plan: &mut Plan) -> Applied {
+        let snapshots = !vm.snapshots.is_empty();
         let device = vm.hardware.disks.iter_mut().find(|d| d.key == spec.key);
         let device = device.ok_or_else(|| refusal::invalid_device(index, "device.key"))?;
-        let size = self.model.vmdks.get(&device.path).map_or(0, |v| v.disk.bytes() / 1024);
-        if spec.capacity_kb.is_some_and(|kb| u64::try_from(kb) != Ok(size)) {
-            return Err(refusal::invalid_device(index, "device.capacityInKB"));
+        let size = self.model.vmdks.get(&device.path).map_or(0, |v| v.disk.bytes());
+        let wanted = spec.capacity_kb.map_or(Some(size), |kb| u64::try_from(kb).ok()?.checked_mul(1024));
+        match wanted.filter(|wanted| *wanted >= size && wanted % BLOCK as u64 == 0) {
+            None => return Err(refusal::invalid_device(index, "device.capacityInKB")),
+            Some(wanted) if wanted == size => {}
+            Some(_) if snapshots => return Err(refusal::invalid_state()),
+            Some(wanted) => {
+                let store = self.model.datastore_of(&device.path);
+                let store = store.ok_or_else(|| refusal::invalid_datastore(&device.path))?;
+                *plan.space.entry(store).or_default() += wanted - size;
+                plan.extended.push((device.path.clone(), wanted));
+            }
         }
         if let Some(mode) = &spec.mode {
             device.mode.clone_from(mode);
@@ -238,6 +250,12 @@ impl Apply<'_> {
         }
         for path in plan.destroyed {
             self.delete_chain(&path);
+        }
+        for (path, bytes) in plan.extended {
+            let Some(vmdk) = self.model.vmdks.get(&path) else { continue };
+            vmdk.disk.grow(bytes / BLOCK as u64);
+            let change = format!("vmdk {} extended to {bytes} bytes", vmdk.uuid);
+            self.emit(What::VmChanged { vm: vm.clone(), change, by });
         }
         for (store, bytes) in plan.space {
             if let Some(store) = self.model.datastores.get_mut(&store) {

@@ -218,3 +218,24 @@ async fn the_disk_manager_and_the_browser_know_the_files() {
     let none = soap.task("SearchDatastore_Task", &browser, search("*", "[ds-prod] nowhere")).await;
     assert_eq!(none.unwrap_err().kind, "FileNotFound");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_disk_is_extended_and_never_cut_and_not_under_a_snapshot() {
+    let lab = Lab::new();
+    let console = lab.vcenter.console(Actor::Operator);
+    let disk = lab.vcenter.disk(&DISK0.into()).unwrap();
+    let (before, root) = (disk.bytes(), disk.read(0));
+    assert!(console.extend_disk("web01", 0, before - 4096).is_err(), "a disk never shrinks");
+    assert!(console.extend_disk("web01", 0, before + 1024).is_err(), "half a block");
+    assert!(console.extend_disk("web01", 9, 2 * before).is_err(), "there is no such disk");
+    console.take_snapshot("web01", "one").unwrap();
+    assert!(console.extend_disk("web01", 0, 2 * before).is_err(), "a snapshot keeps the size");
+    assert_eq!(lab.vcenter.disk(&DISK0.into()).unwrap().bytes(), before);
+    console.remove_snapshots("web01").unwrap();
+    lab.events();
+    console.extend_disk("web01", 0, 2 * before).unwrap();
+    let disk = lab.vcenter.disk(&DISK0.into()).unwrap();
+    assert_eq!((disk.bytes(), disk.read(0)), (2 * before, root));
+    assert!(disk.read(before / 4096).is_zero());
+    assert!(matches!(&lab.events()[..], [What::VmChanged { change, .. }] if change.contains("extended to")));
+}

@@ -146,7 +146,7 @@ pub struct Decision {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// Both went on from a common ancestor; one side's writes would be lost.
-    #[error("split brain: both copies of {disk} were written to since they parted at generation {ancestor}")]
+    #[error("split brain: both copies of {disk} went on from generation {ancestor}")]
     SplitBrain {
         /// The disk.
         disk: DiskId,
@@ -297,8 +297,7 @@ impl fmt::Display for Why {
             ),
             Self::SplitBrainGivenUp(ancestor) => write!(
                 f,
-                "split brain: both copies were written to since generation {ancestor}; what the target wrote since \
-                 is given up"
+                "split brain: both copies went on from generation {ancestor}; what the target wrote since is given up"
             ),
             Self::UnrelatedGivenUp => {
                 f.write_str("nothing is known of what the target holds; all of it is given up")

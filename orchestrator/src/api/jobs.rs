@@ -175,7 +175,7 @@ impl Page<'_> {
             task_type: "TaskDetails".to_owned(),
             custom_details: Some(TaskDetails {
                 instance_type: "TaskDetails".to_owned(),
-                skipped_reason: None,
+                ..TaskDetails::default()
             }),
             ..Task::default()
         }
@@ -217,6 +217,11 @@ impl Page<'_> {
         let mut task = self.task(first.task, first.title, words, times);
         let mine = self.failures(progress).into_iter().filter(|error| error.task_id == first.task);
         task.errors = mine.collect();
+        let decided = begun.iter().flat_map(|step| &step.decided);
+        if let Some(details) = &mut task.custom_details {
+            details.disk_synchronization =
+                decided.map(|(disk, decision)| (disk.to_string(), decision.clone())).collect();
+        }
         Some(task)
     }
 
@@ -278,6 +283,7 @@ impl Page<'_> {
         task.custom_details = Some(TaskDetails {
             instance_type: "VirtualMachineTaskDetails".to_owned(),
             skipped_reason: skipped.then(|| "the machine is already there".to_owned()),
+            ..TaskDetails::default()
         });
         task.group_task_custom_details = Some(GroupDetails {
             instance_type: "GroupTaskDetails".to_owned(),

@@ -27,6 +27,10 @@ entries! {
     MIGRATED "FB1507" Fatal ["P33", "C23"] "the migration of this machine is complete";
         "complete migration was chosen after failover"
         => "A migrated machine cannot fail back; protect it anew.";
+    DISK_RESIZED "FB1508" Operator ["E21", "C2"] "a disk on-premises and its copy in Azure differ in size";
+        "the disk was made larger in Azure after the failover",
+        "the on-premises disk was extended while the machine ran in Azure"
+        => "Extend the smaller of the two (on-premises without snapshots), or delete the on-premises virtual machine to fail back to an alternate location with new disks.";
     NO_POINT "FB1601" Wait ["R6", "C15"] "there is no recovery point";
         "replication has only just begun",
         "a disk lags behind, so that no point is complete on every disk",

@@ -5,12 +5,13 @@ use super::{
     AzureFacts, CsFacts, DatastoreFacts, DiskFacts, Facts, ItemFacts, RequestFacts, Seen, TargetVmFacts,
     VcenterFacts, VmFacts,
 };
+use crate::clients::azure::{AzureClient, AzureError};
 use crate::clients::component::ComponentError;
 use crate::clients::vcenter::{self, Power, VcenterClient, VcenterError};
-use crate::journal::{Allowed, Health, Item, Operation, ProtectionState};
+use crate::journal::{Allowed, AzureVm, Health, Item, Operation, ProtectionState};
 use crate::service::Services;
 use crate::workflow::{Member, agent_address, noted_path};
-use failback_wire::ids::{MachineName, Site};
+use failback_wire::ids::{DiskId, MachineName, Site};
 use failback_wire::proto::agent::AgentStatus;
 use failback_wire::proto::cs::{Component, OsFamily};
 use failback_wire::proto::session::{Point, ServerHealth, SessionSpec};
@@ -173,13 +174,19 @@ impl<'a> Gathering<'a> {
         let name = item.map(|item| item.azure.as_ref().map_or(&item.azure_name, |vm| &vm.name));
         let name = name.cloned().unwrap_or_default();
         let azure = &self.services.azure;
+        let disks = item.and_then(|item| item.azure.as_ref()).filter(|_| self.needs(&[Reprotect]));
         let question = async {
+            let sizes = match sizes(azure, disks).await {
+                Ok(sizes) => sizes,
+                Err(error) => return Seen::Silent(error.to_string()),
+            };
             match azure.vm(&name).await {
                 Ok(None) => Seen::Known(AzureFacts { power: "missing".to_owned(), ..AzureFacts::default() }),
                 Ok(Some(vm)) => Seen::Known(AzureFacts {
                     exists: true,
                     running: vm.power == crate::clients::azure::Power::Running,
                     power: format!("{:?}", vm.power).to_lowercase(),
+                    sizes,
                 }),
                 Err(error) => Seen::Silent(error.to_string()),
             }
@@ -247,6 +254,17 @@ impl<'a> Gathering<'a> {
     }
 }
 
+/// Bytes of the managed disks that are there.
+async fn sizes(azure: &AzureClient, vm: Option<&AzureVm>) -> Result<BTreeMap<DiskId, u64>, AzureError> {
+    let mut sizes = BTreeMap::new();
+    for (disk, name) in vm.iter().flat_map(|vm| &vm.disks) {
+        if let Some(found) = azure.disk(name).await? {
+            sizes.insert(disk.clone(), found.bytes);
+        }
+    }
+    Ok(sizes)
+}
+
 /// True when the item's state allows the operation.
 fn allowed(operation: Operation, item: Option<&Item>) -> bool {
     let Some(item) = item else { return operation == EnableProtection };
@@ -298,8 +316,10 @@ async fn look_at(
         let stranger = found(v.vm_by_name(&known.name).await)?;
         names_on_host.extend(stranger.filter(|vm| vm.host_ref == target.host_ref).map(|_| name.to_string()));
     }
+    let disks = vm.iter().chain(&target).flat_map(|vm| &vm.disks);
     Ok(VcenterFacts {
         can_write: !connected.read_only,
+        sizes: disks.map(|disk| (disk.uuid.clone(), disk.capacity)).collect(),
         datastores: stores.iter().filter(on_host).map(datastore).collect(),
         vm: vm.map(|vm| VmFacts {
             on: vm.power == Power::On,

@@ -161,6 +161,8 @@ pub struct VcenterFacts {
     pub vm: Option<VmFacts>,
     /// The master target's virtual machine.
     pub target_vm: Option<TargetVmFacts>,
+    /// Bytes of every disk that hangs on one of the two.
+    pub sizes: BTreeMap<VmdkUuid, u64>,
     /// Datastores of the master target's host.
     pub datastores: Vec<DatastoreFacts>,
     /// Names of virtual machines on the master target's host (P36).
@@ -232,6 +234,8 @@ pub struct AzureFacts {
     pub running: bool,
     /// Its power state as the instance view words it.
     pub power: String,
+    /// Bytes of its managed disks, as far as they were found.
+    pub sizes: BTreeMap<DiskId, u64>,
 }
 
 /// One machine of a recovery plan.

@@ -6,7 +6,7 @@ use super::record::{Accepted, Operation, Outcome, Plan, Record, Rest, Verb};
 use super::state::{Allowed, ProtectionState};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
-use failback_wire::ids::{JobId, MachineName};
+use failback_wire::ids::{DiskId, JobId, MachineName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -132,6 +132,15 @@ pub struct StepProgress {
     pub done: Option<VirtualMs>,
     /// When it was taken back.
     pub undone: Option<VirtualMs>,
+    /// How each disk will be synchronised, and why, where the step decided it.
+    #[serde(default)]
+    pub decided: BTreeMap<DiskId, String>,
+}
+
+impl StepProgress {
+    fn begun(key: &str, at: VirtualMs) -> Self {
+        Self { key: key.to_owned(), started: at, done: None, undone: None, decided: BTreeMap::new() }
+    }
 }
 
 impl State {
@@ -190,13 +199,13 @@ pub fn apply(state: &mut State, record: &Record) {
         }
         Record::StepStarted { at, job, member, step, key } => {
             if let Some(progress) = state.progress(job, member) {
-                let fresh = StepProgress { key: key.clone(), started: *at, done: None, undone: None };
-                progress.steps.insert(step.clone(), fresh);
+                progress.steps.insert(step.clone(), StepProgress::begun(key, *at));
             }
         }
         Record::StepDone { at, job, member, step, facts } => {
             if let Some(found) = state.progress(job, member).and_then(|p| p.steps.get_mut(step)) {
                 found.done = Some(*at);
+                found.decided = facts.iter().filter_map(decided).collect();
             }
             state.learn(member, facts);
         }
@@ -232,14 +241,26 @@ pub fn apply(state: &mut State, record: &Record) {
         }
         Record::ItemChanged { at, item, state: to } => {
             if let Some(item) = state.items.get_mut(item).map(Arc::make_mut) {
-                item.state = *to;
-                item.since = *at;
+                item_changed(item, *at, *to);
             }
         }
         Record::PlanSaved { plan, .. } => {
             state.plans.insert(plan.name.clone(), plan.clone());
         }
     }
+}
+
+fn item_changed(item: &mut Item, at: VirtualMs, to: ProtectionState) {
+    item.state = to;
+    item.since = at;
+    if to == ProtectionState::Protected {
+        item.copies.followed(item.leg);
+    }
+}
+
+fn decided(fact: &Fact) -> Option<(DiskId, String)> {
+    let Fact::Decided { disk, decision, .. } = fact else { return None };
+    Some((disk.clone(), decision.clone()))
 }
 
 fn accepted(state: &mut State, at: VirtualMs, request: &Accepted) {
@@ -279,6 +300,7 @@ fn prechecked(state: &mut State, at: VirtualMs, id: &JobId, scenario: &str, runn
         if let (Operation::EnableProtection, Some(input)) = (job.request.operation, input) {
             item.group = input.group.clone();
             item.azure_name = input.azure_name.clone().unwrap_or_else(|| name.to_string());
+            item.copies.protected_by(id);
         }
         if let (Operation::EnableProtection | Operation::ReprotectForward, Some(input)) =
             (job.request.operation, input)
@@ -308,6 +330,7 @@ fn member_ended(state: &mut State, job: &JobId, member: &MachineName, ended: &En
     let Some(item) = state.items.get_mut(member).map(Arc::make_mut) else { return };
     if item.active != ended.rest.active {
         item.last_failover = Some(ended.at);
+        item.copies.moved_by(job, ended.rest.active);
     }
     item.state = ended.rest.state;
     item.leg = ended.rest.leg;

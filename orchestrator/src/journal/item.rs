@@ -1,7 +1,9 @@
 //! A replicated item as the journal tells it, and the facts that steps add to it.
 
+use super::copies::Copies;
 use super::record::Operation;
 use super::state::{Leg, ProtectionState};
+use failback_replication::lineage::Lineage;
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
 use failback_wire::event::{Mark, PointKind};
@@ -58,6 +60,9 @@ pub struct Item {
     pub policy: Option<String>,
     /// Warnings by code; a split brain, a lost address.
     pub warnings: BTreeMap<String, Report>,
+    /// What the copies of its disks hold (E8).
+    #[serde(default)]
+    pub copies: Copies,
     /// What steps want to remember across attempts; emptied when an operation succeeds.
     pub notes: BTreeMap<String, String>,
     /// The operation that failed past its point of no return: only a further attempt leads on, and
@@ -164,6 +169,17 @@ pub enum Fact {
     Chosen(Chosen),
     /// A choice was taken back: the one before it counts again.
     Unchosen,
+    /// The machine at home may have run while production was in Azure, as this job found out.
+    HomeRan(JobId),
+    /// How a disk will be synchronised, and why, in words.
+    Decided {
+        /// The disk.
+        disk: DiskId,
+        /// The decision.
+        decision: String,
+        /// Something that only the target holds is lost by it.
+        gives_up: bool,
+    },
     /// The item carries this warning until it is cleared.
     Warning(Report),
     /// The warning with this code no longer holds.
@@ -205,6 +221,7 @@ impl Item {
             chosen_before: None,
             policy: None,
             warnings: BTreeMap::new(),
+            copies: Copies::default(),
             notes: BTreeMap::new(),
             halfway: None,
         }
@@ -235,7 +252,10 @@ impl Item {
                 }
             }
             Fact::AzureVm(vm) => self.azure = Some(vm.clone()),
-            Fact::AzureVmGone => self.azure = None,
+            Fact::AzureVmGone => {
+                self.azure = None;
+                self.copies.azure = Lineage::default();
+            }
             Fact::ProcessServer(server) => self.process_server = Some(server.clone()),
             Fact::MasterTarget(server) => self.master_target = server.clone(),
             Fact::SessionOpened(spec) => {
@@ -255,6 +275,9 @@ impl Item {
                 }
             }
             Fact::Unchosen => self.chosen = self.chosen_before.take(),
+            Fact::HomeRan(job) => self.copies.home_ran(job),
+            // The job shows it.
+            Fact::Decided { .. } => {}
             Fact::Warning(report) => {
                 self.warnings.insert(report.code.clone(), report.clone());
             }

@@ -1,5 +1,6 @@
 //! The journal: what the product holds for true. State is its fold, kept beside it in memory.
 
+mod copies;
 mod fold;
 mod item;
 mod record;
@@ -8,6 +9,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use copies::Copies;
 pub use fold::{Failure, Job, Phase, Progress, State, StepProgress, apply};
 pub use item::{AzureVm, Chosen, Current, Fact, Item, ItemDisk, OnPremVm, ServerRef};
 pub use record::{Accepted, Input, Operation, Outcome, Plan, PointChoice, Record, Rest, Target, Verb};

@@ -1,8 +1,9 @@
 //! Rules about vCenter, hosts, datastores and the on-premises virtual machine.
 
-use crate::catalogue::{control, documented, machine, target as doc};
+use crate::catalogue::{control, documented, machine, target as doc, warning};
 use crate::facts::{DatastoreFacts, DiskFacts, Facts, Seen, VcenterFacts};
 use failback_wire::error::Report;
+use failback_wire::ids::Site;
 
 pub(super) fn vcenter_connected(f: &Facts) -> Option<Report> {
     f.vcenter.silent().map(|why| Report::new(&control::VCENTER_DISCONNECTED, "vCenter", why))
@@ -90,6 +91,34 @@ pub(super) fn disks_match(f: &Facts) -> Option<Report> {
     }
     let names: Vec<_> = lost.iter().map(|disk| format!("{} ({})", disk.disk, disk.uuid)).collect();
     Some(Report::new(&machine::DISK_MISMATCH, f.item.name.as_str(), names.join(", ")))
+}
+
+/// What home holds and what Azure holds are copies of one disk only while they have one size; a reprotect neither
+/// cuts nor stretches. At an alternate location the new disks get the size that Azure's have.
+pub(super) fn sizes_match(f: &Facts) -> Option<Report> {
+    let (vcenter, azure) = (f.vcenter.known()?, f.azure.known()?);
+    vcenter.vm.as_ref()?;
+    let differs = |disk: &DiskFacts| {
+        let (home, there) = (vcenter.sizes.get(&disk.uuid)?, azure.sizes.get(&disk.disk)?);
+        (home != there).then(|| format!("{} has {home} bytes on-premises and {there} in Azure", disk.disk))
+    };
+    let all: Vec<_> = f.item.disks.iter().filter_map(differs).collect();
+    let report = || Report::new(&machine::DISK_RESIZED, f.item.name.as_str(), all.join(", "));
+    (!all.is_empty()).then(report)
+}
+
+/// It runs, or its agent registered after the failover: what it wrote since will be given up (E8).
+pub(super) fn home_stayed_off(f: &Facts) -> Option<Report> {
+    let on = f.vcenter.known().and_then(|vcenter| vcenter.vm.as_ref()).is_some_and(|vm| vm.on);
+    let registered =
+        f.cs.known().and_then(|cs| cs.registration(Site::OnPremises)).map(|row| row.registered_at);
+    let since = f.item.source_since.filter(|since| registered.is_some_and(|at| at > *since));
+    let why = match (on, since) {
+        (true, _) => "it is powered on",
+        (false, Some(_)) => "its agent registered after the failover",
+        (false, None) => return None,
+    };
+    Some(Report::new(&warning::SPLIT_BRAIN, f.item.name.as_str(), why))
 }
 
 pub(super) fn vm_exists(f: &Facts) -> Option<Report> {

@@ -194,6 +194,8 @@ impl Orchestrator {
                 });
             } else if let Fact::Warning(report) = fact {
                 self.emit(What::Warned { item: item.clone(), code: report.code.clone() });
+            } else if let Fact::Decided { disk, decision, gives_up: true } = fact {
+                self.emit(What::Note { text: format!("{disk}: {decision}") });
             }
         }
     }

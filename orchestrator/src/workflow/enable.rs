@@ -7,7 +7,7 @@
 //! No point of no return: every effect is the product's own and is taken back when a later step fails, except
 //! seeds, which the next attempt uses. The virtual machine itself is never touched.
 
-use super::ops::{agent, azure, note, peer_error, put_row, session, vcenter};
+use super::ops::{agent, azure, copies, note, peer_error, put_row, session, vcenter};
 use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
 use crate::catalogue::control::PS_UNKNOWN;
 use crate::catalogue::execution::{AGENT_FAILED, CS_UPDATE_FAILED, SESSION_FAILED};
@@ -15,7 +15,7 @@ use crate::catalogue::machine::{AGENT_NOT_INSTALLED, ONPREM_VM_MISSING};
 use crate::journal::{Fact, Item, ItemDisk, Leg, OnPremVm, Operation, ProtectionState, Rest};
 use failback_wire::ids::{DiskId, Site};
 use failback_wire::proto::cs::{Component, OsFamily};
-use failback_wire::proto::session::{Direction, SessionDisk, SessionSpec, SyncMode, TargetDisk};
+use failback_wire::proto::session::{Direction, SessionDisk, SessionSpec, TargetDisk};
 
 const ENABLE: (&str, &str) = ("EnableDr", "Enabling replication");
 
@@ -118,8 +118,10 @@ async fn undo_row(c: &StepCtx<'_>) -> StepResult {
     Ok(Vec::new())
 }
 
-/// Note: `new` when every seed was empty before the session.
-const SEEDS: &str = "seeds";
+/// Name of the note that says whether a disk's seed was made just now: `new` or `old`.
+fn seed_key(disk: &DiskId) -> String {
+    format!("seed/{disk}")
+}
 
 fn account<'a>(c: &'a StepCtx<'_>) -> &'a str {
     c.input.storage_account.as_deref().unwrap_or(&c.services.config.azure.storage_account)
@@ -127,11 +129,12 @@ fn account<'a>(c: &'a StepCtx<'_>) -> &'a str {
 
 /// Seeds of an earlier cycle, or of an attempt that failed, still hold an older copy and are used again.
 pub(super) async fn make_seeds(c: &StepCtx<'_>) -> StepResult {
-    let mut all_new = true;
+    let mut facts = Vec::new();
     for disk in &c.item.disks {
-        all_new &= azure::make_seed(c, account(c), disk, &SESSION_FAILED).await?;
+        let is_new = azure::make_seed(c, account(c), disk, &SESSION_FAILED).await?;
+        facts.push(note(seed_key(&disk.disk), if is_new { "new" } else { "old" }));
     }
-    Ok(vec![note(SEEDS, if all_new { "new" } else { "old" })])
+    Ok(facts)
 }
 
 /// Agrees on the session before anybody hears of it, so that every attempt sets up the same one.
@@ -147,10 +150,10 @@ pub(super) async fn plan_session(c: &StepCtx<'_>) -> StepResult {
         let target = TargetDisk::SeedBlob(url);
         disks.push(SessionDisk { disk: disk.disk.clone(), size: disk.size, target });
     }
-    let is_new = c.item.notes.get(SEEDS).is_some_and(|seeds| seeds == "new");
-    let sync = if is_new { SyncMode::Full } else { SyncMode::Checksum };
+    let is_new = |disk: &DiskId| c.item.notes.get(&seed_key(disk)).is_some_and(|seed| seed == "new");
+    let (sync, decided) = copies::decide_to_azure(c, is_new)?;
     let spec = session::plan(c, Direction::Forward, sync, disks, &relay, None);
-    Ok(session::planned(c, spec, relay))
+    Ok(decided.into_iter().chain(session::planned(c, spec, relay)).collect())
 }
 
 pub(super) async fn undo_plan(c: &StepCtx<'_>) -> StepResult {

@@ -1,7 +1,7 @@
 //! Reprotect to on-premises: the Azure virtual machine replicates home (C9 to C14).
 //!
-//! Order: decide between original and alternate location (does the virtual machine still exist?), power it
-//! off, merge its snapshots, or create it anew on the master target's host, note where its disks lie, move
+//! Order: decide between original and alternate location (does the virtual machine still exist?) and, by the
+//! generations of its disks' copies, how they will be synchronised (E8), power it off, merge its snapshots, or create it anew on the master target's host, note where its disks lie, move
 //! the disks by UUID to the master target, agree on a session, set it up at master target and process server,
 //! start the agent in Azure, tell the configuration server.
 //!
@@ -10,7 +10,7 @@
 //! merging snapshots (cannot be).
 
 use super::ops::vcenter::{self, own_vm, target_vm};
-use super::ops::{agent, defect, note, put_row, put_row_of, session};
+use super::ops::{agent, copies, defect, note, put_row, put_row_of, session};
 use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
 use crate::catalogue::control::PS_UNKNOWN;
 use crate::catalogue::execution::{
@@ -23,7 +23,7 @@ use crate::clients::vcenter::{NewVm, Power, VcenterClient};
 use crate::journal::{Fact, Leg, OnPremVm, Operation, ProtectionState, Rest};
 use failback_wire::ids::Site;
 use failback_wire::proto::cs::{Component, OsFamily};
-use failback_wire::proto::session::{Direction, SessionDisk, SessionSpec, SyncMode, TargetDisk};
+use failback_wire::proto::session::{Direction, SessionDisk, SessionSpec, TargetDisk};
 use std::collections::BTreeMap;
 
 const REQUIREMENTS: (&str, &str) =
@@ -108,7 +108,9 @@ where
 async fn locate(c: &StepCtx<'_>) -> StepResult {
     let found = in_vcenter(c, |v| async move { own_vm(c, &v, &DISK_MISMATCH).await }).await?;
     let location = if found.is_some() { "original" } else { "alternate" };
-    Ok(vec![note(LOCATION, location)])
+    let mut facts = copies::decide_home(c, found.as_ref()).await?;
+    facts.push(note(LOCATION, location));
+    Ok(facts)
 }
 
 fn is_alternate(c: &StepCtx<'_>) -> bool {
@@ -251,8 +253,7 @@ async fn undo_attach(c: &StepCtx<'_>) -> StepResult {
     Ok(vec![Fact::MasterTarget(None)])
 }
 
-/// Agrees on the session before anybody hears of it, so that every attempt sets up the same one. The
-/// original disks hold an older copy: only differences move. New disks take everything (C11).
+/// Agrees on the session before anybody hears of it, so that every attempt sets up the same one (C11).
 async fn plan_session(c: &StepCtx<'_>) -> StepResult {
     session::forget_leftover(c, c.item.reverse.as_ref()).await?;
     let target = c.item.master_target.as_ref().ok_or_else(|| defect(c, "the master target"))?;
@@ -265,7 +266,7 @@ async fn plan_session(c: &StepCtx<'_>) -> StepResult {
         size: disk.size,
         target: TargetDisk::Vmdk(disk.vmdk.clone()),
     });
-    let sync = if is_alternate(c) { SyncMode::Full } else { SyncMode::Checksum };
+    let sync = copies::sync_mode(c);
     let spec = session::plan(c, Direction::Reverse, sync, disks.collect(), &relay, Some(target));
     Ok(session::planned(c, spec, relay))
 }

@@ -108,13 +108,13 @@ fn it_says_so_in_words() {
     let refused = decide(&source, Some(&target), None, false).expect_err("a split brain");
     assert_eq!(
         refused.to_string(),
-        "split brain: both copies of web01-disk0 were written to since they parted at generation 0000000000000001"
+        "split brain: both copies of web01-disk0 went on from generation 0000000000000001"
     );
     let decision = decide(&source, Some(&target), None, true).expect("given up");
     assert!(decision.why.gives_up());
     assert_eq!(
         decision.to_string(),
-        "all blocks are compared, those that differ are copied: split brain: both copies were written to since \
+        "all blocks are compared, those that differ are copied: split brain: both copies went on from \
          generation 0000000000000001; what the target wrote since is given up"
     );
     let small = Identity { size: SIZE / 2, ..target };

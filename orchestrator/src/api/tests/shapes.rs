@@ -1,6 +1,7 @@
 //! JSON against what was recorded of the real service: every recorded field is there, of its type.
 
 use crate::testing::{VAULT, World, item_path};
+use failback_wire::event::What;
 use serde_json::{Value, json};
 
 /// Everything in `recorded` is in `ours` too, with a value of the same type. Nulls match anything.
@@ -146,4 +147,28 @@ async fn on_the_way_home_the_details_are_in_mage() {
     assert_eq!(item["providerSpecificDetails"]["consistencyPoints"].as_object().unwrap().len(), 1);
     assert_eq!(item["primaryFabricFriendlyName"], item["recoveryFabricFriendlyName"]);
     assert_eq!(item["policyFriendlyName"], "lab-policy-failback");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_says_how_each_disk_is_synchronised_and_the_story_tells_what_is_given_up() {
+    let world = World::new();
+    let node = world.fresh();
+    node.protect(&world, &["vm1"]).await;
+    let notes = || {
+        let said =
+            |what: &What| matches!(what, What::Note { text } if text == "vm1-disk0: all of it: it is new");
+        world.events().iter().filter(|what| said(what)).count()
+    };
+    assert_eq!(notes(), 0, "nothing was given up");
+    let none = json!({"properties": {}});
+    let home = json!({"properties": {"failoverDirection": "RecoveryToPrimary", "providerSpecificDetails": {
+        "instanceType": "InMage", "masterTargetId": "mt", "processServerId": "ps", "retentionDrive": "R:",
+        "profileId": "failback", "datastoreName": "ds1"}}});
+    node.done(&format!("{}/unplannedFailover", item_path("vm1")), none).await;
+    node.done(&format!("{}/failoverCommit", item_path("vm1")), Value::Null).await;
+    let job = node.done(&format!("{}/reProtect", item_path("vm1")), home).await;
+    let tasks = job["properties"]["tasks"].as_array().unwrap();
+    let said: Vec<_> = tasks.iter().map(|task| &task["customDetails"]["diskSynchronization"]).collect();
+    assert_eq!(said, [&Value::Null, &Value::Null, &json!({"vm1-disk0": "all of it: it is new"})]);
+    assert_eq!(notes(), 1);
 }

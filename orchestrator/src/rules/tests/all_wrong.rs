@@ -30,6 +30,7 @@ fn spoil_all(f: &mut Facts) {
     target_vm.enable_uuid = false;
     target_vm.tools = false;
     known(&mut f.azure).running = false;
+    known(&mut f.azure).sizes.insert("web01-disk0".into(), 1);
     known(&mut f.points).clear();
 }
 
@@ -39,7 +40,7 @@ fn reprotect_reports_all() {
     spoil_all(&mut facts);
     let expected = [
         "FB1801", "FB1507", "FB1701", "FB1005", "FB1002", "78022", "FB1301", "FB1303", "FB1304", "FB1306",
-        "FB1307", "FB1305", "FB1402", "8061", "FB1505", "806", "78093",
+        "FB1307", "FB1305", "FB1402", "8061", "FB1505", "FB1508", "806", "78093",
     ];
     assert_eq!(refusals(&facts), expected);
 }

@@ -10,6 +10,9 @@ use failback_wire::proto::cs::*;
 use failback_wire::proto::session::{Point, RetentionVolume, ServerHealth};
 use std::sync::Arc;
 
+/// Bytes of every disk.
+const SIZE: u64 = 16 << 20;
+
 /// Minutes of virtual time.
 pub(super) fn min(minutes: u64) -> VirtualMs {
     VirtualMs(minutes * 60_000)
@@ -26,12 +29,13 @@ pub(super) fn point(id: &str, kind: PointKind, at: u64) -> Arc<Point> {
     })
 }
 
-fn registration(site: Site) -> RegistrationRow {
+/// The copy at the site registered this long after the epoch.
+fn registration(site: Site, at: u64) -> RegistrationRow {
     RegistrationRow {
         host_id: format!("host-{site}"),
         site,
         address: format!("web01@{site}"),
-        registered_at: min(590),
+        registered_at: min(at),
         last_heartbeat: min(598),
         version: "9.62".into(),
     }
@@ -49,7 +53,8 @@ fn server(component: Component, id: &str) -> ServerRow {
     }
 }
 
-fn cs() -> CsFacts {
+/// `home`: when the copy on-premises registered.
+fn cs(home: u64) -> CsFacts {
     CsFacts {
         status: CsStatus {
             version: "9.62".into(),
@@ -65,7 +70,7 @@ fn cs() -> CsFacts {
                 direction: "none".into(),
                 policy: "failback".into(),
             },
-            registrations: vec![registration(Site::OnPremises), registration(Site::Azure)],
+            registrations: vec![registration(Site::OnPremises, home), registration(Site::Azure, 590)],
         }),
         servers: vec![server(Component::ProcessServer, "ps"), server(Component::MasterTarget, "mt")],
     }
@@ -107,6 +112,7 @@ fn vcenter() -> VcenterFacts {
             writable: true,
         }],
         names_on_host: Vec::new(),
+        sizes: [("u0".into(), SIZE), ("u1".into(), SIZE), ("mt0".into(), SIZE)].into(),
     }
 }
 
@@ -144,11 +150,17 @@ pub(super) fn sound(operation: Operation) -> Facts {
             registered_after: Some(min(499)),
             resuming: false,
         },
-        cs: Seen::Known(cs()),
+        // Before a way home it is the earlier life of the copy that is to stay off.
+        cs: Seen::Known(cs(if operation == Operation::Reprotect { 90 } else { 590 })),
         vcenter: Seen::Known(vcenter()),
         target: Seen::Known(health("mt")),
         relay: Seen::Known(health("ps")),
-        azure: Seen::Known(AzureFacts { exists: true, running: true, power: "running".into() }),
+        azure: Seen::Known(AzureFacts {
+            exists: true,
+            running: true,
+            power: "running".into(),
+            sizes: [("web01-disk0".into(), SIZE), ("web01-disk1".into(), SIZE)].into(),
+        }),
         agent: Seen::Known(status),
         points: Seen::Known(vec![
             point("p1", PointKind::Application, 560),

@@ -71,6 +71,10 @@ const CASES: &[Case] = &[
     ("a disk between holders", |f| { known(&mut f.vcenter).vm.as_mut().unwrap().disks.clear(); f.item.disks.iter_mut().for_each(|d| d.noted = true) }, &[Reprotect], &[]),
     ("a disk replaced", |f| known(&mut f.vcenter).vm.as_mut().unwrap().disks = vec!["u0".into(), "u9".into()], &[Reprotect], &["FB1505"]),
     ("a disk left at the MT", |f| { let v = known(&mut f.vcenter); v.vm.as_mut().unwrap().disks.pop(); v.target_vm.as_mut().unwrap().disks.push("u1".into()) }, &[Reprotect], &[]),
+    ("a disk grown in Azure", |f| { known(&mut f.azure).sizes.insert("web01-disk1".into(), 32 << 20); }, &[Reprotect], &["FB1508"]),
+    ("a disk grown in Azure, alternate location", |f| { known(&mut f.azure).sizes.insert("web01-disk1".into(), 32 << 20); known(&mut f.vcenter).vm = None }, &[Reprotect], &[]),
+    ("a disk extended on-premises", |f| { known(&mut f.vcenter).sizes.insert("u0".into(), 32 << 20); }, &[Reprotect], &["FB1508"]),
+    ("a size nobody knows", |f| known(&mut f.azure).sizes.clear(), &[Reprotect], &[]),
     ("on-premises VM gone", |f| known(&mut f.vcenter).vm = None, &[Failback], &["FB1503"]),
     ("on-premises VM gone, alternate location", |f| known(&mut f.vcenter).vm = None, &[Reprotect], &[]),
     ("host down", |f| known(&mut f.vcenter).vm.as_mut().unwrap().host_connected = false, SITE, &["FB1504"]),
@@ -123,4 +127,21 @@ fn versions_compare_as_numbers() {
     let mut facts = sound(Reprotect);
     known(&mut facts.target).version = "9.7".into();
     assert!(super::super::check(&facts).warnings.is_empty(), "9.7 is older than 9.62");
+}
+
+#[test]
+fn a_machine_at_home_that_ran_since_the_failover_is_a_warning() {
+    let warnings = |facts: &Facts| {
+        let verdict = super::super::check(facts);
+        assert!(verdict.refusals.is_empty(), "{:?}", verdict.refusals);
+        verdict.warnings.into_iter().map(|report| report.code).collect::<Vec<_>>()
+    };
+    let mut on = sound(Reprotect);
+    known(&mut on.vcenter).vm.as_mut().unwrap().on = true;
+    assert_eq!(warnings(&on), ["FB2102"]);
+    let mut registered = sound(Reprotect);
+    register_at(&mut registered, Site::OnPremises, 501);
+    assert_eq!(warnings(&registered), ["FB2102"], "it ran long enough for its agent to register");
+    register_at(&mut registered, Site::OnPremises, 500);
+    assert!(warnings(&registered).is_empty(), "the failover itself ended then");
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod azure;
+pub(super) mod copies;
 pub(crate) mod points;
 pub(super) mod session;
 pub(crate) mod vcenter;

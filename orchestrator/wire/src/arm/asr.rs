@@ -373,6 +373,9 @@ pub struct TaskDetails {
     /// Why a machine of a plan was passed over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped_reason: Option<String>,
+    /// Ours: how each disk will be synchronised, and why.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub disk_synchronization: BTreeMap<String, String>,
 }
 
 /// `groupTaskCustomDetails` of a task with children.

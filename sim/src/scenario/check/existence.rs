@@ -101,6 +101,7 @@ fn needed(change: &Change) -> Option<Needed<'_>> {
             | VcenterFault::PowerOff { vm }
             | VcenterFault::Snapshot { vm, .. }
             | VcenterFault::RemoveSnapshots { vm, .. }
+            | VcenterFault::ExtendDisk { vm, .. }
             | VcenterFault::StorageVmotion { vm, .. } => (Side::OnPremises, vm, false),
             VcenterFault::Disconnect
             | VcenterFault::Reconnect
