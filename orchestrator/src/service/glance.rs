@@ -5,19 +5,24 @@ use crate::catalogue::control::CS_DISCONNECTED;
 use crate::catalogue::documented::{AGENT_HEARTBEAT, INITIAL_SYNC_PROBLEM, MT_HEARTBEAT, PS_HEARTBEAT};
 use crate::clients::cs::CsError;
 use crate::journal::{Item, Leg, ServerRef};
-use crate::workflow::{Finding, Glance};
+use crate::workflow::{Finding, Glance, agent_address};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::{ErrorDoc, Report};
 use failback_wire::ids::{MachineName, Site};
 use failback_wire::proto::cs::{Component, ServerBeat};
-use failback_wire::proto::session::{Point, SessionSpec};
+use failback_wire::proto::session::{DiskProgress, Point, SessionSpec, SessionView};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
-/// Who was last heard of when, as the configuration server says; asked for by the first look of a round.
+/// What the looks of one round share: who was last heard of when, as the configuration server says; asked for by the
+/// first of them.
 #[derive(Debug, Default)]
-pub struct Roll(OnceCell<Result<Called, CsError>>);
+pub struct Roll {
+    called: OnceCell<Result<Called, CsError>>,
+    /// Ask where data waits that does not arrive; whoever is about to decide has no time for that.
+    backlog: bool,
+}
 
 /// The answer, by name.
 #[derive(Debug)]
@@ -27,13 +32,17 @@ struct Called {
 }
 
 impl Roll {
+    /// Of a round that has time.
+    pub(super) fn at_leisure() -> Self {
+        Self { backlog: true, ..Self::default() }
+    }
     async fn call(&self, services: &Services) -> &Result<Called, CsError> {
         let ask = || async {
             let roll = services.cs.roll_call().await?;
             let agents = roll.agents.into_iter().map(|a| ((a.machine, a.site), a.last_heartbeat)).collect();
             Ok(Called { servers: roll.servers, agents })
         };
-        self.0.get_or_init(ask).await
+        self.called.get_or_init(ask).await
     }
 }
 
@@ -41,6 +50,9 @@ impl Roll {
 pub(crate) async fn glance(services: &Services, item: &Item, known: &[Arc<Point>], roll: &Roll) -> Glance {
     let Some(spec) = item.session() else { return Glance::default() };
     let mut glance = session(services, item, spec, known).await;
+    if let Some(view) = glance.view.as_mut().filter(|view| roll.backlog && is_behind(view, known)) {
+        backlog(services, item, spec, view).await;
+    }
     match roll.call(services).await {
         Ok(called) => {
             servers(called, item, &mut glance);
@@ -53,6 +65,35 @@ pub(crate) async fn glance(services: &Services, item: &Item, known: &[Arc<Point>
         }
     }
     glance
+}
+
+/// True when not all that was marked has arrived, as far as can be told: no mark came since the last look, or a disk is
+/// still being synchronised.
+fn is_behind(view: &SessionView, known: &[Arc<Point>]) -> bool {
+    let before = known.last().map(|point| point.time);
+    view.last_mark <= before || view.disks.iter().any(|disk| !disk.synced)
+}
+
+/// Asks the machine and its process server what waits there; who does not answer tells nothing (E19).
+async fn backlog(services: &Services, item: &Item, spec: &SessionSpec, view: &mut SessionView) {
+    let host = agent_address(services, &item.name, item.leg.source()).await;
+    let source = services.agents.status(&host).await.map(|status| status.disks).unwrap_or_default();
+    let relay = match &spec.target {
+        Some(_) => services.sessions.state(&spec.relay, &spec.session).await.map(|view| view.disks),
+        // The view is its own.
+        None => Ok(Vec::new()),
+    };
+    let relay = relay.unwrap_or_default();
+    for disk in &mut view.disks {
+        let of = |all: &[DiskProgress]| all.iter().find(|other| other.disk == disk.disk).cloned();
+        if let Some(seen) = of(&source) {
+            disk.at_source = seen.at_source;
+            disk.sync_processed = disk.sync_processed.max(seen.sync_processed);
+        }
+        if let Some(seen) = of(&relay) {
+            disk.in_relay = seen.in_relay;
+        }
+    }
 }
 
 /// The end of the session that holds its recovery points: the master target on the way home, the process

@@ -55,7 +55,7 @@ pub(crate) async fn watch(me: Arc<Orchestrator>) {
         let look = |item: &&Arc<Item>| watched(item);
         let items: Vec<Arc<Item>> =
             me.journal().read(|state| state.items.values().filter(look).cloned().collect());
-        let roll = Arc::new(Roll::default());
+        let roll = Arc::new(Roll::at_leisure());
         for item in items {
             let busy =
                 std::mem::replace(&mut me.sights().entry(item.name.clone()).or_default().looking, true);

@@ -6,7 +6,7 @@ use super::steps::At;
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::estate::Side;
 use crate::scenario::model::{
-    DataExpect, Equals, Expect, Health, ItemExpect, ItemState, Power, VmExpect, WaitUntil,
+    DataExpect, Equals, Expect, Health, ItemExpect, ItemState, Power, VmExpect, WaitUntil, Waiting,
 };
 use failback_wire::event::VmRef;
 use failback_wire::ids::{MachineName, Site};
@@ -24,6 +24,8 @@ pub(super) struct Seen {
     health: String,
     points: u32,
     app_points: u32,
+    /// MiB in the machine, in the process server, refused by the target.
+    waiting: [f64; 3],
 }
 
 impl fmt::Display for Seen {
@@ -34,6 +36,14 @@ impl fmt::Display for Seen {
             self.raw, self.health, self.points, self.app_points
         )
     }
+}
+
+/// What of a disk waits where, as the wire calls it, in MiB.
+const WAITING: [&str; 3] = ["sourceDataInMB", "psDataInMB", "targetDataInMB"];
+
+fn waiting(item: &Value, field: &str) -> f64 {
+    let disks = item["providerSpecificDetails"]["protectedDisks"].as_array();
+    disks.into_iter().flatten().filter_map(|disk| disk[field].as_f64()).sum()
 }
 
 impl Seen {
@@ -52,6 +62,7 @@ impl Seen {
             health: text(&item["replicationHealth"]),
             points: points.len() as u32,
             app_points: app as u32,
+            waiting: WAITING.map(|field| waiting(item, field)),
         }
     }
 
@@ -328,6 +339,16 @@ fn judge_item(item: &str, wanted: &ItemExpect, seen: &Seen) -> Vec<Finding> {
     }
     if let Some(points) = wanted.points.filter(|p| *p > seen.points) {
         out.push(differs(format!("points of {item}"), format!("at least {points}"), seen.points.to_string()));
+    }
+    if let Some(Waiting { source, process_server, target }) = &wanted.waiting {
+        for ((wanted, seen), field) in
+            [source, process_server, target].into_iter().zip(seen.waiting).zip(WAITING)
+        {
+            if let Some(size) = wanted.as_ref().filter(|size| size.value.0 as f64 > seen * 1024.0 * 1024.0) {
+                let what = format!("{field} of {item}");
+                out.push(differs(what, format!("at least {}", size.value), format!("{seen:.3} MiB")));
+            }
+        }
     }
     out
 }

@@ -3,7 +3,7 @@
 use super::estate::Side;
 use super::model::{Health, ItemState};
 use super::text::{Name, Spanned};
-use super::units::Period;
+use super::units::{Period, Size};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -48,6 +48,24 @@ pub struct ItemExpect {
     /// How many recovery points it offers at least.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub points: Option<u32>,
+    /// How much it says that waits on its way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
+}
+
+/// Written and not at the target yet, of all disks together: at least so much (E19).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Waiting {
+    /// In the machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Spanned<Size>>,
+    /// In the process server's cache.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_server: Option<Spanned<Size>>,
+    /// Refused by the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Spanned<Size>>,
 }
 
 /// What must be true of a virtual machine.

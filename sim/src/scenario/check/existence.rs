@@ -116,7 +116,9 @@ fn needed(change: &Change) -> Option<Needed<'_>> {
             AzureFault::DeleteVm { vm } => (Side::Azure, vm, true),
             AzureFault::StopVm { vm } | AzureFault::StartVm { vm } => (Side::Azure, vm, false),
             AzureFault::GrowDisk { .. }
-            | AzureFault::HangVm { .. } | AzureFault::FailNext { .. } | AzureFault::QuotaExceeded { .. } => {
+            | AzureFault::HangVm { .. }
+            | AzureFault::FailNext { .. }
+            | AzureFault::QuotaExceeded { .. } => {
                 return None;
             }
         },
