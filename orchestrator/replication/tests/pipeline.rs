@@ -78,7 +78,7 @@ fn hold(full: bool, ops: Vec<Op>, order: &Order) -> Result<(), TestCaseError> {
             match world.target.roll(&point.point, &world.target_disks) {
                 // What rotted before it was kept is gone for the points that need it: refused, never served.
                 Err(TargetError::Corrupt { .. }) if world.troubled => break,
-                rolled => drop(rolled.unwrap()),
+                rolled => drop(rolled.map_err(|error| TestCaseError::fail(error.to_string()))?),
             }
             let model = world.replayed(point.mark);
             for (id, disk) in &world.target_disks {
