@@ -485,6 +485,7 @@ impl Source {
             sync_transferred: bytes(t.moved),
             synced: t.done,
             at_source: bytes(t.marked.count() + logged(id) + t.queued),
+            resized: t.disk.blocks() != t.blocks,
             ..DiskProgress::default()
         };
         self.disks.iter().map(progress).collect()

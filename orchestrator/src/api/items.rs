@@ -256,7 +256,7 @@ fn protected(disk: &crate::journal::ItemDisk, view: Option<&SessionView>, rpo: O
         source_data_in_mb: mib(seen.at_source),
         ps_data_in_mb: mib(seen.in_relay),
         target_data_in_mb: mib(seen.at_target),
-        disk_resized: "NotResized".to_owned(),
+        disk_resized: if seen.resized { "Resized" } else { "NotResized" }.to_owned(),
         resync_processed_bytes: seen.sync_processed,
         resync_total_transferred_bytes: seen.sync_transferred,
         progress_health: health.to_owned(),

@@ -88,6 +88,7 @@ async fn backlog(services: &Services, item: &Item, spec: &SessionSpec, view: &mu
         let of = |all: &[DiskProgress]| all.iter().find(|other| other.disk == disk.disk).cloned();
         if let Some(seen) = of(&source) {
             disk.at_source = seen.at_source;
+            disk.resized = seen.resized;
             disk.sync_processed = disk.sync_processed.max(seen.sync_processed);
         }
         if let Some(seen) = of(&relay) {

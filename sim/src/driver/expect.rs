@@ -24,6 +24,7 @@ pub(super) struct Seen {
     health: String,
     points: u32,
     app_points: u32,
+    resized: u32,
     /// MiB in the machine, in the process server, refused by the target.
     waiting: [f64; 3],
 }
@@ -41,9 +42,12 @@ impl fmt::Display for Seen {
 /// What of a disk waits where, as the wire calls it, in MiB.
 const WAITING: [&str; 3] = ["sourceDataInMB", "psDataInMB", "targetDataInMB"];
 
+fn disks(item: &Value) -> impl Iterator<Item = &Value> {
+    item["providerSpecificDetails"]["protectedDisks"].as_array().into_iter().flatten()
+}
+
 fn waiting(item: &Value, field: &str) -> f64 {
-    let disks = item["providerSpecificDetails"]["protectedDisks"].as_array();
-    disks.into_iter().flatten().filter_map(|disk| disk[field].as_f64()).sum()
+    disks(item).filter_map(|disk| disk[field].as_f64()).sum()
 }
 
 impl Seen {
@@ -62,6 +66,7 @@ impl Seen {
             health: text(&item["replicationHealth"]),
             points: points.len() as u32,
             app_points: app as u32,
+            resized: disks(item).filter(|disk| disk["diskResized"] == "Resized").count() as u32,
             waiting: WAITING.map(|field| waiting(item, field)),
         }
     }
@@ -339,6 +344,9 @@ fn judge_item(item: &str, wanted: &ItemExpect, seen: &Seen) -> Vec<Finding> {
     }
     if let Some(points) = wanted.points.filter(|p| *p > seen.points) {
         out.push(differs(format!("points of {item}"), format!("at least {points}"), seen.points.to_string()));
+    }
+    if let Some(resized) = wanted.resized.filter(|resized| *resized != seen.resized) {
+        out.push(differs(format!("resized disks of {item}"), resized.to_string(), seen.resized.to_string()));
     }
     if let Some(Waiting { source, process_server, target }) = &wanted.waiting {
         for ((wanted, seen), field) in

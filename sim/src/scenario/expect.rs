@@ -48,6 +48,9 @@ pub struct ItemExpect {
     /// How many recovery points it offers at least.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub points: Option<u32>,
+    /// How many of its disks it says were resized.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resized: Option<u32>,
     /// How much it says that waits on its way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,

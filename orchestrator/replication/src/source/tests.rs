@@ -196,4 +196,5 @@ fn a_disk_that_grows_ends_the_marks() {
     assert_eq!(cut(&mut source), None);
     assert_eq!(source.cut(PointKind::Crash, VirtualMs(1), false, true), None);
     assert_eq!(source.progress()[0].at_source, 4 * 4096, "beyond the old end nothing is sent");
+    assert!(source.progress()[0].resized);
 }

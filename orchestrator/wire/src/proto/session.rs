@@ -147,6 +147,9 @@ pub struct DiskProgress {
     pub in_relay: u64,
     /// Bytes received but not applied at the target.
     pub at_target: u64,
+    /// At the source, the disk is not the size that was agreed on any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub resized: bool,
 }
 
 /// A session as its relay or target sees it.
