@@ -46,7 +46,7 @@ impl Pair<'_> {
             Work::Data(range) => range,
         };
         let len = (range.end - range.start) as usize;
-        let source = &mut buffers.source[..len];
+        let source = buffers.source.first(len);
         self.source.read(source, range.start)?;
         let mut done = Done { read: len as u64, ..Done::default() };
         match self.kind {
@@ -57,7 +57,7 @@ impl Pair<'_> {
             }
             Kind::Map => self.put(source, range.start, &mut done)?,
             Kind::Checksum => {
-                let theirs = &mut buffers.destination[..len];
+                let theirs = buffers.destination.first(len);
                 self.destination.read(theirs, range.start)?;
                 if source != theirs {
                     for run in unequal_runs(source, theirs) {

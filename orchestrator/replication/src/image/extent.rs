@@ -76,9 +76,10 @@ fn write_zeros(file: &File, range: &Range<u64>) -> io::Result<()> {
 
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
-/// True when all bytes are zero. Data gives itself away early.
+/// True when all bytes are zero. Data gives itself away early, mostly in its first word.
 pub(super) fn is_zero(bytes: &[u8]) -> bool {
-    bytes.chunks(ZEROS.len()).all(|chunk| *chunk == ZEROS[..chunk.len()])
+    let begins_with_data = bytes.first_chunk().is_some_and(|word| u64::from_ne_bytes(*word) != 0);
+    !begins_with_data && bytes.chunks(ZEROS.len()).all(|chunk| *chunk == ZEROS[..chunk.len()])
 }
 
 /// What an image allocates.

@@ -59,7 +59,7 @@ pub(super) fn differing(
 ) -> Result<Vec<Range<u64>>, Error> {
     let Work::Data(range) = work else { return Ok(Vec::new()) };
     let len = (range.end - range.start) as usize;
-    let (ours, theirs) = (&mut buffers.source[..len], &mut buffers.destination[..len]);
+    let (ours, theirs) = (buffers.source.first(len), buffers.destination.first(len));
     a.read(ours, range.start)?;
     b.read(theirs, range.start)?;
     if ours == theirs {
@@ -136,10 +136,10 @@ fn cut(work: &mut Work, size: u64) -> bool {
 fn hashes(image: &Image, work: &Work, buffers: &mut Buffers) -> Result<Vec<(u64, ContentHash)>, Error> {
     let Work::Data(range) = work else { return Ok(Vec::new()) };
     let len = (range.end - range.start) as usize;
-    image.read(&mut buffers.source[..len], range.start)?;
-    let padded = len.next_multiple_of(BLOCK);
-    buffers.source[len..padded].fill(0);
+    let bytes = buffers.source.first(len.next_multiple_of(BLOCK));
+    image.read(&mut bytes[..len], range.start)?;
+    bytes[len..].fill(0);
     let first = range.start / BLOCK as u64;
-    let blocks = buffers.source[..padded].as_chunks::<BLOCK>().0.iter();
+    let blocks = bytes.as_chunks::<BLOCK>().0.iter();
     Ok((first..).zip(blocks).filter_map(|(at, block)| Some((at, hash_unless_zero(block)?))).collect())
 }
