@@ -33,8 +33,8 @@ fn vmdk_of(spec: &SessionSpec, disk: &DiskId) -> Option<DiskRef> {
     })
 }
 
-/// Blocks of each session that are verified with every sign of life: more than 1 GiB of disk a day.
-const VERIFY: u64 = 1024;
+/// Blocks of each session that are verified with every sign of life: more than half a GiB of disk a day.
+const VERIFY: u64 = 512;
 
 impl State {
     fn target(&mut self, id: &SessionId) -> Result<&mut Target, Denied> {

@@ -45,7 +45,7 @@ pub(super) fn points(call: &Call, name: &str) -> Result<Vec<Resource<PointProper
         .me
         .sights()
         .get(&item.name)
-        .map(|sight| sight.points.values().cloned().collect())
+        .map(|sight| sight.points().to_vec())
         .unwrap_or_default();
     points.sort_by_key(|point| (point.time, point.mark));
     let resource = |point: &Arc<Point>| Resource {
@@ -180,7 +180,7 @@ fn details(call: &Call, item: &Item) -> ProviderDetails {
     let (group_id, group_name) = group(item);
     let synced = view.as_ref().is_some_and(|view| view.disks.iter().all(|disk| disk.synced));
     let home = item.leg == Leg::Reverse;
-    let disk = |disk: &crate::journal::ItemDisk| protected(disk, view.as_ref(), rpo);
+    let disk = |disk: &crate::journal::ItemDisk| protected(disk, view.as_deref(), rpo);
     let points = view.as_ref().map(|view| view.points.as_slice()).unwrap_or_default();
     let tags = || points.iter().map(|point| (point.point.to_string(), call.date(point.time))).collect();
     let edge = |point: Option<&Arc<Point>>| point.map(|point| call.date(point.time)).filter(|_| home);
@@ -207,7 +207,7 @@ fn details(call: &Call, item: &Item) -> ProviderDetails {
         discovery_type: home.then(|| "vCenter".to_owned()),
         resync_details: home.then(|| ResyncDetails {
             initial_replication_type: "Network".to_owned(),
-            initial_replication_progress_percentage: progress(item, view.as_ref()).to_string(),
+            initial_replication_progress_percentage: progress(item, view.as_deref()).to_string(),
         }),
         retention_window_start: edge(points.first()),
         retention_window_end: edge(points.last()),

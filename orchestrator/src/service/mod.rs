@@ -116,7 +116,7 @@ impl Orchestrator {
                         "allowed": state.allowed(name).iter().map(|a| a.as_str()).collect::<Vec<_>>(),
                         "warnings": item.warnings.keys().collect::<Vec<_>>(),
                         "halfway": item.halfway,
-                        "points": self.sights().get(name).map(|s| s.points.values().map(|p| p.point.clone()).collect::<Vec<_>>()),
+                        "points": self.sights().get(name).map(|s| s.points().iter().map(|p| p.point.clone()).collect::<Vec<_>>()),
                         "item": item,
                     });
                     (name.as_str(), view)

@@ -7,7 +7,7 @@ use crate::journal::{Health, Item, ProtectionState, Record, State};
 use crate::workflow::{Finding, Glance};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
-use failback_wire::event::{Mark, What};
+use failback_wire::event::What;
 use failback_wire::ids::{MachineName, SessionId};
 use failback_wire::proto::session::{Point, SessionView};
 use std::collections::BTreeMap;
@@ -20,12 +20,10 @@ use tokio::time::sleep_until;
 pub(crate) struct Sight {
     /// The session it was seen in.
     pub(crate) session: Option<SessionId>,
-    /// The last answer.
-    pub(crate) view: Option<SessionView>,
+    /// The last answer; its points are the ones on offer.
+    pub(crate) view: Option<Arc<SessionView>>,
     /// When it came.
     pub(crate) seen: Option<VirtualMs>,
-    /// Recovery points on offer.
-    pub(crate) points: BTreeMap<Mark, Arc<Point>>,
     /// Health, as derived at the last look.
     pub(crate) health: Health,
     /// The errors behind it, worst first.
@@ -36,6 +34,13 @@ pub(crate) struct Sight {
     begun: VirtualMs,
     /// A look is under way.
     looking: bool,
+}
+
+impl Sight {
+    /// Recovery points on offer, in the order of their marks.
+    pub(crate) fn points(&self) -> &[Arc<Point>] {
+        self.view.as_ref().map(|view| view.points.as_slice()).unwrap_or_default()
+    }
 }
 
 /// True for items whose session should be feeding recovery points.
@@ -96,10 +101,10 @@ async fn look_at(me: Arc<Orchestrator>, item: Arc<Item>, roll: Arc<Roll>) {
         let sights = me.sights();
         let sight = sights.get(&item.name);
         let view = sight.and_then(|sight| sight.view.as_ref());
-        let same = view.filter(|view| item.session().is_some_and(|spec| spec.session == view.session));
-        same.map(|view| view.points.clone()).unwrap_or_default()
+        view.filter(|view| item.session().is_some_and(|spec| spec.session == view.session)).cloned()
     };
-    let glance = me.book().glance(me.services(), &item, &known, &roll).await;
+    let known = known.as_ref().map(|view| view.points.as_slice()).unwrap_or_default();
+    let glance = me.book().glance(me.services(), &item, known, &roll).await;
     let name = item.name.clone();
     let session = |item: &Item| item.session().map(|spec| (spec.session.clone(), spec.epoch));
     let current = me.journal().read(|state| state.items.get(&name).filter(|now| watched(now)).cloned());
@@ -121,14 +126,14 @@ struct Changed {
 }
 
 /// Compares what was on offer with what there is; both are in the order of their marks.
-fn changed(before: &BTreeMap<Mark, Arc<Point>>, now: &[Arc<Point>]) -> Changed {
+fn changed(before: &[Arc<Point>], now: &[Arc<Point>]) -> Changed {
     let mut changed = Changed::default();
-    let mut before = before.values().peekable();
+    let mut before = before.iter().peekable();
     for point in now {
-        while let Some(gone) = before.next_if(|old| old.mark < point.mark) {
+        while let Some(gone) = before.next_if(|old| !Arc::ptr_eq(old, point) && old.mark < point.mark) {
             changed.gone.push(gone.clone());
         }
-        if before.next_if(|old| old.mark == point.mark).is_none() {
+        if before.next_if(|old| Arc::ptr_eq(old, point) || old.mark == point.mark).is_none() {
             changed.new.push(point.clone());
         }
     }
@@ -162,7 +167,7 @@ impl Orchestrator {
             sight.errors = errors;
             if glance.view.is_some() {
                 sight.seen = Some(self.now());
-                sight.view = glance.view;
+                sight.view = glance.view.map(Arc::new);
             }
         }
         if first {
@@ -182,9 +187,7 @@ impl Orchestrator {
             let mut sights = self.sights();
             let sight = sights.entry(item.name.clone()).or_default();
             sight.session = Some(view.session.clone());
-            let changed = changed(&sight.points, &view.points);
-            changed.gone.iter().for_each(|point| drop(sight.points.remove(&point.mark)));
-            sight.points.extend(changed.new.iter().map(|point| (point.mark, point.clone())));
+            let changed = changed(sight.points(), &view.points);
             (changed.gone, changed.new)
         };
         for point in gone {
@@ -220,15 +223,16 @@ impl Orchestrator {
             sight.errors.clear();
             sight.first.clear();
             if sight.session == session {
-                BTreeMap::new()
+                Vec::new()
             } else {
+                let gone = sight.points().to_vec();
                 sight.session = session;
                 sight.view = None;
                 sight.seen = None;
-                std::mem::take(&mut sight.points)
+                gone
             }
         };
-        for point in gone.into_values() {
+        for point in gone {
             self.emit(What::PointWithdrawn { item: name.clone(), point: point.point.clone() });
         }
         self.announce_item(name);
