@@ -1,4 +1,5 @@
-//! The session interface that process servers and master targets share: routes, refusals, signs of life.
+//! The session interface that process servers, master targets and the recovery service share: routes, refusals, signs
+//! of life.
 
 use crate::component::{Json, guarded, post, read_json, refuse};
 use axum::Router;
@@ -142,6 +143,10 @@ pub(crate) trait SessionHost: Send + Sync + 'static {
     fn roll(&self, id: &SessionId, roll: &Roll) -> Result<SessionView, Denied>;
     /// Forgets the session.
     fn delete(&self, id: &SessionId);
+}
+
+/// One of them that the configuration server knows.
+pub(crate) trait Server: SessionHost {
     /// The machine about itself.
     fn health(&self) -> ServerHealth;
     /// What it tells the configuration server; also the moment for its own housekeeping.
@@ -150,15 +155,22 @@ pub(crate) trait SessionHost: Send + Sync + 'static {
 
 /// The session interface of `host`.
 pub(crate) fn session_router<H: SessionHost>(host: &Arc<H>, passphrase: &str) -> Router {
-    let router = Router::new()
+    guarded(sessions::<H>().with_state(Arc::downgrade(host)), passphrase, MAX_BODY)
+}
+
+/// The same with what a server says of itself.
+pub(crate) fn server_router<H: Server>(host: &Arc<H>, passphrase: &str) -> Router {
+    let router = sessions::<H>().route("/v1/health", get(health::<H>));
+    guarded(router.with_state(Arc::downgrade(host)), passphrase, MAX_BODY)
+}
+
+fn sessions<H: SessionHost>() -> Router<Weak<H>> {
+    Router::new()
         .route("/v1/sessions/{id}", get(view::<H>).put(put::<H>).delete(delete::<H>))
         .route("/v1/sessions/{id}/frames", on_post(frames::<H>))
         .route("/v1/sessions/{id}/disks/{disk}/hashes", get(hashes::<H>))
         .route("/v1/sessions/{id}/stop", on_post(stop::<H>))
         .route("/v1/sessions/{id}/roll", on_post(roll::<H>))
-        .route("/v1/health", get(health::<H>))
-        .with_state(Arc::downgrade(host));
-    guarded(router, passphrase, MAX_BODY)
 }
 
 /// The host while its services run.
@@ -251,12 +263,12 @@ async fn delete<H: SessionHost>(State(host): State<Weak<H>>, Path(id): Path<Sess
     live(&host).map(|host| host.delete(&id)).map(|()| Json(serde_json::json!({}))).into_response()
 }
 
-async fn health<H: SessionHost>(State(host): State<Weak<H>>) -> Response {
+async fn health<H: Server>(State(host): State<Weak<H>>) -> Response {
     live(&host).map(|host| Json(host.health())).into_response()
 }
 
 /// Says every five minutes that the host lives, as long as its services run.
-pub(crate) async fn heartbeats<H: SessionHost>(host: Weak<H>, ctx: Ctx, cs_host: String, passphrase: String) {
+pub(crate) async fn heartbeats<H: Server>(host: Weak<H>, ctx: Ctx, cs_host: String, passphrase: String) {
     let url = format!("http://{cs_host}/v1/heartbeats");
     loop {
         let Some(beat) = host.upgrade().map(|h| h.serving().then(|| h.heartbeat())) else { return };

@@ -52,6 +52,8 @@ pub struct VcenterAccess {
 pub struct AzureAccess {
     /// Host name of Resource Manager and of the storage endpoint.
     pub host: String,
+    /// Host of the recovery service's replication, where what goes to Azure lands.
+    pub replication_host: String,
     /// Bearer token of the product's identity.
     pub token: String,
     /// Subscription of the failed-over machines.
@@ -172,6 +174,7 @@ impl Default for Config {
             },
             azure: AzureAccess {
                 host: "azure".into(),
+                replication_host: "weu.hypervrecoverymanager.windowsazure.com".into(),
                 token: "product".into(),
                 subscription: "00000000-0000-4000-8000-000000000001".into(),
                 resource_group: "failover-rg".into(),

@@ -153,7 +153,7 @@ pub(crate) fn spec(name: &MachineName, forward: bool, epoch: u64) -> SessionSpec
         }],
         sync: SyncMode::Full,
         relay: "ps".into(),
-        target: None,
+        target: "service".into(),
         crash_interval_s: 300,
         app_interval_s: 3600,
         retention_s: 86_400,

@@ -311,7 +311,7 @@ async fn refusals_and_failures_come_back_with_azures_codes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_signature_from_arm_opens_the_seed_for_the_uploader() {
+async fn a_signature_from_arm_opens_the_seed() {
     let world = World::new(None);
     let host = world.config().blob_host.clone();
     let until = world.clock.dotnet(VirtualMs(3_600_000));

@@ -13,6 +13,10 @@ pub struct AzureConfig {
     pub arm_host: String,
     /// Host of the storage account's blobs; its first label is the account's name.
     pub blob_host: String,
+    /// Host of the recovery service's replication (C1).
+    pub replication_host: String,
+    /// The passphrase that whoever replicates to it shows.
+    pub passphrase: String,
     /// The subscription.
     pub subscription: String,
     /// The resource groups there are. Names of machines and disks are unique over all of them.
@@ -83,6 +87,8 @@ impl Default for AzureConfig {
             scheme: "https".to_owned(),
             arm_host: "management.azure.com".to_owned(),
             blob_host: "storage.blob.core.windows.net".to_owned(),
+            replication_host: "weu.hypervrecoverymanager.windowsazure.com".to_owned(),
+            passphrase: "passphrase".to_owned(),
             subscription: "00000000-0000-4000-8000-00000000fb1a".to_owned(),
             groups: vec!["recovery".to_owned()],
             location: "westeurope".to_owned(),

@@ -1,5 +1,5 @@
-//! Azure as the recovery site: Resource Manager for virtual machines, managed disks and snapshots, and
-//! the page blobs that replication writes to.
+//! Azure as the recovery site: Resource Manager for virtual machines, managed disks and snapshots, page blobs, and the
+//! recovery service that applies what is replicated to them.
 //!
 //! Faithful to the documented REST shapes and to recorded traffic (long-running operations with both
 //! headers, leased disks, page semantics). Not modelled: networks, encryption, availability sets, VHD
@@ -16,6 +16,7 @@ mod observe;
 mod operations;
 mod power;
 mod refusal;
+mod replication;
 mod sas;
 mod seen;
 mod views;
@@ -33,6 +34,7 @@ pub use power::GuestPower;
 pub use refusal::Refusal;
 
 use crate::net::Network;
+use crate::session_api::session_router;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use failback_replication::disk::Disk;
@@ -75,7 +77,7 @@ impl Azure {
     pub fn config(&self) -> &AzureConfig {
         &self.config
     }
-    /// Starts the software: both hosts answer, and operations that were under way go on.
+    /// Starts the software: its hosts answer, and operations that were under way go on.
     pub fn boot(self: &Arc<Self>, ctx: Ctx, net: &dyn Network) {
         *self.ctx.lock().unwrap_or_else(PoisonError::into_inner) = Some(ctx.clone());
         for (host, service) in
@@ -83,6 +85,8 @@ impl Azure {
         {
             net.bind(host, ctx.fence.clone(), self.router(&ctx, service));
         }
+        let service = session_router(self, &self.config.passphrase);
+        net.bind(&self.config.replication_host, ctx.fence.clone(), service);
         let open: Vec<String> = self.with(|m| m.busy.values().cloned().collect());
         for id in open {
             self.drive(&ctx, id);
@@ -129,7 +133,7 @@ impl Azure {
     /// Works on the model; then, outside the lock, does what it wants done in the world. Before the first
     /// boot there is no world yet: it is done at boot.
     fn with<T>(&self, work: impl FnOnce(&mut Model) -> T) -> T {
-        let ctx = self.ctx.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let ctx = self.ctx();
         let (value, effects) = {
             let mut model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
             let value = work(&mut model);
@@ -145,8 +149,11 @@ impl Azure {
         value
     }
 
+    /// The software that runs now, or ran last.
+    fn ctx(&self) -> Option<Ctx> {
+        self.ctx.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
     fn now(&self) -> VirtualMs {
-        let ctx = self.ctx.lock().unwrap_or_else(PoisonError::into_inner);
-        ctx.as_ref().map(Ctx::now).unwrap_or_default()
+        self.ctx().map(|ctx| ctx.now()).unwrap_or_default()
     }
 }

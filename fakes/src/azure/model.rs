@@ -3,11 +3,12 @@
 use super::blobs::Blobs;
 use super::power::GuestPower;
 use super::refusal::Refusal;
+use super::replication::Replica;
 use failback_replication::disk::Disk;
 use failback_wire::arm::compute::{CreationData, VirtualMachine};
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Actor, DiskRef, VmRef, What};
-use failback_wire::ids::Site;
+use failback_wire::ids::{SessionId, Site};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -237,6 +238,7 @@ pub(super) struct Model {
     pub(super) disks: BTreeMap<Key, Volume>,
     pub(super) snapshots: BTreeMap<Key, Volume>,
     pub(super) blobs: Blobs,
+    pub(super) replicas: BTreeMap<SessionId, Replica>,
     pub(super) operations: BTreeMap<String, Operation>,
     /// The operation that has each busy resource.
     pub(super) busy: BTreeMap<Target, String>,

@@ -2,6 +2,7 @@
 
 use super::Azure;
 use super::model::{Model, Volume};
+use super::replication;
 use failback_replication::disk::Disk;
 use serde_json::{Map, Value, json};
 
@@ -77,6 +78,7 @@ impl Azure {
                 "disks": keyed(m.disks.iter(), volume),
                 "snapshots": keyed(m.snapshots.iter(), volume),
                 "blobs": blobs(m),
+                "sessions": replication::observe(m),
                 "operations": operations,
                 "armed": armed,
                 "quotaExceeded": m.quota_exceeded,

@@ -1,7 +1,7 @@
 //! The master target's side of the session interface.
 
 use super::{MasterTarget, State};
-use crate::session_api::{Denied, Range, SessionHost, phase_name};
+use crate::session_api::{Denied, Range, Server, SessionHost, phase_name};
 use bytes::Bytes;
 use failback_replication::disk::Disk;
 use failback_replication::frame;
@@ -33,8 +33,8 @@ fn vmdk_of(spec: &SessionSpec, disk: &DiskId) -> Option<DiskRef> {
     })
 }
 
-/// Blocks of each session that are verified with every sign of life: more than half a GiB of disk a day.
-const VERIFY: u64 = 512;
+/// Blocks of each session that are verified with every sign of life: more than 1 GiB of disk a day.
+const VERIFY: u64 = 1024;
 
 impl State {
     fn target(&mut self, id: &SessionId) -> Result<&mut Target, Denied> {
@@ -253,7 +253,9 @@ impl SessionHost for MasterTarget {
             state.emit(What::SessionPhase { session: id.clone(), machine, phase: "ended".to_owned() });
         }
     }
+}
 
+impl Server for MasterTarget {
     fn health(&self) -> ServerHealth {
         let attached = (self.scsi)().into_iter().map(|(uuid, _)| uuid).collect();
         let state = self.lock();

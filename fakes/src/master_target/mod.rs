@@ -10,7 +10,7 @@ mod host;
 pub use faults::MasterTargetFault;
 
 use crate::net::Network;
-use crate::session_api::{heartbeats, session_router};
+use crate::session_api::{heartbeats, server_router};
 use failback_replication::disk::Disk;
 use failback_replication::target::Target;
 use failback_wire::event::What;
@@ -73,7 +73,7 @@ impl MasterTarget {
     pub fn boot(self: &Arc<Self>, ctx: Ctx, net: &dyn Network) {
         self.reopen(ctx.clone());
         let config = &self.config;
-        net.bind(&config.host, ctx.fence.clone(), session_router(self, &config.passphrase));
+        net.bind(&config.host, ctx.fence.clone(), server_router(self, &config.passphrase));
         let (host, cs) = (Arc::downgrade(self), config.cs_host.clone());
         ctx.spawn(heartbeats(host, ctx.clone(), cs, config.passphrase.clone()));
     }

@@ -1,8 +1,7 @@
 //! The process server's side of the session interface.
 
-use super::upload::Upload;
 use super::{ProcessServer, Session, State, pump};
-use crate::session_api::{Denied, Range, SessionHost};
+use crate::session_api::{Denied, Range, Server, SessionHost};
 use bytes::Bytes;
 use failback_replication::relay::Relay;
 use failback_wire::event::{ContentHash, What};
@@ -10,25 +9,10 @@ use failback_wire::http::{Method, StatusCode};
 use failback_wire::ids::{DiskId, SessionId};
 use failback_wire::proto::call;
 use failback_wire::proto::cs::{Component, Heartbeat};
-use failback_wire::proto::session::{
-    Ack, Direction, Phase, Roll, ServerHealth, SessionSpec, SessionView, TargetDisk,
-};
+use failback_wire::proto::session::{Ack, Phase, Roll, ServerHealth, SessionSpec, SessionView};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Notify;
-
-/// Refuses what a process server cannot do.
-fn check(spec: &SessionSpec) -> Result<(), Denied> {
-    let blobs = spec.disks.iter().all(|d| matches!(d.target, TargetDisk::SeedBlob(_)));
-    match (spec.direction, &spec.target) {
-        (Direction::Forward, None) if blobs => Ok(()),
-        (Direction::Forward, _) => {
-            Err(Denied::bad_request("on the way to Azure every disk needs a seed blob"))
-        }
-        (Direction::Reverse, Some(_)) => Ok(()),
-        (Direction::Reverse, None) => Err(Denied::bad_request("on the way home a master target is needed")),
-    }
-}
 
 impl State {
     fn session(&mut self, id: &SessionId) -> Result<&mut Session, Denied> {
@@ -42,25 +26,19 @@ impl SessionHost for ProcessServer {
     }
 
     fn put(self: &Arc<Self>, spec: SessionSpec) -> Result<SessionView, Denied> {
-        check(&spec)?;
         let mut state = self.lock();
         let id = spec.session.clone();
         if let Some(session) = state.sessions.get_mut(&id) {
-            if session.relay.take_up(spec.clone())? {
-                if let Some(upload) = &mut session.upload {
-                    upload.take_up(spec)?;
-                }
+            if session.relay.take_up(spec)? {
                 session.wake.notify_one();
-                let session = state.session(&id)?;
-                let view = session.view();
+                let view = session.relay.view();
                 state.report_phase(&state.sessions[&id], Phase::Waiting);
                 return Ok(view);
             }
-            return Ok(session.view());
+            return Ok(session.relay.view());
         }
-        let upload = (spec.direction == Direction::Forward).then(|| Upload::new(spec.clone()));
-        let session = Session { relay: Relay::new(spec), upload, wake: Arc::new(Notify::new()) };
-        let view = session.view();
+        let session = Session { relay: Relay::new(spec), wake: Arc::new(Notify::new()) };
+        let view = session.relay.view();
         state.report_phase(&session, Phase::Waiting);
         state.sessions.insert(id.clone(), session);
         if let Some(ctx) = &state.ctx {
@@ -70,7 +48,7 @@ impl SessionHost for ProcessServer {
     }
 
     fn view(&self, id: &SessionId) -> Result<SessionView, Denied> {
-        self.lock().session(id).map(|s| s.view())
+        self.lock().session(id).map(|s| s.relay.view())
     }
 
     fn frames(&self, id: &SessionId, body: Bytes) -> Result<Ack, Denied> {
@@ -81,33 +59,29 @@ impl SessionHost for ProcessServer {
         let ack = session.relay.accept(&body, room);
         session.wake.notify_one();
         let after = session.relay.phase();
-        if before != after && !session.is_forward() {
+        if before != after {
             state.report_phase(&state.sessions[id], after);
         }
         Ok(ack?)
     }
 
     async fn hashes(&self, id: SessionId, disk: DiskId, range: Range) -> Result<Vec<ContentHash>, Denied> {
-        let (ctx, spec, upload) = {
+        let (ctx, spec) = {
             let mut state = self.lock();
             let ctx = state.ctx.clone();
-            let session = state.session(&id)?;
-            (ctx, session.relay.spec().clone(), session.upload.clone())
+            (ctx, state.session(&id)?.relay.spec().clone())
         };
         let ctx = ctx.ok_or_else(|| Denied::unknown_session(&id))?;
-        if let Some(upload) = upload {
-            return upload.hashes(&ctx, &disk, range).await;
-        }
-        let target = spec.target.as_deref().unwrap_or_default();
         let Range { epoch, first, count } = range;
-        let base = format!("http://{target}/v1/sessions/{id}");
+        let base = format!("http://{}/v1/sessions/{id}", spec.target);
         let url = format!("{base}/disks/{disk}/hashes?epoch={epoch}&first={first}&count={count}");
         let pass = &self.config.passphrase;
-        let ask = || call::hashes(&ctx.http, pass, "mt.hashes", &url);
+        let calls = spec.direction.calls();
+        let ask = || call::hashes(&ctx.http, pass, calls.hashes, &url);
         match ask().await {
             // The target has not heard of this epoch: it hears of it from here.
             Err(error) if error.code() == Some("epoch-ahead") && epoch == spec.epoch => {
-                let put = call::json(&ctx.http, pass, "mt.take-up", Method::PUT, &base, Some(&spec));
+                let put = call::json(&ctx.http, pass, calls.take_up, Method::PUT, &base, Some(&spec));
                 let _: SessionView = put.await?;
                 Ok(ask().await?.hashes)
             }
@@ -121,7 +95,7 @@ impl SessionHost for ProcessServer {
         let before = session.relay.phase();
         session.relay.stop();
         session.wake.notify_one();
-        let view = session.view();
+        let view = session.relay.view();
         if before != Phase::Stopped {
             state.report_phase(&state.sessions[id], Phase::Stopped);
         }
@@ -130,8 +104,7 @@ impl SessionHost for ProcessServer {
 
     fn roll(&self, id: &SessionId, _: &Roll) -> Result<SessionView, Denied> {
         self.lock().session(id)?;
-        let text = "a process server does not roll: its points are snapshots of seed blobs, or lie at the \
-                    master target";
+        let text = "a process server keeps no points: they lie at the target";
         Err(Denied::new(StatusCode::CONFLICT, "roll-not-supported", text))
     }
 
@@ -141,11 +114,10 @@ impl SessionHost for ProcessServer {
         session.wake.notify_one();
         let machine = session.relay.spec().machine.clone();
         state.emit(What::SessionPhase { session: id.clone(), machine, phase: "ended".to_owned() });
-        if let (Some(upload), Some(ctx)) = (session.upload, state.ctx.clone()) {
-            ctx.clone().spawn(async move { upload.forget_points(&ctx).await });
-        }
     }
+}
 
+impl Server for ProcessServer {
     fn health(&self) -> ServerHealth {
         ServerHealth {
             id: self.config.id.clone(),

@@ -1,30 +1,27 @@
-//! A process server: takes frames from agents into a bounded cache and passes them on in order. On the way
-//! home the next one is a master target; on the way to Azure it writes seed page blobs itself, and a
-//! recovery point is a snapshot of each of them (P12, P13, R2).
+//! A process server: takes frames from agents into a bounded cache and passes them on in order, on the way home to a
+//! master target, on the way to Azure to the recovery service (C1, P12, P13).
 //!
 //! The cache and all it knows of sessions lie on its disk: they outlive its software.
 
 mod faults;
 mod host;
 mod pump;
-mod upload;
 
 pub use faults::ProcessServerFault;
 
 use crate::net::Network;
-use crate::session_api::{heartbeats, phase_name, session_router};
+use crate::session_api::{heartbeats, phase_name, server_router};
 use failback_replication::relay::Relay;
 use failback_replication::throttle::Throttle;
 use failback_wire::event::What;
 use failback_wire::ids::SessionId;
 use failback_wire::node::Ctx;
 use failback_wire::proto::cs::OsFamily;
-use failback_wire::proto::session::{Direction, Phase, SessionView};
+use failback_wire::proto::session::Phase;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
-use upload::Upload;
 
 /// What a process server is.
 #[derive(Clone, Debug)]
@@ -63,8 +60,6 @@ struct State {
 
 struct Session {
     relay: Relay,
-    /// The target's half, on the way to Azure.
-    upload: Option<Upload>,
     /// Wakes the task that passes frames on.
     wake: Arc<Notify>,
 }
@@ -91,12 +86,11 @@ impl ProcessServer {
             // Tasks of the software before are dead: new ones must not share their wakers.
             for session in state.sessions.values_mut() {
                 session.wake = Arc::new(Notify::new());
-                session.upload.iter_mut().for_each(|u| u.rebooted());
             }
             state.sessions.keys().cloned().collect()
         };
         let config = &self.config;
-        net.bind(&config.host, ctx.fence.clone(), session_router(self, &config.passphrase));
+        net.bind(&config.host, ctx.fence.clone(), server_router(self, &config.passphrase));
         for id in ids {
             ctx.spawn(pump::pump(Arc::downgrade(self), ctx.clone(), id));
         }
@@ -112,8 +106,11 @@ impl ProcessServer {
     /// Sessions and cache as they are: for comparing worlds.
     pub fn observe(&self) -> Value {
         let state = self.lock();
-        let sessions: BTreeMap<String, Value> =
-            state.sessions.iter().map(|(id, s)| (id.to_string(), json!({ "view": s.view() }))).collect();
+        let sessions: BTreeMap<String, Value> = state
+            .sessions
+            .iter()
+            .map(|(id, s)| (id.to_string(), json!({ "view": s.relay.view() })))
+            .collect();
         json!({
             "id": self.config.id,
             "serving": state.serving,
@@ -146,30 +143,5 @@ impl State {
             machine: spec.machine.clone(),
             phase: phase_name(phase).to_owned(),
         });
-    }
-}
-
-impl Session {
-    fn is_forward(&self) -> bool {
-        self.relay.spec().direction == Direction::Forward
-    }
-    /// As relay, or, on the way to Azure, as relay and target in one.
-    fn view(&self) -> SessionView {
-        let relay = self.relay.view();
-        let Some(upload) = &self.upload else { return relay };
-        let target = upload.intake.view(upload.points.iter().cloned().collect());
-        let disks = target.disks.into_iter().zip(&relay.disks).map(|(mut disk, r)| {
-            disk.in_relay = r.in_relay;
-            disk
-        });
-        SessionView {
-            received: relay.received,
-            phase: if relay.phase == Phase::Stopped { Phase::Stopped } else { target.phase },
-            last_mark: relay.last_mark,
-            resync_required: target.resync_required.or(relay.resync_required),
-            kept: None,
-            disks: disks.collect(),
-            ..target
-        }
     }
 }

@@ -1,7 +1,6 @@
-//! The task that passes a session's frames on, to the master target or into seed blobs.
+//! The task that passes a session's frames on to its target.
 
 use super::ProcessServer;
-use super::upload::{self, Failure};
 use crate::session_api::back_off;
 use bytes::Bytes;
 use failback_wire::clock::VirtualMs;
@@ -20,16 +19,14 @@ enum Work {
     End,
     /// Nothing to pass on.
     Wait(Arc<Notify>),
-    /// Frames for the master target, or one for the seed blobs, as soon as the bandwidth allows it.
-    Send(Next, VirtualMs),
+    /// Frames for the target, as soon as the bandwidth allows it.
+    Send(Box<SessionSpec>, Bytes, VirtualMs),
 }
 
-/// What leaves next.
-enum Next {
-    /// Frames for the master target.
-    Pass(Box<SessionSpec>, Bytes),
-    /// A frame for the seed blobs.
-    Upload,
+/// Frames that must be sent again, with a wait that grows up to `patience`.
+#[derive(Clone, Copy, Debug)]
+struct Failure {
+    patience: Duration,
 }
 
 /// Passes frames on until the session is deleted.
@@ -37,24 +34,20 @@ pub(super) async fn pump(server: Weak<ProcessServer>, ctx: Ctx, id: SessionId) {
     let mut failures = 0;
     loop {
         let Some(work) = server.upgrade().map(|s| s.work(&id, ctx.now())) else { return };
-        let next = match work {
+        let (spec, frames) = match work {
             Work::End => return,
             Work::Wait(wake) => {
                 wake.notified().await;
                 continue;
             }
-            Work::Send(next, at) => {
+            Work::Send(spec, frames, at) => {
                 if at > ctx.now() {
                     sleep_until(ctx.clock.instant(at)).await;
                 }
-                next
+                (spec, frames)
             }
         };
-        let outcome = match next {
-            Next::Pass(spec, frames) => pass(&server, &ctx, &spec, frames).await,
-            Next::Upload => upload::step(&server, &ctx, &id).await,
-        };
-        match outcome {
+        match pass(&server, &ctx, &spec, frames).await {
             Ok(()) => failures = 0,
             Err(Failure { patience }) => {
                 failures += 1;
@@ -72,25 +65,14 @@ impl ProcessServer {
         if !state.serving {
             return wait;
         }
-        let (next, bytes) = match session.is_forward() {
-            true => match session.relay.front() {
-                Some(frame) => (Next::Upload, frame.len()),
-                None => return wait,
-            },
-            false => match session.relay.next() {
-                Some(frames) => {
-                    let bytes = frames.len();
-                    (Next::Pass(Box::new(session.relay.spec().clone()), frames), bytes)
-                }
-                None => return wait,
-            },
-        };
-        let data = session.relay.data_in(bytes);
-        Work::Send(next, if data > 0 { state.throttle.reserve(now, data) } else { now })
+        let Some(frames) = session.relay.next() else { return wait };
+        let spec = Box::new(session.relay.spec().clone());
+        let data = session.relay.data_in(frames.len());
+        Work::Send(spec, frames, if data > 0 { state.throttle.reserve(now, data) } else { now })
     }
 }
 
-/// Hands frames to the master target.
+/// Hands frames to the target.
 async fn pass(
     server: &Weak<ProcessServer>,
     ctx: &Ctx,
@@ -98,10 +80,10 @@ async fn pass(
     frames: Bytes,
 ) -> Result<(), Failure> {
     let Some(pass) = server.upgrade().map(|s| s.config.passphrase.clone()) else { return Ok(()) };
-    let target = spec.target.as_deref().unwrap_or_default();
-    let base = format!("http://{target}/v1/sessions/{}", spec.session);
+    let base = format!("http://{}/v1/sessions/{}", spec.target, spec.session);
     let url = format!("{base}/frames");
-    let reply: Result<Ack, CallError> = call::frames(&ctx.http, &pass, "mt.frames", &url, frames).await;
+    let calls = spec.direction.calls();
+    let reply: Result<Ack, CallError> = call::frames(&ctx.http, &pass, calls.frames, &url, frames).await;
     let (minute, five) = (Duration::from_secs(60), Duration::from_secs(300));
     let failure = Err(Failure { patience: minute });
     let error = match reply {
@@ -113,7 +95,7 @@ async fn pass(
     };
     match error.code() {
         Some("epoch-ahead") => {
-            let put = call::json(&ctx.http, &pass, "mt.take-up", Method::PUT, &base, Some(spec));
+            let put = call::json(&ctx.http, &pass, calls.take_up, Method::PUT, &base, Some(spec));
             let told: Result<SessionView, CallError> = put.await;
             told.map(|_| ()).map_err(|_| Failure { patience: minute })
         }

@@ -43,7 +43,7 @@ fn spec() -> SessionSpec {
         disks: vec![disk(0), disk(1)],
         sync: SyncMode::Checksum,
         relay: PS.to_owned(),
-        target: Some(MT.to_owned()),
+        target: MT.to_owned(),
         crash_interval_s: 300,
         app_interval_s: 3600,
         retention_s: 86_400,

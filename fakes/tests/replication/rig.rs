@@ -69,7 +69,8 @@ fn machine(lab: &Arc<Lab>, disks: &BTreeMap<DiskId, Disk>, quiet: &Arc<Mutex<boo
     )
 }
 
-pub(super) fn spec(direction: Direction, targets: [TargetDisk; 2]) -> SessionSpec {
+pub(super) fn spec(direction: Direction, target: &str, targets: [TargetDisk; 2]) -> SessionSpec {
+    assert_eq!(direction == Direction::Reverse, target == MT, "a master target is for the way home");
     let disks = (0..).zip(targets).map(|(n, target)| SessionDisk {
         disk: disk_id(n),
         size: BLOCKS * BLOCK as u64,
@@ -83,7 +84,7 @@ pub(super) fn spec(direction: Direction, targets: [TargetDisk; 2]) -> SessionSpe
         disks: disks.collect(),
         sync: SyncMode::Checksum,
         relay: PS.to_owned(),
-        target: (direction == Direction::Reverse).then(|| MT.to_owned()),
+        target: target.to_owned(),
         crash_interval_s: 300,
         app_interval_s: 3600,
         retention_s: 86_400,
@@ -135,7 +136,7 @@ impl Rig {
 
     pub(super) fn home() -> Self {
         let vmdk = |n: u64| TargetDisk::Vmdk(VmdkUuid::from(format!("vmdk-{n}")));
-        Self::new(spec(Direction::Reverse, [vmdk(0), vmdk(1)]), 64 << 20)
+        Self::new(spec(Direction::Reverse, MT, [vmdk(0), vmdk(1)]), 64 << 20)
     }
 
     pub(super) fn boot_ps(&self) {
@@ -167,8 +168,7 @@ impl Rig {
     /// The session begins at all three, target first.
     pub(super) async fn start(&self) {
         let body = serde_json::to_value(&self.spec).unwrap();
-        let hosts = [self.spec.target.as_deref(), Some(PS)];
-        for host in hosts.into_iter().flatten() {
+        for host in [self.spec.target.as_str(), PS] {
             let _: SessionView =
                 self.call(Method::PUT, &format!("{host}/v1/sessions/s-1"), Some(&body)).await;
         }

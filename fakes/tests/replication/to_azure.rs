@@ -1,13 +1,14 @@
 //! On-premises to Azure: seed page blobs, and snapshots as recovery points.
 
-use super::rig::{PS, Rig, disk_id, minutes, spec};
+use super::rig::{BLOCKS, PS, Rig, disk_id, minutes, spec};
+use crate::support::SECRET;
 use failback_fakes::azure::{Azure, AzureConfig, GuestPower};
 use failback_fakes::net::Network;
 use failback_replication::disk::Disk;
 use failback_wire::event::{Actor, VmRef, What};
-use failback_wire::http::{BoxFuture, Method};
+use failback_wire::http::{BoxFuture, Method, StatusCode};
 use failback_wire::ids::NodeName;
-use failback_wire::proto::session::{Direction, Phase, TargetDisk};
+use failback_wire::proto::session::{Direction, Phase, SessionSpec, SessionView, TargetDisk};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -29,8 +30,10 @@ impl GuestPower for NoMachines {
 
 fn rig() -> (Rig, Arc<Azure>) {
     let placeholder = || TargetDisk::SeedBlob(String::new());
-    let mut rig = Rig::new(spec(Direction::Forward, [placeholder(), placeholder()]), 64 << 20);
-    let azure = Azure::new(AzureConfig::default(), Arc::new(NoMachines));
+    let config = AzureConfig { passphrase: SECRET.to_owned(), ..AzureConfig::default() };
+    let spec = spec(Direction::Forward, &config.replication_host, [placeholder(), placeholder()]);
+    let mut rig = Rig::new(spec, 64 << 20);
+    let azure = Azure::new(config, Arc::new(NoMachines));
     azure.boot(rig.lab.start_node(&NodeName::from("azure")), &*rig.lab);
     let console = azure.console(Actor::Product);
     for (n, disk) in rig.spec.disks.iter_mut().enumerate() {
@@ -40,6 +43,11 @@ fn rig() -> (Rig, Arc<Azure>) {
         disk.target = TargetDisk::SeedBlob(console.sas_url("seed", Some(&name), "racwd"));
     }
     (rig, azure)
+}
+
+/// The session as the recovery service sees it.
+async fn service(rig: &Rig) -> SessionView {
+    rig.view(&rig.spec.target).await
 }
 
 fn blob(azure: &Azure, n: u64, snapshot: Option<&str>) -> Option<Disk> {
@@ -52,7 +60,7 @@ async fn every_point_is_a_snapshot_of_every_seed_blob() {
     let initial = rig.forks();
     rig.start().await;
     rig.work(61).await;
-    let view = rig.view(PS).await;
+    let view = service(&rig).await;
     assert_eq!((view.phase, view.points.len()), (Phase::Replicating, 13));
     assert_eq!(view.resync_required, None);
     for point in &view.points {
@@ -79,7 +87,7 @@ async fn crashes_of_process_server_and_azure_lose_nothing() {
     rig.boot_ps();
     azure.boot(rig.lab.start_node(&NodeName::from("azure")), &*rig.lab);
     rig.work(12).await;
-    let points = rig.view(PS).await.points;
+    let points = service(&rig).await.points;
     let cuts = rig.lab.count(|what| matches!(what, What::MarkCut { .. }));
     assert_eq!(points.len(), cuts);
     for point in &points {
@@ -97,7 +105,7 @@ async fn after_two_hours_one_point_an_hour_stays_and_the_others_snapshots_go() {
     rig.start().await;
     rig.work(6 * 60).await;
     let now = rig.lab.now();
-    let points = rig.view(PS).await.points;
+    let points = service(&rig).await.points;
     let age = |p: &failback_wire::proto::session::Point| now.since(p.time).as_secs();
     assert_eq!(points.iter().filter(|p| age(p) <= 7200).count(), 24);
     let old = points.iter().filter(|p| age(p) > 7500).count();
@@ -110,10 +118,9 @@ async fn after_two_hours_one_point_an_hour_stays_and_the_others_snapshots_go() {
     assert!(pruned.clone().count() > 30 && pruned.clone().all(|p| !kept.contains(&&p)));
     let snapshots: Vec<String> = points.iter().flat_map(|p| p.snapshots.values().cloned()).collect();
     assert!(snapshots.iter().all(|s| blob(&azure, 0, Some(s)).or(blob(&azure, 1, Some(s))).is_some()));
-    let _: Value = rig.call(Method::DELETE, &format!("{PS}/v1/sessions/s-1"), None).await;
-    minutes(2).await;
+    let _: Value = rig.call(Method::DELETE, &format!("{}/v1/sessions/s-1", rig.spec.target), None).await;
     assert!(snapshots.iter().all(|s| blob(&azure, 0, Some(s)).or(blob(&azure, 1, Some(s))).is_none()));
-    assert!(blob(&azure, 0, None).is_some(), "the seed itself is not the process server's to delete");
+    assert!(blob(&azure, 0, None).is_some(), "the seed itself is not the session's to delete");
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,9 +138,58 @@ async fn what_lies_in_the_cache_is_still_processed_after_a_stop() {
     minutes(3).await;
     let view = rig.view(PS).await;
     assert_eq!((view.phase, view.applied), (Phase::Stopped, view.received));
-    let newest = view.points.last().unwrap();
+    let points = service(&rig).await.points;
+    let newest = points.last().unwrap();
     for n in 0..2 {
         let content = blob(&azure, n, Some(&newest.snapshots[&disk_id(n)])).unwrap();
         assert_eq!(content.root_hash(), rig.disks[&disk_id(n)].root_hash());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn seeds_that_are_not_what_their_source_was_are_no_recovery_point() {
+    let (mut rig, azure) = rig();
+    rig.start().await;
+    rig.work(12).await;
+    let before = service(&rig).await;
+    // Somebody wrote to the blob behind the service's back.
+    let seed = blob(&azure, 1, None).unwrap();
+    let wrong = (0..BLOCKS).find(|block| seed.read(*block) != seed.read(0)).unwrap();
+    seed.write(wrong, seed.read(0));
+    assert!(rig.agent.drain(std::time::Duration::from_secs(60)).await);
+    minutes(5).await;
+    let view = service(&rig).await;
+    let why = "the seed blob of disk web01-disk1 differs from its source";
+    assert_eq!(view.resync_required.as_deref(), Some(why));
+    assert_eq!(view.points, before.points, "those from before are as good as they were");
+    assert!(rig.view(PS).await.resync_required.is_some(), "the process server was told");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_needs_the_passphrase_and_signatures_that_let_its_seeds_be_written() {
+    let (rig, azure) = rig();
+    let url = format!("{}/v1/sessions/s-1", rig.spec.target);
+    let put = async |passphrase: &str, spec: &SessionSpec| -> (StatusCode, Value) {
+        let body = serde_json::to_value(spec).unwrap();
+        rig.lab.call(Method::PUT, &url, passphrase, Some(&body)).await.unwrap()
+    };
+    let with = |seed: String| {
+        let mut spec = rig.spec.clone();
+        spec.disks[1].target = TargetDisk::SeedBlob(seed);
+        spec
+    };
+    let console = azure.console(Actor::Product);
+    let readable = console.sas_url("seed", Some("asrseeddisk-1"), "r");
+    let other = console.sas_url("seed", Some("asrseeddisk-0"), "racwd").replace("disk-0", "disk-1");
+    let foreign = "https://elsewhere.blob.core.windows.net/seed/asrseeddisk-1".to_owned();
+    for (spec, code) in [
+        (with(readable), "seed-blob-not-writable"),
+        (with(other), "AuthenticationFailed"),
+        (with(foreign), "bad-request"),
+    ] {
+        let (status, refusal) = put(SECRET, &spec).await;
+        assert!(status.is_client_error() && refusal["code"] == code, "{code}: {status} {refusal}");
+    }
+    assert_eq!(put("wrong", &rig.spec).await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(put(SECRET, &rig.spec).await.0, StatusCode::OK);
 }

@@ -94,7 +94,7 @@ fn spec(id: &DiskId) -> SessionSpec {
         disks: vec![SessionDisk { disk: id.clone(), size, target }],
         sync: SyncMode::Full,
         relay: "ps".to_owned(),
-        target: Some("mt".to_owned()),
+        target: "mt".to_owned(),
         crash_interval_s: 300,
         app_interval_s: 3600,
         retention_s: 86_400,

@@ -53,9 +53,6 @@ impl Held {
     fn end(&self) -> usize {
         self.at + self.head.len
     }
-    fn bytes(&self) -> Bytes {
-        self.body.slice(self.at..self.end())
-    }
     /// True when `next` follows right behind in the same body.
     fn adjoins(&self, next: &Self) -> bool {
         // Of two copies in the same memory, one may have been cut short.
@@ -219,10 +216,6 @@ impl Relay {
             end <= bytes
         });
         first.filter(|held| held.head.disk.is_some()).map(|held| held.head.len as u64).sum()
-    }
-    /// The single frame to apply next.
-    pub fn front(&self) -> Option<Bytes> {
-        self.queue.front().map(Held::bytes)
     }
     /// The target of `epoch` holds everything up to `applied`. False when it misses frames that are gone from
     /// here: then the session needs a resynchronisation, and says so.

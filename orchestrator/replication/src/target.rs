@@ -1,6 +1,6 @@
 //! The target's half, as the master target runs it: frames become blocks, marks become recovery points.
 //!
-//! [`Intake`] decides which frame is due; it is shared with the uploader on the way to Azure. [`Target`]
+//! [`Intake`] decides which frame is due; it is shared with the recovery service on the way to Azure. [`Target`]
 //! applies frames to disks, keeps the journal and rolls. Old blocks are in the journal before a block is
 //! overwritten, and the durable position follows after it; so a crash anywhere leaves a journal from which
 //! [`Target::open`] goes on, and a frame that was applied in part comes again.

@@ -41,12 +41,8 @@ pub(super) fn get(call: &Call, name: &str) -> Result<Resource<ItemProperties>, R
 /// Recovery points on offer, oldest first.
 pub(super) fn points(call: &Call, name: &str) -> Result<Vec<Resource<PointProperties>>, Refusal> {
     let item = find(call, name)?;
-    let mut points: Vec<Arc<Point>> = call
-        .me
-        .sights()
-        .get(&item.name)
-        .map(|sight| sight.points().to_vec())
-        .unwrap_or_default();
+    let mut points: Vec<Arc<Point>> =
+        call.me.sights().get(&item.name).map(|sight| sight.points().to_vec()).unwrap_or_default();
     points.sort_by_key(|point| (point.time, point.mark));
     let resource = |point: &Arc<Point>| Resource {
         id: format!("{}/recoveryPoints/{}", call.names.item(item.name.as_str()), point.point),

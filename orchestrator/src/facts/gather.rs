@@ -218,16 +218,15 @@ impl<'a> Gathering<'a> {
             }
         };
         let Some(spec) = spec else { return Seen::Known(Vec::new()) };
-        let keeper = spec.target.clone().unwrap_or_else(|| spec.relay.clone());
         let sessions = &self.services.sessions;
         let question = async {
-            match sessions.get(&keeper, &spec.session).await {
+            match sessions.get(&spec.target, &spec.session).await {
                 Ok(view) => Seen::Known(view.points),
                 Err(error) if error.is_refusal("unknown-session") => Seen::Known(Vec::new()),
                 Err(error) => Seen::Silent(error.to_string()),
             }
         };
-        self.ask(&keeper, question).await
+        self.ask(&spec.target, question).await
     }
 
     async fn vcenter(

@@ -1,7 +1,7 @@
 //! One look at what carries an item's replication: its session, its servers, the agent of its source.
 
 use super::{Health, Services};
-use crate::catalogue::control::CS_DISCONNECTED;
+use crate::catalogue::control::{AZURE_UNREACHABLE, CS_DISCONNECTED};
 use crate::catalogue::documented::{AGENT_HEARTBEAT, INITIAL_SYNC_PROBLEM, MT_HEARTBEAT, PS_HEARTBEAT};
 use crate::clients::cs::CsError;
 use crate::journal::{Item, Leg, ServerRef};
@@ -78,12 +78,8 @@ fn is_behind(view: &SessionView, known: &[Arc<Point>]) -> bool {
 async fn backlog(services: &Services, item: &Item, spec: &SessionSpec, view: &mut SessionView) {
     let host = agent_address(services, &item.name, item.leg.source()).await;
     let source = services.agents.status(&host).await.map(|status| status.disks).unwrap_or_default();
-    let relay = match &spec.target {
-        Some(_) => services.sessions.state(&spec.relay, &spec.session).await.map(|view| view.disks),
-        // The view is its own.
-        None => Ok(Vec::new()),
-    };
-    let relay = relay.unwrap_or_default();
+    let relay = services.sessions.state(&spec.relay, &spec.session).await;
+    let relay = relay.map(|view| view.disks).unwrap_or_default();
     for disk in &mut view.disks {
         let of = |all: &[DiskProgress]| all.iter().find(|other| other.disk == disk.disk).cloned();
         if let Some(seen) = of(&source) {
@@ -97,16 +93,14 @@ async fn backlog(services: &Services, item: &Item, spec: &SessionSpec, view: &mu
     }
 }
 
-/// The end of the session that holds its recovery points: the master target on the way home, the process
-/// server on the way to Azure.
+/// The end of the session that holds its recovery points: the master target on the way home, the recovery
+/// service on the way to Azure.
 async fn session(services: &Services, item: &Item, spec: &SessionSpec, known: &[Arc<Point>]) -> Glance {
-    let (host, doc, server) = match (&spec.target, item.leg) {
-        (Some(target), Leg::Reverse) => (target, &MT_HEARTBEAT, &item.master_target),
-        (Some(_) | None, Leg::Forward) | (None, Leg::Reverse) => {
-            (&spec.relay, &PS_HEARTBEAT, &item.process_server)
-        }
+    let doc = match item.leg {
+        Leg::Reverse => &MT_HEARTBEAT,
+        Leg::Forward => &AZURE_UNREACHABLE,
     };
-    match services.sessions.watch(host, &spec.session, known).await {
+    match services.sessions.watch(&spec.target, &spec.session, known).await {
         Ok(view) => {
             let resync = view.resync_required.as_ref().map(|why| {
                 let report = Report::new(&INITIAL_SYNC_PROBLEM, item.name.as_str(), why.as_str());
@@ -115,7 +109,8 @@ async fn session(services: &Services, item: &Item, spec: &SessionSpec, known: &[
             Glance { view: Some(view), findings: resync.into_iter().collect() }
         }
         Err(error) => {
-            let entity = server.as_ref().map_or(host.as_str(), |server| server.id.as_str());
+            let server = item.master_target.as_ref().filter(|_| item.leg == Leg::Reverse);
+            let entity = server.map_or(spec.target.as_str(), |server| server.id.as_str());
             let mut report = Report::new(doc, entity, "its session does not answer");
             report.inner.push(error.to_string());
             Glance { view: None, findings: vec![lasting(report, None)] }

@@ -152,7 +152,8 @@ pub(super) async fn plan_session(c: &StepCtx<'_>) -> StepResult {
     }
     let is_new = |disk: &DiskId| c.item.notes.get(&seed_key(disk)).is_some_and(|seed| seed == "new");
     let (sync, decided) = copies::decide_to_azure(c, is_new)?;
-    let spec = session::plan(c, Direction::Forward, sync, disks, &relay, None);
+    let service = &c.services.config.azure.replication_host;
+    let spec = session::plan(c, Direction::Forward, sync, disks, &relay, service);
     Ok(decided.into_iter().chain(session::planned(c, spec, relay)).collect())
 }
 
@@ -166,7 +167,9 @@ fn spec<'a>(c: &'a StepCtx<'_>) -> Result<&'a SessionSpec, StepError> {
 
 pub(super) async fn open_session(c: &StepCtx<'_>) -> StepResult {
     let spec = spec(c)?;
-    session::open(c, &spec.relay, spec).await?;
+    for host in session::servers(spec) {
+        session::open(c, host, spec).await?;
+    }
     Ok(Vec::new())
 }
 

@@ -136,7 +136,7 @@ fn resuming(c: &StepCtx<'_>) -> bool {
 /// How the session stands at the master target.
 async fn target_state(c: &StepCtx<'_>) -> Result<SessionView, StepError> {
     let spec = spec(c)?;
-    session::state(c, session::keeper(spec), spec).await
+    session::state(c, &spec.target, spec).await
 }
 
 /// Waits until nothing but the latest changes is missing: what a disk lacks when its source is shut down in
@@ -206,11 +206,11 @@ async fn drain(c: &StepCtx<'_>) -> StepResult {
         let detail = format!("{} of {} frames applied", view.applied, view.received);
         return Err(StepError::new(&DRAIN_TIMEOUT, spec.relay.as_str(), detail).with_class(Class::Retry));
     }
-    let view = session::stop(c, session::keeper(spec), spec).await?;
+    let view = session::stop(c, &spec.target, spec).await?;
     // What the target lacks, or holds wrongly, its source can still repair, if it was there to be stopped.
     let source_was_on = c.item.notes.get(STOPPING).is_some_and(|at| !at.is_empty());
     if let Some(why) = view.resync_required.filter(|_| source_was_on) {
-        return Err(StepError::new(&ROLL_FAILED, session::keeper(spec), why));
+        return Err(StepError::new(&ROLL_FAILED, &spec.target, why));
     }
     Ok(vec![note(points::DRAINED, view.applied.to_string())])
 }
@@ -225,7 +225,7 @@ async fn choose(c: &StepCtx<'_>) -> StepResult {
     if resuming(c) && c.item.chosen.as_ref().is_some_and(|chosen| chosen.session == spec.session) {
         return Ok(Vec::new());
     }
-    let view = session::view(c, session::keeper(spec), spec).await?;
+    let view = session::view(c, &spec.target, spec).await?;
     let mut facts = points::choose(c, spec, &view.points, Site::OnPremises).await?;
     let stopping = c.item.notes.get(STOPPING).and_then(|at| at.parse().ok()).unwrap_or(0);
     let newest = view.points.iter().map(|point| point.time.0).max().unwrap_or(0);

@@ -147,6 +147,7 @@ async fn stop_replication(c: &StepCtx<'_>) -> StepResult {
         let detail = format!("{} of {} frames processed", view.applied, view.received);
         return Err(StepError::new(&DRAIN_TIMEOUT, spec.relay.as_str(), detail).with_class(Class::Retry));
     }
+    let view = session::stop(c, &spec.target, spec).await?;
     Ok(vec![note(points::DRAINED, view.applied.to_string())])
 }
 
@@ -157,7 +158,7 @@ async fn choose_point(c: &StepCtx<'_>) -> StepResult {
     {
         return Ok(Vec::new());
     }
-    let view = session::view(c, &spec.relay, spec).await?;
+    let view = session::view(c, &spec.target, spec).await?;
     points::choose(c, spec, &view.points, Site::Azure).await
 }
 
@@ -169,7 +170,7 @@ async fn undo_choice(c: &StepCtx<'_>) -> StepResult {
 async fn wanted_disks(c: &StepCtx<'_>) -> Result<Vec<NewDisk>, StepError> {
     let spec = spec(c)?;
     let chosen = c.item.chosen.as_ref().ok_or_else(|| defect(c, "the recovery point"))?;
-    let view = session::view(c, &spec.relay, spec).await?;
+    let view = session::view(c, &spec.target, spec).await?;
     let point = view.points.iter().find(|point| point.point == chosen.point);
     let mut disks = Vec::new();
     for (index, disk) in spec.disks.iter().enumerate() {

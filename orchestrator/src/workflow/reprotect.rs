@@ -267,7 +267,7 @@ async fn plan_session(c: &StepCtx<'_>) -> StepResult {
         target: TargetDisk::Vmdk(disk.vmdk.clone()),
     });
     let sync = copies::sync_mode(c);
-    let spec = session::plan(c, Direction::Reverse, sync, disks.collect(), &relay, Some(target));
+    let spec = session::plan(c, Direction::Reverse, sync, disks.collect(), &relay, &target.address);
     Ok(session::planned(c, spec, relay))
 }
 

@@ -22,7 +22,7 @@ fn spec() -> SessionSpec {
         }],
         sync: SyncMode::Checksum,
         relay: "10.1.0.9".to_owned(),
-        target: Some("10.0.0.8".to_owned()),
+        target: "10.0.0.8".to_owned(),
         crash_interval_s: 300,
         app_interval_s: 3600,
         retention_s: 86_400,

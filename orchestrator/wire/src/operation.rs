@@ -54,7 +54,7 @@ pub struct Traffic {
 }
 
 /// All traffic there is.
-pub const TRAFFIC: [Traffic; 11] = [
+pub const TRAFFIC: [Traffic; 13] = [
     Traffic {
         from: &[Role::Operator],
         to: &[Role::Orchestrator],
@@ -62,7 +62,7 @@ pub const TRAFFIC: [Traffic; 11] = [
     },
     Traffic { from: &[Role::Orchestrator], to: &[Role::Vcenter], operations: VIM },
     Traffic { from: &[Role::Orchestrator], to: &[Role::Azure], operations: ARM },
-    Traffic { from: &[Role::Orchestrator, Role::ProcessServer], to: &[Role::Azure], operations: BLOB },
+    Traffic { from: &[Role::Orchestrator], to: &[Role::Azure], operations: BLOB },
     Traffic {
         from: &[Role::Orchestrator],
         to: &[Role::ConfigurationServer],
@@ -84,14 +84,12 @@ pub const TRAFFIC: [Traffic; 11] = [
     Traffic {
         from: &[Role::Orchestrator],
         to: &[Role::ProcessServer, Role::MasterTarget],
-        operations: &[
-            "server.health",
-            "session.delete",
-            "session.get",
-            "session.put",
-            "session.roll",
-            "session.stop",
-        ],
+        operations: &["server.health"],
+    },
+    Traffic {
+        from: &[Role::Orchestrator],
+        to: &[Role::ProcessServer, Role::MasterTarget, Role::Azure],
+        operations: &["session.delete", "session.get", "session.put", "session.roll", "session.stop"],
     },
     Traffic {
         from: &[Role::Orchestrator],
@@ -107,6 +105,11 @@ pub const TRAFFIC: [Traffic; 11] = [
         from: &[Role::ProcessServer],
         to: &[Role::MasterTarget],
         operations: &["mt.frames", "mt.hashes", "mt.take-up"],
+    },
+    Traffic {
+        from: &[Role::ProcessServer],
+        to: &[Role::Azure],
+        operations: &["service.frames", "service.hashes", "service.take-up"],
     },
 ];
 
@@ -153,19 +156,7 @@ const ARM: &[&str] = &[
 ];
 
 /// Operation ids in the specification of Azure's blob storage.
-const BLOB: &[&str] = &[
-    "Blob_CopyFromURL",
-    "Blob_CreateSnapshot",
-    "Blob_Delete",
-    "Blob_Download",
-    "Blob_GetProperties",
-    "Container_ListBlobs",
-    "PageBlob_ClearPages",
-    "PageBlob_Create",
-    "PageBlob_GetPageRanges",
-    "PageBlob_GetPageRangesDiff",
-    "PageBlob_UploadPages",
-];
+const BLOB: &[&str] = &["Blob_GetProperties", "PageBlob_Create"];
 
 /// Every operation there is, by protocol.
 pub fn names() -> impl Iterator<Item = &'static str> {

@@ -78,6 +78,7 @@ static LEAVES: &[Leaves] = &[
             "items/{}/item/notes/drained",
             "azure/blobs/*/content",
             "azure/blobs/*/snapshots",
+            "azure/sessions/*/view",
             "servers/*/sessions/*/view",
         ],
     ),

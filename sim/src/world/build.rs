@@ -252,6 +252,8 @@ pub(super) fn azure(config: &Config) -> AzureConfig {
         scheme: "http".into(),
         arm_host: to.host.clone(),
         blob_host: BLOBS.into(),
+        replication_host: to.replication_host.clone(),
+        passphrase: PASSPHRASE.into(),
         subscription: to.subscription.clone(),
         groups: vec![to.resource_group.clone()],
         location: to.location.clone(),

@@ -18,7 +18,7 @@ fn spec(blocks: u64, epoch: u64) -> SessionSpec {
         disks: vec![disk],
         sync: SyncMode::Full,
         relay: "ps".to_owned(),
-        target: Some("mt".to_owned()),
+        target: "mt".to_owned(),
         crash_interval_s: 300,
         app_interval_s: 0,
         retention_s: 86_400,

@@ -20,7 +20,7 @@ fn spec(epoch: u64) -> SessionSpec {
         disks: vec![disk("a"), disk("b")],
         sync: SyncMode::Full,
         relay: "ps".to_owned(),
-        target: Some("mt".to_owned()),
+        target: "mt".to_owned(),
         crash_interval_s: 300,
         app_interval_s: 0,
         retention_s: 86_400,

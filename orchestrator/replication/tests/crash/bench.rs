@@ -123,7 +123,7 @@ fn spec(epoch: u64) -> SessionSpec {
         disks: DISKS.iter().map(disk).collect(),
         sync: SyncMode::Checksum,
         relay: "ps".to_owned(),
-        target: Some("mt".to_owned()),
+        target: "mt".to_owned(),
         crash_interval_s: 300,
         app_interval_s: 3600,
         retention_s: RETENTION_S,

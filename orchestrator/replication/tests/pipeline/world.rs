@@ -126,7 +126,7 @@ impl World {
             disks: ids.iter().map(disk).collect(),
             sync,
             relay: "ps".to_owned(),
-            target: Some("mt".to_owned()),
+            target: "mt".to_owned(),
             crash_interval_s: 300,
             app_interval_s: 3600,
             retention_s: 86_400,

@@ -45,7 +45,7 @@ async fn newest_common(c: &StepCtx<'_>, own: &[Arc<Point>]) -> Result<VirtualMs,
             let detail = format!("the points of {} are not final yet", mate.name);
             return Err(StepError::new(&NO_COMMON_POINT, name, detail).with_class(Class::Wait));
         };
-        all.push(session::view(c, session::keeper(spec), spec).await?.points);
+        all.push(session::view(c, &spec.target, spec).await?.points);
     }
     let newest = common_times(&all).pop_last();
     newest.ok_or_else(|| StepError::new(&NO_COMMON_POINT, name, "").with_class(Class::Operator))

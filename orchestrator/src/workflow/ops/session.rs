@@ -1,4 +1,4 @@
-//! Sessions at process server and master target.
+//! Sessions at process server and target.
 
 use super::super::{StepCtx, StepError};
 use super::{note, peer_error};
@@ -36,7 +36,7 @@ pub(in crate::workflow) fn plan(
     sync: SyncMode,
     disks: Vec<SessionDisk>,
     relay: &ServerRef,
-    target: Option<&ServerRef>,
+    target: &str,
 ) -> SessionSpec {
     let policy: ReplicationPolicy = match direction {
         Direction::Forward => c.services.config.knobs.forward,
@@ -50,7 +50,7 @@ pub(in crate::workflow) fn plan(
         disks,
         sync,
         relay: relay.address.clone(),
-        target: target.map(|server| server.address.clone()),
+        target: target.to_owned(),
         crash_interval_s: policy.crash_interval_s,
         app_interval_s: policy.app_interval_s,
         retention_s: policy.retention_s,
@@ -83,14 +83,9 @@ pub(in crate::workflow) fn unplanned(c: &StepCtx<'_>, direction: Direction) -> V
     facts
 }
 
-/// The server that turns the session's frames into recovery points.
-pub(in crate::workflow) fn keeper(spec: &SessionSpec) -> &str {
-    spec.target.as_deref().unwrap_or(&spec.relay)
-}
-
 /// Servers of the session, the keeper of its points first.
-pub(in crate::workflow) fn servers(spec: &SessionSpec) -> impl Iterator<Item = &str> {
-    spec.target.as_deref().into_iter().chain([spec.relay.as_str()])
+pub(in crate::workflow) fn servers(spec: &SessionSpec) -> [&str; 2] {
+    [&spec.target, &spec.relay]
 }
 
 /// Sets the session up at `host`, or takes it up there in the spec's epoch. An agent that resynchronises
@@ -180,6 +175,6 @@ pub(in crate::workflow) async fn roll(
     spec: &SessionSpec,
     point: &PointId,
 ) -> Result<SessionView, StepError> {
-    let view = c.services.sessions.roll(keeper(spec), &spec.session, point).await;
-    view.map_err(|error| peer_error(&ROLL_FAILED, keeper(spec), &error))
+    let view = c.services.sessions.roll(&spec.target, &spec.session, point).await;
+    view.map_err(|error| peer_error(&ROLL_FAILED, &spec.target, &error))
 }

@@ -1,8 +1,8 @@
 //! Replication sessions as process servers and master targets speak of them (`/v1/sessions…`).
 //!
 //! A session is one direction of replication of one machine. Agent → process server → target; the target
-//! is a master target on the way home, the process server's own uploader (seed blobs in Azure) on the way
-//! to Azure. Both ends of the relay answer the same calls:
+//! is a master target on the way home, the recovery service (seed blobs in Azure) on the way to Azure. Process
+//! server and target answer the same calls:
 //!
 //! | call | what |
 //! |---|---|
@@ -13,7 +13,7 @@
 //! | `POST /v1/sessions/{id}/stop` → [`SessionView`], without points | accept no more frames; what was received is processed |
 //! | `POST /v1/sessions/{id}/roll` [`Roll`] → [`SessionView`], without points | bring the target's disks to a point, exactly |
 //! | `DELETE /v1/sessions/{id}` → `{}` | forget the session, let go of the disks; idempotent |
-//! | `GET /v1/health` → [`ServerHealth`] | the machine itself |
+//! | `GET /v1/health` → [`ServerHealth`] | the machine itself; servers only |
 
 use crate::clock::VirtualMs;
 use crate::event::{ContentHash, Mark, PointKind};
@@ -31,6 +31,29 @@ pub enum Direction {
     Forward,
     /// Azure to on-premises.
     Reverse,
+}
+
+/// What a process server's calls to a target are called; faults are keyed by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetCalls {
+    /// Frames are handed over.
+    pub frames: &'static str,
+    /// Hashes are asked for.
+    pub hashes: &'static str,
+    /// A session is taken up in a higher epoch.
+    pub take_up: &'static str,
+}
+
+impl Direction {
+    /// What a process server's calls to the target are called.
+    pub fn calls(self) -> TargetCalls {
+        match self {
+            Self::Forward => {
+                TargetCalls { frames: "service.frames", hashes: "service.hashes", take_up: "service.take-up" }
+            }
+            Self::Reverse => TargetCalls { frames: "mt.frames", hashes: "mt.hashes", take_up: "mt.take-up" },
+        }
+    }
 }
 
 /// Where a session's disk lies on the target's side.
@@ -81,8 +104,8 @@ pub struct SessionSpec {
     pub sync: SyncMode,
     /// Address of the process server.
     pub relay: String,
-    /// Address of the master target; `None` on the way to Azure.
-    pub target: Option<String>,
+    /// Address of the target: a master target on the way home, the recovery service on the way to Azure.
+    pub target: String,
     /// Seconds between crash-consistent marks (R1: 300).
     pub crash_interval_s: u64,
     /// Seconds between application-consistent marks (3600 on the way home); 0 for none.

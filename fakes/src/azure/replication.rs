@@ -1,0 +1,306 @@
+//! The recovery service's half on the way to Azure: applies a session's log to the seed disks, and keeps a
+//! snapshot of each of them as a recovery point (C1, R2, R7).
+//!
+//! In the field a process server leaves its logs in a cache storage account, from where the service takes them.
+//! Here they land at the service itself, which answers for what it applied. Sessions and points are part of the
+//! subscription: they outlive its software.
+
+use super::Azure;
+use super::blobs::{BlobName, Blobs};
+use super::config::AzureConfig;
+use super::model::{Effect, Model};
+use super::sas;
+use crate::session_api::{Denied, Range, SessionHost, phase_name};
+use bytes::Bytes;
+use failback_replication::disk::Page;
+use failback_replication::frame::{self, Body, Content, Frame, Run};
+use failback_replication::journal::thinned;
+use failback_replication::target::{Due, Intake, TargetError};
+use failback_wire::event::{ContentHash, DiskRef, What};
+use failback_wire::http::StatusCode;
+use failback_wire::ids::{DiskId, SessionId};
+use failback_wire::node::Ctx;
+use failback_wire::proto::session::{Ack, Phase, Point, Roll, SessionSpec, SessionView, TargetDisk};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// One session's target.
+#[derive(Debug)]
+pub(super) struct Replica {
+    intake: Intake,
+    /// Where each disk's seed lies.
+    seeds: BTreeMap<DiskId, BlobName>,
+    /// Points, oldest first.
+    points: VecDeque<Arc<Point>>,
+}
+
+impl From<super::Refusal> for Denied {
+    fn from(refusal: super::Refusal) -> Self {
+        Self::new(refusal.status, &refusal.code, refusal.message)
+    }
+}
+
+fn missing(name: &BlobName) -> Denied {
+    Denied::new(StatusCode::CONFLICT, "seed-blob-missing", format!("there is no blob {}", name.label()))
+}
+
+/// The seeds that a session names. Whoever names one must hold a signature that lets it be written.
+fn seeds(config: &AzureConfig, ctx: &Ctx, spec: &SessionSpec) -> Result<BTreeMap<DiskId, BlobName>, Denied> {
+    let seed = |disk: &failback_wire::proto::session::SessionDisk| {
+        let bad = || Denied::bad_request("on the way to Azure every disk needs a seed blob");
+        let TargetDisk::SeedBlob(url) = &disk.target else { return Err(bad()) };
+        let (name, _) = BlobName::from_url(config, url).ok_or_else(bad)?;
+        let query = url.split_once('?').map(|(_, query)| query);
+        let grant = sas::verify(query, &name.canonical(config), &ctx.clock, ctx.now())?;
+        match grant.permissions.contains('w') {
+            true => Ok((disk.disk.clone(), name)),
+            false => Err(Denied::new(StatusCode::FORBIDDEN, "seed-blob-not-writable", "it may only be read")),
+        }
+    };
+    spec.disks.iter().map(seed).collect()
+}
+
+/// The parts of the subscription that a frame touches, and when and where that is.
+struct Work<'a> {
+    ctx: &'a Ctx,
+    blobs: &'a mut Blobs,
+    out: &'a mut Vec<Effect>,
+}
+
+impl Work<'_> {
+    fn emit(&mut self, what: What) {
+        self.out.push(Effect::Emit(what));
+    }
+    fn phase(&mut self, intake: &Intake) {
+        self.emit(What::SessionPhase {
+            session: intake.spec.session.clone(),
+            machine: intake.spec.machine.clone(),
+            phase: phase_name(intake.phase).to_owned(),
+        });
+    }
+}
+
+impl Replica {
+    fn view(&self) -> SessionView {
+        self.intake.view(self.points.iter().cloned().collect())
+    }
+    fn seed(&self, disk: &DiskId) -> Result<&BlobName, Denied> {
+        Ok(self.seeds.get(disk).ok_or_else(|| TargetError::UnknownDisk(disk.clone()))?)
+    }
+
+    /// Applies a frame if it is due; one that is refused changes nothing.
+    fn apply(&mut self, work: &mut Work<'_>, frame: &Frame) -> Result<(), Denied> {
+        if self.intake.due(&frame.session, frame.epoch, frame.seq)? != Due::Now {
+            return Ok(());
+        }
+        match &frame.body {
+            Body::Data { disk, runs } => self.write(work, disk, runs)?,
+            Body::SyncDone { .. } => {}
+            Body::Mark { roots, .. } => self.compare(work, roots)?,
+        }
+        let stored = match self.intake.point(frame) {
+            Some(point) => Some(self.keep(work, point)?),
+            None => None,
+        };
+        if self.intake.advance(frame) {
+            work.phase(&self.intake);
+        }
+        if let Some(point) = stored {
+            let (session, id) = (self.intake.spec.session.clone(), point.point.clone());
+            work.emit(What::PointStored { session, point: id, mark: point.mark, kind: point.kind });
+            self.prune(work);
+        }
+        Ok(())
+    }
+
+    fn write(&self, work: &mut Work<'_>, disk: &DiskId, runs: &[Run]) -> Result<(), Denied> {
+        let name = self.seed(disk)?;
+        let blob = work.blobs.0.get_mut(name).ok_or_else(|| missing(name))?;
+        if runs.iter().any(|run| run.first.saturating_add(run.count()) > blob.content.blocks()) {
+            return Err(TargetError::OutOfRange(disk.clone()).into());
+        }
+        for run in runs {
+            let blocks = run.first..run.first + run.count();
+            match &run.content {
+                Content::Zero(_) => blocks.for_each(|block| blob.content.write(block, Page::zero())),
+                Content::Pages(pages) => {
+                    blocks.zip(pages).for_each(|(block, page)| blob.content.write(block, page.clone()));
+                }
+            }
+        }
+        blob.touch(work.ctx.now());
+        let (disk, blocks) = (DiskRef::Blob(name.label()), runs.iter().map(Run::count).sum());
+        work.emit(What::DiskWritten { disk, writer: work.ctx.node().clone(), blocks });
+        Ok(())
+    }
+
+    /// Compares the seeds with the source's root hashes (E16). Where they differ, only a new epoch helps.
+    fn compare(&mut self, work: &Work<'_>, roots: &[(DiskId, ContentHash)]) -> Result<(), Denied> {
+        for (disk, root) in roots {
+            let name = self.seed(disk)?;
+            let blob = work.blobs.0.get(name).ok_or_else(|| missing(name))?;
+            if blob.content.root_hash() != *root {
+                let why = format!("the seed blob of disk {disk} differs from its source");
+                self.intake.resync_required = Some(why.clone());
+                return Err(TargetError::ResyncRequired(why).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The seeds are this point: takes the snapshots that hold it, all or none.
+    fn keep(&mut self, work: &mut Work<'_>, point: Point) -> Result<Arc<Point>, Denied> {
+        if let Some(gone) = self.seeds.values().find(|name| !work.blobs.0.contains_key(name)) {
+            return Err(missing(gone));
+        }
+        let date = work.ctx.clock.dotnet(work.ctx.now());
+        let about = BTreeMap::from([
+            ("session".to_owned(), self.intake.spec.session.to_string()),
+            ("mark".to_owned(), point.mark.0.to_string()),
+        ]);
+        let mut snapshots = BTreeMap::new();
+        for (disk, name) in &self.seeds {
+            if let Some(blob) = work.blobs.0.get_mut(name) {
+                snapshots.insert(disk.clone(), blob.snapshot(&date, about.clone()));
+            }
+        }
+        let point = Arc::new(Point { snapshots, ..point });
+        self.points.push_back(point.clone());
+        Ok(point)
+    }
+
+    /// Lets go of points past their retention, or off its grid (R7).
+    fn prune(&mut self, work: &mut Work<'_>) {
+        let gone = thinned(self.points.iter(), work.ctx.now(), self.intake.spec.retention_s);
+        let (dropped, kept) = self.points.drain(..).partition(|p| gone.contains(&p.point));
+        self.points = kept;
+        let dropped: VecDeque<Arc<Point>> = dropped;
+        for point in dropped {
+            self.forget(work.blobs, &point);
+            let (session, reason) = (self.intake.spec.session.clone(), "past its retention".to_owned());
+            work.emit(What::PointPruned { session, point: point.point.clone(), reason });
+        }
+    }
+
+    fn forget(&self, blobs: &mut Blobs, point: &Point) {
+        for (disk, snapshot) in &point.snapshots {
+            if let Some(blob) = self.seeds.get(disk).and_then(|name| blobs.0.get_mut(name)) {
+                blob.snapshots.remove(snapshot);
+            }
+        }
+    }
+}
+
+impl Azure {
+    /// Works on one session while the software runs.
+    fn replica<T>(
+        &self,
+        id: &SessionId,
+        act: impl FnOnce(&mut Replica, &mut Work<'_>) -> Result<T, Denied>,
+    ) -> Result<T, Denied> {
+        let ctx = self.running()?;
+        self.with(|m| {
+            let Model { replicas, blobs, out, .. } = m;
+            let replica = replicas.get_mut(id).ok_or_else(|| Denied::unknown_session(id))?;
+            act(replica, &mut Work { ctx: &ctx, blobs, out })
+        })
+    }
+    fn running(&self) -> Result<Ctx, Denied> {
+        let down = || Denied::new(StatusCode::SERVICE_UNAVAILABLE, "service-stopped", "it does not run");
+        self.ctx().ok_or_else(down)
+    }
+}
+
+impl SessionHost for Azure {
+    fn serving(&self) -> bool {
+        true
+    }
+
+    fn put(self: &Arc<Self>, spec: SessionSpec) -> Result<SessionView, Denied> {
+        let ctx = self.running()?;
+        let seeds = seeds(&self.config, &ctx, &spec)?;
+        self.with(|m| {
+            let Model { replicas, blobs, out, .. } = m;
+            let mut work = Work { ctx: &ctx, blobs, out };
+            match replicas.get_mut(&spec.session) {
+                Some(replica) => {
+                    if replica.intake.take_up(spec)? {
+                        replica.seeds = seeds;
+                        work.phase(&replica.intake);
+                    }
+                    Ok(replica.view())
+                }
+                None => {
+                    let id = spec.session.clone();
+                    let replica = Replica { intake: Intake::new(spec), seeds, points: VecDeque::new() };
+                    work.phase(&replica.intake);
+                    let view = replica.view();
+                    replicas.insert(id, replica);
+                    Ok(view)
+                }
+            }
+        })
+    }
+
+    fn view(&self, id: &SessionId) -> Result<SessionView, Denied> {
+        self.replica(id, |replica, _| Ok(replica.view()))
+    }
+
+    fn frames(&self, id: &SessionId, body: Bytes) -> Result<Ack, Denied> {
+        self.replica(id, |replica, work| {
+            let mut rest = body;
+            while !rest.is_empty() {
+                let corrupt = |e: frame::FrameError| {
+                    Denied::new(StatusCode::BAD_REQUEST, "corrupt-frame", e.to_string())
+                };
+                let (frame, len) = frame::decode(&rest).map_err(corrupt)?;
+                replica.apply(work, &frame)?;
+                rest = rest.slice(len..);
+            }
+            Ok(replica.intake.ack())
+        })
+    }
+
+    async fn hashes(&self, id: SessionId, disk: DiskId, range: Range) -> Result<Vec<ContentHash>, Denied> {
+        self.replica(&id, |replica, work| {
+            replica.intake.check_epoch(range.epoch)?;
+            let name = replica.seed(&disk)?;
+            let blob = work.blobs.0.get(name).ok_or_else(|| missing(name))?;
+            let end = range.first.saturating_add(range.count).min(blob.content.blocks());
+            Ok(blob.content.hashes(range.first.min(end)..end))
+        })
+    }
+
+    fn stop(&self, id: &SessionId) -> Result<SessionView, Denied> {
+        self.replica(id, |replica, work| {
+            if replica.intake.phase != Phase::Stopped {
+                replica.intake.phase = Phase::Stopped;
+                work.phase(&replica.intake);
+            }
+            Ok(replica.view())
+        })
+    }
+
+    fn roll(&self, id: &SessionId, _: &Roll) -> Result<SessionView, Denied> {
+        self.view(id)?;
+        let text = "its points are snapshots of seed disks: disks are made of them, nothing is rolled";
+        Err(Denied::new(StatusCode::CONFLICT, "roll-not-supported", text))
+    }
+
+    fn delete(&self, id: &SessionId) {
+        self.with(|m| {
+            let Some(replica) = m.replicas.remove(id) else { return };
+            replica.points.iter().for_each(|point| replica.forget(&mut m.blobs, point));
+            let machine = replica.intake.spec.machine.clone();
+            m.emit(What::SessionPhase { session: id.clone(), machine, phase: "ended".to_owned() });
+        });
+    }
+}
+
+/// How the sessions stand, for comparing worlds.
+pub(super) fn observe(model: &Model) -> BTreeMap<String, serde_json::Value> {
+    let seen = |(id, replica): (&SessionId, &Replica)| {
+        (id.to_string(), serde_json::json!({ "view": replica.view() }))
+    };
+    model.replicas.iter().map(seen).collect()
+}
