@@ -55,9 +55,7 @@ impl ProcessServer {
                     return Err("the cache is empty".to_owned());
                 }
                 for id in &ids {
-                    if let Some(session) = state.sessions.get_mut(id) {
-                        session.relay.require_resync("the process server's cache was lost");
-                    }
+                    state.relay(id, |relay| relay.require_resync("the process server's cache was lost"));
                     state.emit(What::Note {
                         text: format!("cached frames of session {id} are lost, by {by:?}"),
                     });

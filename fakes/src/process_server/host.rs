@@ -28,14 +28,15 @@ impl SessionHost for ProcessServer {
     fn put(self: &Arc<Self>, spec: SessionSpec) -> Result<SessionView, Denied> {
         let mut state = self.lock();
         let id = spec.session.clone();
-        if let Some(session) = state.sessions.get_mut(&id) {
-            if session.relay.take_up(spec)? {
+        if state.sessions.contains_key(&id) {
+            let fresh = state.relay(&id, |relay| relay.take_up(spec)).transpose()?;
+            let session = state.session(&id)?;
+            let view = session.relay.view();
+            if fresh == Some(true) {
                 session.wake.notify_one();
-                let view = session.relay.view();
                 state.report_phase(&state.sessions[&id], Phase::Waiting);
-                return Ok(view);
             }
-            return Ok(session.relay.view());
+            return Ok(view);
         }
         let session = Session { relay: Relay::new(spec), wake: Arc::new(Notify::new()) };
         let view = session.relay.view();
@@ -53,10 +54,11 @@ impl SessionHost for ProcessServer {
 
     fn frames(&self, id: &SessionId, body: Bytes) -> Result<Ack, Denied> {
         let mut state = self.lock();
-        let room = state.cache_bytes.saturating_sub(state.cached());
+        let room = state.cache_bytes.saturating_sub(state.cached);
+        let before = state.session(id)?.relay.phase();
+        let ack = state.relay(id, |relay| relay.accept(&body, room));
+        let ack = ack.ok_or_else(|| Denied::unknown_session(id))?;
         let session = state.session(id)?;
-        let before = session.relay.phase();
-        let ack = session.relay.accept(&body, room);
         session.wake.notify_one();
         let after = session.relay.phase();
         if before != after {
@@ -111,6 +113,7 @@ impl SessionHost for ProcessServer {
     fn delete(&self, id: &SessionId) {
         let mut state = self.lock();
         let Some(session) = state.sessions.remove(id) else { return };
+        state.cached -= session.relay.bytes();
         session.wake.notify_one();
         let machine = session.relay.spec().machine.clone();
         state.emit(What::SessionPhase { session: id.clone(), machine, phase: "ended".to_owned() });
@@ -131,7 +134,7 @@ impl Server for ProcessServer {
 
     fn heartbeat(&self) -> Heartbeat {
         let state = self.lock();
-        let (cap, used) = (state.cache_bytes, state.cached());
+        let (cap, used) = (state.cache_bytes, state.cached);
         let free_pct = cap.saturating_sub(used) * 100 / cap.max(1);
         Heartbeat {
             component: Component::ProcessServer,

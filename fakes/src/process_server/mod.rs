@@ -54,6 +54,8 @@ struct State {
     /// What it passes on at most, of all sessions together (E15).
     throttle: Throttle,
     sessions: BTreeMap<SessionId, Session>,
+    /// Bytes in the cache, of all sessions together; see [`State::relay`].
+    cached: u64,
     /// The software that runs now, or ran last.
     ctx: Option<Ctx>,
 }
@@ -73,6 +75,7 @@ impl ProcessServer {
             cache_bytes,
             throttle: Throttle::default(),
             sessions: BTreeMap::new(),
+            cached: 0,
             ctx: None,
         };
         Arc::new(Self { config, state: Mutex::new(state) })
@@ -115,7 +118,7 @@ impl ProcessServer {
             "id": self.config.id,
             "serving": state.serving,
             "cache_bytes": state.cache_bytes,
-            "cached": state.cached(),
+            "cached": state.cached,
             "bytes_per_second": state.throttle.rate(),
             "sessions": sessions,
         })
@@ -132,9 +135,13 @@ impl State {
             ctx.emit(what);
         }
     }
-    /// Bytes in the cache.
-    fn cached(&self) -> u64 {
-        self.sessions.values().map(|s| s.relay.bytes()).sum()
+    /// Changes a session's part of the cache, and keeps the account of the whole.
+    fn relay<T>(&mut self, id: &SessionId, change: impl FnOnce(&mut Relay) -> T) -> Option<T> {
+        let relay = &mut self.sessions.get_mut(id)?.relay;
+        let before = relay.bytes();
+        let done = change(relay);
+        self.cached = self.cached - before + relay.bytes();
+        Some(done)
     }
     fn report_phase(&self, session: &Session, phase: Phase) {
         let spec = session.relay.spec();

@@ -116,15 +116,18 @@ impl ProcessServer {
     /// Takes the target's word for what it holds. False when nothing moved.
     fn on_applied(&self, id: &SessionId, epoch: u64, applied: u64) -> bool {
         let mut state = self.lock();
-        let Some(session) = state.sessions.get_mut(id) else { return true };
-        let before = session.relay.ack().applied;
-        session.relay.on_applied(epoch, applied);
-        session.relay.ack().applied > before || session.relay.spec().epoch != epoch
+        let moved = state.relay(id, |relay| {
+            let before = relay.ack().applied;
+            relay.on_applied(epoch, applied);
+            relay.ack().applied > before || relay.spec().epoch != epoch
+        });
+        moved.unwrap_or(true)
     }
     fn require_resync(&self, id: &SessionId, epoch: u64, why: &str) {
-        let mut state = self.lock();
-        if let Some(session) = state.sessions.get_mut(id).filter(|s| s.relay.spec().epoch == epoch) {
-            session.relay.require_resync(why);
-        }
+        self.lock().relay(id, |relay| {
+            if relay.spec().epoch == epoch {
+                relay.require_resync(why);
+            }
+        });
     }
 }

@@ -137,16 +137,19 @@ impl Eyes<'_> {
 
     /// The objects a container view shows.
     fn viewed(&self, view: &View) -> Vec<MoRef> {
-        let wanted = |r: &MoRef| view.kinds.is_empty() || view.kinds.iter().any(|k| super::is_a(&r.kind, k));
+        let shown = |kind: &str| view.kinds.is_empty() || view.kinds.iter().any(|k| super::is_a(kind, k));
+        let wanted = |r: &MoRef| shown(&r.kind);
+        // Whoever looks for hosts need not walk past all virtual machines.
+        let vms = shown("VirtualMachine");
+        let children = |r: &MoRef| match r.id == fixed::VMS && !vms {
+            true => Vec::new(),
+            false => self.children(r),
+        };
         let mut found = Vec::new();
-        let mut next = self.children(&view.container);
+        let mut next = children(&view.container);
         while !next.is_empty() {
             found.extend(next.iter().filter(|r| wanted(r)).cloned());
-            next = if view.recursive {
-                next.iter().flat_map(|r| self.children(r)).collect()
-            } else {
-                Vec::new()
-            };
+            next = if view.recursive { next.iter().flat_map(children).collect() } else { Vec::new() };
         }
         found
     }
