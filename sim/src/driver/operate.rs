@@ -105,6 +105,27 @@ impl Driver<'_> {
         self.carry_out(at, &Asked { method, path, body, expect: &Ending::Succeeded, within }).await
     }
 
+    /// The same of several requests, given by path, body and time: all are sent, then all are waited for.
+    pub(super) async fn expect_successes(
+        &mut self,
+        at: At,
+        method: &Method,
+        asked: Vec<(String, Value, Duration)>,
+    ) -> Result<(), Stop> {
+        let [(path, body, within)] = asked.as_slice() else {
+            let mut answers = Vec::with_capacity(asked.len());
+            for (path, body, within) in asked {
+                answers.push((self.request(at, method.clone(), &path, &body).await?, within));
+            }
+            for (answer, within) in answers {
+                let ended = self.ended(answer, within).await;
+                self.judge_ending(at, &Ending::Succeeded, ended)?;
+            }
+            return Ok(());
+        };
+        self.expect_success(at, method.clone(), path.clone(), body.clone(), *within).await
+    }
+
     pub(super) async fn operate(&mut self, at: At, step: &Step) -> Result<(), Stop> {
         let asked = self.asked(step);
         self.carry_out(at, &asked).await
