@@ -112,13 +112,16 @@ pub struct Knobs {
     pub compress: bool,
 }
 
-/// What tests ask of the runner, to hold that the real steps and undos do what their recovery promises.
+/// What tests ask for, to hold that the real steps and undos do what their recovery promises, and that scenarios prove
+/// the rules they claim to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rehearsal {
     /// Runs every step, and every undo, once more after it succeeded: it must converge.
     pub twice: bool,
     /// The n-th step that comes to its end, from 1 and over all jobs, fails right after it did its work.
     pub fail_step: Option<u64>,
+    /// The rule of this key does not hold, anywhere in the world.
+    pub without: Option<&'static str>,
 }
 
 /// Cadence and retention of recovery points, in seconds as the session protocol wants them.

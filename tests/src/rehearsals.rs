@@ -40,7 +40,7 @@ impl Sweep {
             setbacks.sort_by_key(|(_, setback)| setback.at);
             let looks = setbacks.iter().map(|(_, setback)| setback.at).collect();
             let twin = Some(Twin { omit, looks });
-            let rehearsal = Rehearsal { twice, fail_step: None };
+            let rehearsal = Rehearsal { twice, ..Rehearsal::default() };
             let twin = play(&Script { twin, rehearsal, ..Script::new(checked) });
             assert_eq!(twin.observed.len(), setbacks.len(), "the twin without request {omit} ended early");
             for ((label, setback), seen) in setbacks.iter().zip(&twin.observed) {
@@ -67,7 +67,7 @@ impl Sweep {
 pub fn fail_each_step(checked: &CheckedScenario, twice: bool) -> Sweep {
     let mut sweep = Sweep::default();
     for nth in 1.. {
-        let rehearsal = Rehearsal { twice, fail_step: Some(nth) };
+        let rehearsal = Rehearsal { twice, fail_step: Some(nth), ..Rehearsal::default() };
         let played = play(&Script { rehearsal, ..Script::new(checked) });
         if played.setback.is_none() {
             assert!(played.findings.is_empty(), "it must hold without a failure: {:#?}", played.findings);
@@ -87,7 +87,7 @@ pub fn fail_each_step(checked: &CheckedScenario, twice: bool) -> Sweep {
 pub fn crash_while_unwinding(checked: &CheckedScenario, wanted: impl Fn(&Setback) -> bool) -> Sweep {
     let mut sweep = Sweep::default();
     for nth in 1.. {
-        let rehearsal = Rehearsal { twice: false, fail_step: Some(nth) };
+        let rehearsal = Rehearsal { fail_step: Some(nth), ..Rehearsal::default() };
         let calm = play(&Script { rehearsal, ..Script::new(checked) });
         let Some(setback) = &calm.setback else { break };
         assert!(calm.findings.is_empty(), "step {nth} must hold without a crash: {:#?}", calm.findings);

@@ -13,7 +13,7 @@ fn every_scenario_holds_with_each_step_run_twice_and_each_undo_done_twice() {
         if ONCE_ONLY.contains(&checked.scenario.name.value.as_str()) {
             continue;
         }
-        let rehearsal = Rehearsal { twice: true, fail_step: None };
+        let rehearsal = Rehearsal { twice: true, ..Rehearsal::default() };
         let played = play(&Script { rehearsal, ..Script::new(&checked) });
         let findings: Vec<_> = played.findings.iter().map(|f| format!("{f:#?}")).collect();
         if !findings.is_empty() {

@@ -62,7 +62,8 @@ impl ProcessServer {
         let mut state = self.lock();
         let Some(session) = state.sessions.get(id) else { return Work::End };
         let wait = Work::Wait(session.wake.clone());
-        if !state.serving {
+        let passes_on = state.ctx.as_ref().is_none_or(|ctx| ctx.env.holds("C1"));
+        if !state.serving || !passes_on {
             return wait;
         }
         let Some(frames) = session.relay.next() else { return wait };

@@ -50,6 +50,7 @@ impl<'a> Gathering<'a> {
         Facts {
             operation: self.operation,
             now: self.services.ctx.now(),
+            env: self.services.ctx.env,
             item: self.item(name, member),
             vcenter: self.vcenter(name, member, &request).await,
             azure: self.azure(member).await,

@@ -9,6 +9,7 @@ pub use gather::Gathering;
 
 use crate::journal::{Operation, PointChoice};
 use failback_wire::clock::VirtualMs;
+use failback_wire::env::Env;
 use failback_wire::ids::{DiskId, GroupName, MachineName, VmdkUuid};
 use failback_wire::proto::agent::AgentStatus;
 use failback_wire::proto::cs::{CsStatus, MachineRow, OsFamily, RegistrationRow, ServerRow};
@@ -54,6 +55,8 @@ pub struct Facts {
     pub operation: Operation,
     /// When the facts were gathered.
     pub now: VirtualMs,
+    /// Which rules hold.
+    pub env: Env,
     /// The request's inputs.
     pub request: RequestFacts,
     /// What the vault itself knows.
@@ -256,6 +259,8 @@ pub struct MemberFacts {
 pub struct PlanFacts {
     /// Name of the plan.
     pub plan: String,
+    /// Which rules hold.
+    pub env: Env,
     /// What is asked for.
     pub operation: Operation,
     /// Boot groups in order.

@@ -10,6 +10,7 @@ use failback_wire::error::Report;
 
 mod azure;
 mod control;
+pub mod effects;
 mod item;
 pub mod plan;
 mod site;
@@ -17,6 +18,21 @@ mod target;
 
 #[cfg(test)]
 mod tests;
+
+/// Keys that no scenario can prove, and why.
+pub static NOT_MODELLED: &[(&str, &str)] = &[
+    ("C22", "it belongs to the modernized appliance, which is not modelled"),
+    ("P41", "there is one vault"),
+];
+
+/// Keys of the domain's rules, and what each says. I and E are promises of the lab; tests of their own hold them.
+pub fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let rows = include_str!("KEYS.md").lines().filter_map(|line| {
+        let mut cells = line.strip_prefix("| ")?.strip_suffix(" |")?.splitn(2, " | ");
+        Some((cells.next()?, cells.next()?))
+    });
+    rows.filter(|(key, _)| key.starts_with(['C', 'P', 'R', 'G', 'L']) && key[1..].parse::<u8>().is_ok())
+}
 
 use Operation::{Commit, CommitBack, EnableProtection, Failback, Failover, Reprotect, ReprotectForward};
 
@@ -125,13 +141,17 @@ pub static RULES: &[Rule] = &[
     rule("C16", "Azure answers", AZURE, azure::reachable),
     rule("P33", "the Azure virtual machine exists", HOME, azure::vm_exists),
     rule("P31", "the Azure virtual machine runs", &[Reprotect], azure::vm_running),
-    rule("P32", "the agent of the source is registered", AGENT, azure::agent_registered),
+    rule("P32", "the agent of the source is registered", &[Reprotect], azure::agent_registered),
+    rule("C21", "the agent at home is registered", &[ReprotectForward], azure::agent_registered),
     rule("P32", "the agent of the source can reach the configuration server", AGENT, azure::agent_connected),
     rule("P32", "the agent of the source has a heartbeat", AGENT, azure::agent_heartbeat),
     rule("R6", "there is a recovery point", POINTS, item::has_point),
     rule("R3", "there is a recovery point of the requested kind", POINTS, item::has_kind),
     rule("R3", "the requested recovery point exists", POINTS, item::has_requested),
 ];
+
+/// Operations whose preconditions, all together, are a rule of their own.
+pub static WHOLE: &[(&str, Operation)] = &[("C10", Reprotect), ("C15", Failback)];
 
 /// The rules of one operation, in check order.
 pub fn rules_for(operation: Operation) -> impl Iterator<Item = &'static Rule> {
@@ -141,7 +161,10 @@ pub fn rules_for(operation: Operation) -> impl Iterator<Item = &'static Rule> {
 /// Evaluates every rule of the operation; reports all violations, in check order.
 pub fn check(facts: &Facts) -> Verdict {
     let mut verdict = Verdict::default();
-    for rule in rules_for(facts.operation) {
+    if WHOLE.iter().any(|(key, operation)| *operation == facts.operation && !facts.env.holds(key)) {
+        return verdict;
+    }
+    for rule in rules_for(facts.operation).filter(|rule| facts.env.holds(rule.key)) {
         if let Some(report) = (rule.check)(facts) {
             match rule.severity {
                 Severity::Refuse => verdict.refusals.push(report),

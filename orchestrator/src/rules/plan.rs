@@ -162,7 +162,8 @@ fn common_point(f: &PlanFacts) -> Vec<Report> {
 ///
 /// `members` are the refusals of each machine's own rules.
 pub fn check_plan(f: &PlanFacts, members: &BTreeMap<MachineName, Vec<Report>>) -> Vec<Report> {
-    let mut out: Vec<_> = PLAN_RULES.iter().flat_map(|rule| (rule.check)(f)).collect();
+    let mut out: Vec<_> =
+        PLAN_RULES.iter().filter(|rule| f.env.holds(rule.key)).flat_map(|rule| (rule.check)(f)).collect();
     let refused: Vec<_> = members.iter().filter(|(_, reports)| !reports.is_empty()).collect();
     if !refused.is_empty() {
         let names: Vec<_> = refused.iter().map(|(name, _)| name.to_string()).collect();

@@ -8,6 +8,7 @@ use crate::journal::{
     Verb,
 };
 use crate::workflow::runner;
+use failback_wire::env::Env;
 use failback_wire::error::{ErrorDoc, Report};
 use failback_wire::http::StatusCode;
 use failback_wire::ids::{JobId, MachineName};
@@ -159,7 +160,9 @@ impl Orchestrator {
         busy(state, &names)?;
         let (operation, skipped) = match ask.action {
             Action::Enable => (enable(state, &names)?, Vec::new()),
-            Action::Failover(_) | Action::Commit | Action::Reprotect => sort(state, ask, &names)?,
+            Action::Failover(_) | Action::Commit | Action::Reprotect => {
+                sort(state, &self.services().ctx.env, ask, &names)?
+            }
         };
         Ok(Accepted {
             job: JobId::new(self.ids.guid()),
@@ -201,7 +204,12 @@ fn enable(state: &State, names: &[&MachineName]) -> Result<Operation, Refusal> {
 }
 
 /// Who takes part, in which operation, and who is already there. Everything that stands against it is told.
-fn sort(state: &State, ask: &Ask, names: &[&MachineName]) -> Result<(Operation, Vec<MachineName>), Refusal> {
+fn sort(
+    state: &State,
+    env: &Env,
+    ask: &Ask,
+    names: &[&MachineName],
+) -> Result<(Operation, Vec<MachineName>), Refusal> {
     let single = ask.target.plan().is_none();
     let (mut reports, mut skipped, mut chosen) = (Vec::new(), Vec::new(), None);
     let mut status = StatusCode::BAD_REQUEST;
@@ -213,10 +221,11 @@ fn sort(state: &State, ask: &Ask, names: &[&MachineName]) -> Result<(Operation, 
         };
         let operation = ask.action.operation(item.leg);
         let allowed = ask.action.wants().is_some_and(|wanted| item.state.allowed().contains(&wanted));
+        let allowed = allowed && (single || item.leg == Leg::Forward || env.holds("L4"));
         // Without a recovery point the rules have more to say than the state: they are asked (R6).
         let moves = matches!(ask.action, Action::Failover(_));
         let no_point_yet = moves && item.state == ProtectionState::InitialReplicationInProgress;
-        if !allowed && !no_point_yet {
+        if !allowed && !no_point_yet && env.holds("C7") {
             if !single && ask.action.already(item) {
                 skipped.push((*name).clone());
             } else {

@@ -63,6 +63,7 @@ async fn precheck(services: &Services, request: &Request) -> Checked {
     };
     let facts = PlanFacts {
         plan: plan.clone(),
+        env: services.ctx.env,
         operation: request.operation,
         groups: request.groups.clone(),
         members,

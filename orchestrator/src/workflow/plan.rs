@@ -18,7 +18,11 @@ pub(crate) async fn boot_in_order(
     workflow: &'static Workflow,
 ) -> Result<(), JournalError> {
     let end = workflow.steps.len();
-    let boot_from = workflow.boot_from.and_then(|id| workflow.steps.iter().position(|step| step.id == id));
+    let in_order = me.services().ctx.env.holds("L2");
+    let boot_from = workflow
+        .boot_from
+        .filter(|_| in_order)
+        .and_then(|id| workflow.steps.iter().position(|step| step.id == id));
     let run = |member: &MachineName| Run {
         me: me.clone(),
         job: job.request.job.clone(),

@@ -6,6 +6,7 @@ use super::step::{Act, Recovery, StepCtx, Workflow};
 use super::{Checked, Member, Request};
 use crate::catalogue::execution::{DEFECT, NO_ANSWER, REHEARSED};
 use crate::journal::{Fact, Input, Item, Job, JournalError, Outcome, Phase, Progress, Record, Rest};
+use crate::rules::effects::takes_place;
 use crate::service::{Orchestrator, monitor};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::{Class, Report};
@@ -177,7 +178,12 @@ impl Run {
                 (key, at)
             }
         };
-        match self.attempts(step.run, &key, started).await {
+        let env = &self.me.services().ctx.env;
+        let done = match takes_place(env, self.workflow.operation, step.id) {
+            true => self.attempts(step.run, &key, started).await,
+            false => Ok(Vec::new()),
+        };
+        match done {
             Ok(_) if self.fails_in_rehearsal() => {
                 self.failed(step.id, Report::new(&REHEARSED, self.member.as_str(), step.id))?;
                 Ok(false)

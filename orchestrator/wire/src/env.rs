@@ -8,16 +8,27 @@ use rand_chacha::rand_core::SeedableRng;
 use std::sync::{Arc, Mutex, PoisonError};
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-/// The seed of a run and what is drawn from it.
+/// The seed of a run and what is drawn from it; and, in a test, the rule that does not hold in this run.
 #[derive(Clone, Copy, Debug)]
 pub struct Env {
     seed: u64,
+    without: Option<&'static str>,
 }
 
 impl Env {
     /// Everything random in the run follows from `seed`.
     pub fn new(seed: u64) -> Self {
-        Self { seed }
+        Self { seed, without: None }
+    }
+    /// The same world without the rule of this key: a test learns from it which scenarios prove the rule.
+    #[must_use]
+    pub fn without(self, key: Option<&'static str>) -> Self {
+        Self { without: key, ..self }
+    }
+    /// True when the rule of this key holds: always, but in such a test. Whoever enforces a rule, or lets its
+    /// cause have consequences, asks here.
+    pub fn holds(&self, key: &str) -> bool {
+        self.without != Some(key)
     }
     /// The run's seed.
     pub fn seed(&self) -> u64 {

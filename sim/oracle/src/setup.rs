@@ -52,8 +52,8 @@ impl Default for Setup {
 pub struct PlanSetup {
     /// Name, as jobs' targets give it.
     pub name: String,
-    /// Members.
-    pub members: Vec<MachineName>,
+    /// Members by boot group, in order.
+    pub groups: Vec<Vec<MachineName>>,
 }
 
 /// A protected machine.

@@ -29,6 +29,7 @@ Examples:
   failback-lab run --check --wire http1              run everything twice over HTTP/1.1, compare hashes
   failback-lab run --junit out.xml --events out.jsonl
   failback-lab check                                 read every file, report every mistake
+  failback-lab rules P17                             what a rule says and which scenarios prove it
   failback-lab explain 95226                         what an error code means and what to do
   failback-lab disk sync a.img b.img                 make one disk image equal to another";
 
@@ -64,6 +65,8 @@ In an editor with the YAML language server, begin a scenario file with
 after
   failback-lab schema scenario > scenarios/scenario.schema.json")]
     Schema(SchemaArgs),
+    /// List the rules of failback: what each says, where it strikes, which errors and scenarios belong to it.
+    Rules(RulesArgs),
     /// Explain an error code: what it means, what may have caused it, what to do.
     Explain(ExplainArgs),
     /// Sync, compare and map real disk images with the replication engine.
@@ -171,6 +174,27 @@ pub(super) enum SchemaOf {
     Scenario,
     /// `*.estate.yaml`
     Estate,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RulesArgs {
+    /// Only the rules of these keys: P17, C16.
+    pub(super) keys: Vec<String>,
+    /// Where the scenarios are that prove them.
+    #[arg(long = "scenarios", value_name = "PATH", default_value = "scenarios")]
+    pub(super) paths: Vec<PathBuf>,
+    /// How to list them.
+    #[arg(long, value_enum, default_value = "text")]
+    pub(super) format: Format,
+}
+
+/// How something is listed.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Format {
+    /// For people.
+    Text,
+    /// For programs: a list of objects with `key`, `rule`, `strikes`, `errors`, `scenarios`.
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod explain;
 mod inspect;
 mod output;
 mod pool;
+mod rules;
 mod run;
 
 use crate::report::outcome::Exit;
@@ -27,6 +28,7 @@ pub fn main() -> ExitCode {
         Command::List(args) => inspect::list(&args, &mut out),
         Command::Check(args) => inspect::check(&args, &mut out),
         Command::Schema(args) => inspect::schema(args.what, &mut out),
+        Command::Rules(args) => rules::rules(&args, &mut out),
         Command::Explain(args) => explain::explain(&args.code, &mut out),
         #[cfg(unix)]
         Command::Disk(args) => disk::disk(&args, &mut out),

@@ -230,7 +230,7 @@ pub(super) fn oracle(inventory: &Inventory, born: &[Born]) -> Setup {
     };
     let plan = |p: &inventory::Plan| PlanSetup {
         name: p.name.clone(),
-        members: p.members().map(MachineName::from).collect(),
+        groups: p.groups.iter().map(|g| g.iter().map(|m| MachineName::from(m.as_str())).collect()).collect(),
     };
     let vm = |name: &str, site: Site| VmRef { site, name: name.into() };
     Setup {

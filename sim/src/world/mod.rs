@@ -1,6 +1,7 @@
 //! A world: the fakes and the product on one switchboard, under one clock, from one seed.
 
 mod build;
+mod causes;
 mod observe;
 mod strike;
 
@@ -127,7 +128,7 @@ impl CommitHook for Hook {
 impl World {
     /// Builds the world of this inventory and starts everything in it.
     pub fn build(inventory: &Inventory, options: WorldOptions, board: Arc<Board>) -> Arc<Self> {
-        let (clock, env) = (Clock::default(), Env::new(options.seed));
+        let (clock, env) = (Clock::default(), Env::new(options.seed).without(options.rehearsal.without));
         let recorder = Recorder::new(options.keep_log, board.clone());
         let net = Switchboard::new(clock, env, options.wire, recorder.clone(), board.clone());
         let shared: Arc<dyn Network> = Arc::new(net.clone());

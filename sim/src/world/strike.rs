@@ -1,6 +1,6 @@
 //! What faults, and operators at their consoles, do to the world.
 
-use super::{World, in_the_lab};
+use super::{World, causes, in_the_lab};
 use crate::fault::{Action, Strike};
 use crate::scenario::fault::{CallAction, CallFault, Change, LinkChange};
 use crate::switchboard::rules::{CallRule, Effect};
@@ -14,6 +14,10 @@ impl World {
     /// # Errors
     /// When the change names something that is not there.
     pub fn change(&self, id: &str, change: &Change, by: Actor) -> Result<(), String> {
+        let is_target = |vm: &str| self.master_targets.contains_key(vm);
+        if !causes::of(change, is_target).iter().all(|key| self.operator.env.holds(key)) {
+            return Ok(());
+        }
         match change {
             Change::Vcenter(fault) => self.vcenter.apply_fault(fault, by),
             Change::ConfigurationServer(fault) => self.cs.apply_fault(fault, by),

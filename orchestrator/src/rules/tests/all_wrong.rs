@@ -6,7 +6,7 @@ use crate::facts::{Facts, Seen};
 use crate::journal::Operation::{Failback, Reprotect};
 use failback_wire::proto::cs::OsFamily;
 
-fn spoil_all(f: &mut Facts) {
+pub(super) fn spoil_all(f: &mut Facts) {
     f.item.allowed = false;
     f.item.migrated = true;
     f.item.group = Some("g".into());

@@ -3,6 +3,7 @@
 use crate::facts::*;
 use crate::journal::{Operation, PointChoice};
 use failback_wire::clock::VirtualMs;
+use failback_wire::env::Env;
 use failback_wire::event::{Mark, PointKind};
 use failback_wire::ids::{MachineName, Site};
 use failback_wire::proto::agent::AgentStatus;
@@ -129,6 +130,7 @@ pub(super) fn sound(operation: Operation) -> Facts {
     Facts {
         operation,
         now: min(600),
+        env: Env::new(0),
         request: RequestFacts {
             by_plan: false,
             choice: PointChoice::Latest,

@@ -6,6 +6,7 @@ use crate::journal::Operation::{self, Failback, Reprotect};
 use crate::journal::PointChoice;
 use crate::rules::check;
 use crate::rules::plan::check_plan;
+use failback_wire::env::Env;
 use failback_wire::error::Report;
 use failback_wire::event::PointKind;
 use failback_wire::ids::MachineName;
@@ -26,7 +27,14 @@ fn plan(operation: Operation, groups: &[&[&str]]) -> PlanFacts {
     };
     let member = MemberFacts { group: None, os: OsFamily::Windows, request: Some(request), points: None };
     let members = groups.iter().flatten().map(|name| (name.clone(), member.clone())).collect();
-    PlanFacts { plan: "plan".into(), operation, groups, members, replication_groups: BTreeMap::new() }
+    PlanFacts {
+        plan: "plan".into(),
+        env: Env::new(0),
+        operation,
+        groups,
+        members,
+        replication_groups: BTreeMap::new(),
+    }
 }
 
 fn codes(reports: &[Report]) -> Vec<&str> {

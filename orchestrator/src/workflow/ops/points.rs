@@ -61,7 +61,12 @@ pub(in crate::workflow) async fn choose(
     let name = c.item.name.as_str();
     let grouped = mates(c).next().is_some();
     let is_application = |point: &&Arc<Point>| point.kind == PointKind::Application;
-    let point = match &c.input.point {
+    let choice = match &c.input.point {
+        PointChoice::Application if !c.ctx.env.holds("R3") => &PointChoice::Latest,
+        asked => asked,
+    };
+    let grouped = grouped && c.ctx.env.holds("R4");
+    let point = match choice {
         PointChoice::Latest | PointChoice::LatestProcessed => points.iter().max_by_key(|point| point.time),
         PointChoice::Application if grouped => {
             let time = newest_common(c, points).await?;

@@ -1,6 +1,7 @@
 //! The invariants. Each has a file of its own and a line in [`CHECKS`].
 
 mod azure_kept;
+mod boot_order;
 mod chosen_point;
 mod disk_content;
 mod effects_in_job;
@@ -87,6 +88,7 @@ checks! {
     "chosen-point" Always ["R3", "R6", "E12"] chosen_point::ChosenPoint;
     "rolled-to-choice" Always ["C16", "E11", "E20"] rolled_to_choice::RolledToChoice;
     "refusal-touches-nothing" Always ["I8", "C15", "R6"] refusal_touches_nothing::RefusalTouchesNothing;
+    "boot-order" Always ["L2"] boot_order::BootOrder;
     "effects-in-job" Always ["I7", "I8"] effects_in_job::EffectsInJob;
     "jobs-end" Always ["I7"] jobs_end::JobsEnd;
     "one-job-per-item" Always ["I7"] one_job_per_item::OneJobPerItem;

@@ -132,6 +132,9 @@ impl Facts {
             }
             What::PowerChanged { vm, on, by } => {
                 if let Some((n, site)) = self.copy_of(vm) {
+                    if *on && *by == Actor::Product {
+                        self.jobs.started(n, site);
+                    }
                     let source_on = self.inventory.is_on(&self.machines[n].onprem_vm);
                     let machine = &mut self.machines[n];
                     match site {

@@ -1,7 +1,7 @@
 //! Requests and jobs as the events show them.
 
 use failback_wire::clock::VirtualMs;
-use failback_wire::ids::{JobId, NodeName};
+use failback_wire::ids::{JobId, NodeName, Site};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A job.
@@ -28,9 +28,19 @@ pub(crate) struct Job {
     pub(crate) ended: Option<String>,
     /// Machines that had a usable point when it began.
     pub(crate) had_points: Vec<usize>,
+    /// The latest boot group of which it started a machine.
+    pub(crate) booted: usize,
 }
 
 impl Job {
+    /// True when machines come up at this site because of it; what is started while it is taken back is not.
+    fn boots_at(&self, site: Site) -> bool {
+        let operation = match site {
+            Site::Azure => "failover",
+            Site::OnPremises => "failback",
+        };
+        self.operation.as_deref() == Some(operation)
+    }
     /// True when it ends because its preconditions refused the request.
     pub(crate) fn was_refused(&self, state: &str, code: Option<&String>) -> bool {
         state == "Failed" && code.is_some() && self.refused.as_ref().is_some_and(|r| r.first() == code)
@@ -45,6 +55,8 @@ pub(crate) struct Jobs {
     refused: BTreeMap<String, Vec<String>>,
     /// Plans and their members.
     plans: BTreeMap<String, Vec<usize>>,
+    /// Boot group of each member of a plan, from 0.
+    boot_groups: BTreeMap<(String, usize), usize>,
     /// Plans that a machine is in.
     plans_of: BTreeMap<usize, BTreeSet<String>>,
     /// Machines' names, as [`short`] names them.
@@ -65,11 +77,32 @@ impl Jobs {
         self.machines.insert(short(name), n);
     }
     /// Makes a plan known.
-    pub(crate) fn add_plan(&mut self, name: &str, members: Vec<usize>) {
-        for n in &members {
-            self.plans_of.entry(*n).or_default().insert(short(name));
+    pub(crate) fn add_plan(&mut self, name: &str, groups: &[Vec<usize>]) {
+        for (group, n) in
+            groups.iter().enumerate().flat_map(|(group, all)| all.iter().map(move |n| (group, *n)))
+        {
+            self.plans_of.entry(n).or_default().insert(short(name));
+            self.boot_groups.insert((short(name), n), group);
         }
-        self.plans.insert(short(name), members);
+        self.plans.insert(short(name), groups.concat());
+    }
+    /// Open jobs of plans that may start this machine at this site, each with the machine's boot group and the latest
+    /// one it has started a machine of.
+    pub(crate) fn boots(&self, machine: usize, site: Site) -> impl Iterator<Item = (usize, usize)> {
+        let booting = self.open_on(machine).filter(move |(_, job)| job.boots_at(site));
+        booting.filter_map(move |(_, job)| {
+            Some((*self.boot_groups.get(&(job.target.clone(), machine))?, job.booted))
+        })
+    }
+    /// The product started this machine at this site.
+    pub(crate) fn started(&mut self, machine: usize, site: Site) {
+        let ids: Vec<JobId> = self.open_on(machine).map(|(id, _)| id.clone()).collect();
+        for id in ids {
+            let Some(job) = self.all.get_mut(&id).filter(|job| job.boots_at(site)) else { continue };
+            if let Some(group) = self.boot_groups.get(&(job.target.clone(), machine)) {
+                job.booted = job.booted.max(*group);
+            }
+        }
     }
     /// Machines that a target names: a machine itself or a listed plan's members. `None`: it is neither, and
     /// so concerns all.

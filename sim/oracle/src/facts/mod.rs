@@ -94,8 +94,10 @@ impl Facts {
             facts.inventory.disk_mut(disk).foreign = true;
         }
         for plan in &setup.plans {
-            let members = plan.members.iter().filter_map(|m| facts.index.get(m).copied()).collect();
-            facts.jobs.add_plan(&plan.name, members);
+            let known =
+                |group: &Vec<MachineName>| group.iter().filter_map(|m| facts.index.get(m).copied()).collect();
+            let groups: Vec<Vec<usize>> = plan.groups.iter().map(known).collect();
+            facts.jobs.add_plan(&plan.name, &groups);
         }
         facts
     }

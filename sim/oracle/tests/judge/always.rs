@@ -185,6 +185,17 @@ fn jobs() -> Vec<(&'static str, Script, &'static [&'static str])> {
     let end = ended("j4", "Succeeded");
     vec![
         (
+            "a machine of a later boot group started first",
+            cycle().then([
+                accepted("failback", "shop-plan", "j9"),
+                started("j9", "shop-plan"),
+                power(vm(OnPremises, "app01"), true),
+                power(vm(OnPremises, "db01"), true),
+                ended("j9", "Succeeded"),
+            ]),
+            &["boot-order"],
+        ),
+        (
             "a refused request powers off",
             cycle().then([refused("UnplannedFailover", "web01"), power(onprem(), false)]),
             &["refusal-touches-nothing"],

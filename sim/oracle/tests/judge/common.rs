@@ -77,7 +77,10 @@ pub(crate) fn setup() -> Setup {
         foreign_vms: vec![stranger()],
         foreign_disks: vec![DiskRef::Vmdk("6000C29a-stranger".into())],
         infrastructure_vms: vec![target()],
-        plans: vec![PlanSetup { name: "shop-plan".into(), members: vec!["app01".into(), "db01".into()] }],
+        plans: vec![PlanSetup {
+            name: "shop-plan".into(),
+            groups: vec![vec!["db01".into()], vec!["app01".into()]],
+        }],
         split_brain_codes: vec!["FB2102".into()],
         group_codes: vec!["FB2104".into()],
         ..Setup::default()

@@ -1,0 +1,82 @@
+//! Which rules give a change of the world its consequences. Without the rule the change changes nothing: so tests learn
+//! which scenarios prove it.
+
+use crate::scenario::fault::{
+    AzureFault, Change, ConfigurationServerFault, GuestFault, LinkChange, MasterTargetFault,
+    ProcessServerFault, VcenterFault,
+};
+
+/// Keys of the rules by which this change matters; none for what is no rule's business, such as a remedy.
+/// `is_target` tells the virtual machines of master targets.
+pub(super) fn of(change: &Change, is_target: impl Fn(&str) -> bool) -> &'static [&'static str] {
+    match change {
+        Change::Vcenter(fault) => vcenter(fault, is_target),
+        Change::ConfigurationServer(fault) => configuration_server(fault),
+        Change::MasterTarget(on) => match &*on.change {
+            MasterTargetFault::StopServices => &["P30"],
+            MasterTargetFault::RetentionMissing | MasterTargetFault::RetentionFree { .. } => &["P27"],
+            MasterTargetFault::StartServices
+            | MasterTargetFault::RetentionBack
+            | MasterTargetFault::CorruptBlock { .. } => &[],
+        },
+        Change::ProcessServer(on) => match &*on.change {
+            ProcessServerFault::StopServices => &["P13"],
+            ProcessServerFault::CacheSize { .. } | ProcessServerFault::Throttle { .. } => &["P14"],
+            ProcessServerFault::StartServices
+            | ProcessServerFault::Unthrottle
+            | ProcessServerFault::CacheLost => &[],
+        },
+        Change::Azure(fault) => azure(fault),
+        Change::Guest(fault) => match &**fault {
+            GuestFault::StopAgent { .. } | GuestFault::DelayRegistration { .. } => &["P32"],
+            GuestFault::VssBroken { .. } => &["R1"],
+            GuestFault::StartAgent { .. } | GuestFault::Burst { .. } => &[],
+        },
+        Change::Link(link) => match **link {
+            LinkChange::VpnDown => &["P11"],
+            LinkChange::VpnUp => &[],
+        },
+        Change::Call(_) => &[],
+    }
+}
+
+fn vcenter(fault: &VcenterFault, is_target: impl Fn(&str) -> bool) -> &'static [&'static str] {
+    match fault {
+        VcenterFault::Snapshot { vm, .. } | VcenterFault::RemoveSnapshots { vm } if is_target(vm) => &["P17"],
+        VcenterFault::Disconnect => &["P1"],
+        VcenterFault::DisconnectHost { .. }
+        | VcenterFault::ReconnectHost { .. }
+        | VcenterFault::HostMemory { .. } => &["P39"],
+        VcenterFault::DatastoreAccess { .. } => &["P24"],
+        VcenterFault::StorageVmotion { .. } => &["P20"],
+        VcenterFault::AccountPrivileges { .. } => &["P8"],
+        VcenterFault::DeleteVm { .. } => &["C12"],
+        VcenterFault::PowerOn { .. } => &["C12", "C19"],
+        VcenterFault::Reconnect
+        | VcenterFault::Snapshot { .. }
+        | VcenterFault::RemoveSnapshots { .. }
+        | VcenterFault::DatastoreFree { .. }
+        | VcenterFault::ExtendDisk { .. }
+        | VcenterFault::PowerOff { .. } => &[],
+    }
+}
+
+fn configuration_server(fault: &ConfigurationServerFault) -> &'static [&'static str] {
+    match fault {
+        ConfigurationServerFault::Stop | ConfigurationServerFault::LoseDatabase => &["P2"],
+        ConfigurationServerFault::Initialise | ConfigurationServerFault::DeleteMachine { .. } => &["P3"],
+        ConfigurationServerFault::Restore { address: Some(_), .. } => &["P4"],
+        ConfigurationServerFault::Restore { address: None, .. }
+        | ConfigurationServerFault::Start
+        | ConfigurationServerFault::BackupNow => &[],
+    }
+}
+
+fn azure(fault: &AzureFault) -> &'static [&'static str] {
+    match fault {
+        AzureFault::StopVm { .. } | AzureFault::HangVm { .. } => &["P31"],
+        AzureFault::DeleteVm { .. } => &["P33"],
+        AzureFault::GrowDisk { .. } => &["P37"],
+        AzureFault::StartVm { .. } | AzureFault::FailNext { .. } | AzureFault::QuotaExceeded { .. } => &[],
+    }
+}

@@ -1,0 +1,61 @@
+//! Every rule that a scenario claims to prove, it proves: without the rule the scenario turns red.
+
+use failback_lab::driver::{Rehearsal, Script, play};
+use failback_lab::report::outcome::FindingKind;
+use failback_lab::scenario::CheckedScenario;
+use failback_orchestrator::rules::{NOT_MODELLED, keys};
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// True for keys of rules; I and E are promises of the lab, which tests of their own hold.
+fn is_rule(key: &str) -> bool {
+    key.starts_with(['C', 'G', 'L', 'P', 'R'])
+}
+
+/// Plays the scenario in a world without the rule.
+fn turns_red(checked: &CheckedScenario, key: &str) -> Result<(), Failed> {
+    // Keys are as many as there are rules, and live as long as the process.
+    let without: &'static str = key.to_owned().leak();
+    let rehearsal = Rehearsal { without: Some(without), ..Rehearsal::default() };
+    let played = play(&Script { rehearsal, ..Script::new(checked) });
+    if let Some(bug) = played.findings.iter().find(|finding| finding.kind == FindingKind::LabBug) {
+        return Err(format!("{bug:#?}").into());
+    }
+    match played.findings.is_empty() {
+        true => Err(format!("it holds without {key}, so it does not prove it").into()),
+        false => Ok(()),
+    }
+}
+
+/// Rules that no scenario proves yet. The list only gets shorter.
+const UNPROVEN: &[&str] = &[];
+
+/// Every rule is claimed by a scenario, but for those that still are not.
+fn all_claimed(scenarios: &[Arc<CheckedScenario>]) -> Result<(), Failed> {
+    let claimed: BTreeSet<&str> =
+        scenarios.iter().flat_map(|s| &s.scenario.covers).map(|key| key.value.as_str()).collect();
+    let modelled =
+        keys().map(|(key, _)| key).filter(|key| NOT_MODELLED.iter().all(|(other, _)| other != key));
+    let unclaimed: Vec<&str> = modelled.filter(|key| !claimed.contains(key)).collect();
+    match unclaimed == UNPROVEN {
+        true => Ok(()),
+        false => Err(format!("claimed by no scenario: {unclaimed:?}; listed here: {UNPROVEN:?}").into()),
+    }
+}
+
+fn main() {
+    let args = Arguments::from_args();
+    let scenarios: Vec<_> = failback_tests::scenarios().into_iter().map(Arc::new).collect();
+    let claims = scenarios.iter().flat_map(|checked| {
+        let keys = checked.scenario.covers.iter().map(|key| key.value.clone());
+        keys.filter(|key| is_rule(key)).map(|key| (checked.clone(), key))
+    });
+    let trials = claims.map(|(checked, key)| {
+        let name = format!("{key} by {}", checked.scenario.name.value);
+        Trial::test(name, move || turns_red(&checked, &key))
+    });
+    let all = scenarios.clone();
+    let whole = Trial::test("every rule is claimed", move || all_claimed(&all));
+    libtest_mimic::run(&args, trials.chain([whole]).collect()).exit();
+}
