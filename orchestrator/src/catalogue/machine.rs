@@ -10,8 +10,8 @@ entries! {
         "it was deleted",
         "it was moved to another resource group"
         => "There is nothing to replicate back from; protect the on-premises machine anew.";
-    ONPREM_VM_MISSING "FB1503" Operator ["C12", "P36"] "the on-premises virtual machine does not exist";
-        "it was deleted or unregistered after reprotect"
+    ONPREM_VM_MISSING "FB1503" Operator ["C12", "C20", "P36"] "the on-premises virtual machine does not exist";
+        "it was deleted or unregistered after reprotect, or after the failback"
         => "Register the virtual machine again, or reprotect to an alternate location.";
     ONPREM_HOST_DOWN "FB1504" Operator ["P39"] "the ESXi host of the virtual machine is not connected";
         "the host is powered off",

@@ -147,7 +147,7 @@ impl<'a> Gathering<'a> {
         let is_target = component == Component::MasterTarget;
         let needed: &[Operation] = match is_target {
             true => &[Reprotect, Failback],
-            false => &[EnableProtection, Failover, Reprotect, Failback, ReprotectForward],
+            false => &[EnableProtection, Reprotect, Failback, ReprotectForward],
         };
         let id = if is_target { &request.master_target } else { &request.process_server };
         let (true, Some(id)) = (self.needs(needed), id) else { return Seen::Unasked };
@@ -236,7 +236,7 @@ impl<'a> Gathering<'a> {
         member: &Member,
         request: &RequestFacts,
     ) -> Seen<VcenterFacts> {
-        if !self.needs(&[EnableProtection, Reprotect, Failback]) {
+        if !self.needs(&[EnableProtection, Reprotect, Failback, CommitBack]) {
             return Seen::Unasked;
         }
         let services = self.services;

@@ -81,7 +81,8 @@ const ALL: &[Operation] =
     &[EnableProtection, Failover, Commit, Reprotect, Failback, CommitBack, ReprotectForward];
 const HOME: &[Operation] = &[Reprotect, Failback];
 const CS: &[Operation] = &[EnableProtection, Reprotect, Failback, ReprotectForward];
-const RELAY: &[Operation] = &[EnableProtection, Failover, Reprotect, Failback, ReprotectForward];
+/// A failover does without it: what it holds may be lost with the site (C4).
+const RELAY: &[Operation] = &[EnableProtection, Reprotect, Failback, ReprotectForward];
 const ROW: &[Operation] = &[Reprotect, Failback, ReprotectForward];
 const POINTS: &[Operation] = &[Failover, Failback];
 const MOVES: &[Operation] = &[Failover, Reprotect, Failback, ReprotectForward];
@@ -133,6 +134,8 @@ pub static RULES: &[Rule] = &[
         check: site::home_stayed_off,
     },
     rule("C12", "the on-premises virtual machine exists", &[EnableProtection, Failback], site::vm_exists),
+    // Else the commit would delete the last copy.
+    rule("C20", "the on-premises virtual machine exists", &[CommitBack], site::vm_exists),
     rule("P39", "the host of the virtual machine is connected", HOME, site::host_connected),
     rule("C12", "the on-premises virtual machine is off", &[Failback], site::vm_off),
     rule("P13", "the configuration server knows the process server", CS, control::relay_known),

@@ -36,7 +36,7 @@ pub static WORKFLOW: Workflow = Workflow {
 
 async fn drop_points(c: &StepCtx<'_>) -> StepResult {
     if let Some(spec) = &c.item.forward {
-        session::forget(c, spec).await?;
+        session::leave(c, spec).await?;
     }
     Ok(vec![Fact::SessionClosed(Direction::Forward)])
 }

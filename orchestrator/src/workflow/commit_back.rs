@@ -80,7 +80,7 @@ async fn delete_disks(c: &StepCtx<'_>) -> StepResult {
 
 async fn forget_session(c: &StepCtx<'_>) -> StepResult {
     if let Some(spec) = &c.item.reverse {
-        session::forget(c, spec).await?;
+        session::leave(c, spec).await?;
     }
     Ok(vec![Fact::SessionClosed(Direction::Reverse), Fact::MasterTarget(None)])
 }

@@ -142,12 +142,15 @@ async fn target_state(c: &StepCtx<'_>) -> Result<SessionView, StepError> {
 /// Waits until nothing but the latest changes is missing: what a disk lacks when its source is shut down in
 /// the middle of a synchronisation is lost. A source that is off already has nothing more to give.
 async fn prepare(c: &StepCtx<'_>) -> StepResult {
-    if resuming(c) {
-        return Ok(Vec::new());
-    }
     let name = azure_name(c)?;
     let vm = c.services.azure.vm(name).await.map_err(|e| azure::error(&AZURE_STOP_FAILED, name, &e))?;
-    if vm.is_none_or(|vm| vm.power.is_off()) {
+    let is_off = vm.is_none_or(|vm| vm.power.is_off());
+    if resuming(c) {
+        // The point is settled: what a machine that somebody started again has written since is not in it.
+        let lost = || Fact::Warning(Report::new(&SOURCE_NOT_DRAINED, c.item.name.as_str(), ""));
+        return Ok(if is_off { Vec::new() } else { vec![lost()] });
+    }
+    if is_off {
         return Ok(vec![note(STOPPING, "")]);
     }
     let view = target_state(c).await?;
@@ -178,18 +181,19 @@ async fn stop_azure(c: &StepCtx<'_>) -> StepResult {
     Ok(Vec::new())
 }
 
-/// Starts the machine again and takes the replication up in a higher epoch, if it ran before.
+/// Starts the machine again, if it ran before: production first, whatever becomes of the rest. Then the replication is
+/// taken up in a higher epoch.
 async fn undo_stop(c: &StepCtx<'_>) -> StepResult {
     if c.item.notes.get(STOPPING).is_none_or(String::is_empty) {
         return Ok(Vec::new());
     }
     let (name, spec) = (azure_name(c)?, spec(c)?);
+    let started = c.services.azure.start_vm(name, &c.id("start-again")).await;
+    started.map_err(|e| azure::error(&AZURE_START_FAILED, name, &e))?;
     let renewed = session::renew(c, spec).await?;
     for host in session::servers(&renewed) {
         session::open(c, host, &renewed).await?;
     }
-    let started = c.services.azure.start_vm(name, &c.id("start-again")).await;
-    started.map_err(|e| azure::error(&AZURE_START_FAILED, name, &e))?;
     agent::start(c, Site::Azure, &renewed).await?;
     Ok(vec![Fact::SessionOpened(renewed), Fact::NoteCleared(STOPPING.to_owned())])
 }

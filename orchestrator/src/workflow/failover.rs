@@ -13,7 +13,7 @@ use super::ops::{agent, azure, defect, note, points, session, vcenter};
 use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
 use crate::catalogue::documented::AZURE_VM_CREATE;
 use crate::catalogue::execution::{AZURE_DISK_FAILED, AZURE_START_FAILED, DRAIN_TIMEOUT};
-use crate::catalogue::warning::{SOURCE_NOT_SHUT_DOWN, SPLIT_BRAIN};
+use crate::catalogue::warning::{SOURCE_NOT_DRAINED, SOURCE_NOT_SHUT_DOWN, SPLIT_BRAIN};
 use crate::clients::azure::{NewDisk, NewVm, Power as AzurePower};
 use crate::clients::vcenter::{Power, VcenterClient, VcenterError, VmFacts};
 use crate::journal::{AzureVm, Fact, Leg, Operation, PointChoice, ProtectionState, Rest};
@@ -142,13 +142,19 @@ async fn stop_replication(c: &StepCtx<'_>) -> StepResult {
     // An answer is welcome, but the failover does not depend on it: the source may be gone.
     let told = agent::stop(c, Site::OnPremises, spec).await;
     tracing::debug!(item = %c.item.name, told = told.is_ok(), "the source was told to stop replicating");
-    let view = session::stop(c, &spec.relay, spec).await?;
-    if c.input.point != PointChoice::LatestProcessed && !session::drained(&view) {
-        let detail = format!("{} of {} frames processed", view.applied, view.received);
-        return Err(StepError::new(&DRAIN_TIMEOUT, spec.relay.as_str(), detail).with_class(Class::Retry));
+    let mut facts = Vec::new();
+    match session::unless_gone(c, session::stop(c, &spec.relay, spec).await)? {
+        Some(view) if c.input.point != PointChoice::LatestProcessed && !session::drained(&view) => {
+            let detail = format!("{} of {} frames processed", view.applied, view.received);
+            return Err(StepError::new(&DRAIN_TIMEOUT, spec.relay.as_str(), detail).with_class(Class::Retry));
+        }
+        Some(_) => {}
+        // Lost with its site, and with it what it still held.
+        None => facts.push(Fact::Warning(Report::new(&SOURCE_NOT_DRAINED, c.item.name.as_str(), ""))),
     }
     let view = session::stop(c, &spec.target, spec).await?;
-    Ok(vec![note(points::DRAINED, view.applied.to_string())])
+    facts.push(note(points::DRAINED, view.applied.to_string()));
+    Ok(facts)
 }
 
 async fn choose_point(c: &StepCtx<'_>) -> StepResult {

@@ -61,10 +61,8 @@ pub(in crate::workflow) async fn choose(
     let name = c.item.name.as_str();
     let grouped = mates(c).next().is_some();
     let is_application = |point: &&Arc<Point>| point.kind == PointKind::Application;
-    let choice = match &c.input.point {
-        PointChoice::Application if !c.ctx.env.holds("R3") => &PointChoice::Latest,
-        asked => asked,
-    };
+    let any_will_do = c.input.point == PointChoice::Application && !c.ctx.env.holds("R3");
+    let choice = if any_will_do { &PointChoice::Latest } else { &c.input.point };
     let grouped = grouped && c.ctx.env.holds("R4");
     let point = match choice {
         PointChoice::Latest | PointChoice::LatestProcessed => points.iter().max_by_key(|point| point.time),

@@ -7,6 +7,7 @@ use crate::catalogue::execution::{ROLL_FAILED, SESSION_FAILED, STOP_FAILED};
 use crate::catalogue::target::MT_UNKNOWN;
 use crate::config::ReplicationPolicy;
 use crate::journal::{Fact, ServerRef};
+use failback_wire::error::Class;
 use failback_wire::ids::{PointId, SessionId};
 use failback_wire::proto::cs::Component;
 use failback_wire::proto::session::{Direction, SessionDisk, SessionSpec, SessionView, SyncMode};
@@ -124,6 +125,30 @@ pub(in crate::workflow) async fn forget(c: &StepCtx<'_>, spec: &SessionSpec) -> 
     for host in servers(spec) {
         let done = c.services.sessions.delete(host, &spec.session).await;
         done.map_err(|error| peer_error(&SESSION_FAILED, host, &error))?;
+    }
+    Ok(())
+}
+
+/// How often a server that stays silent is asked before the job goes on without it.
+const PATIENCE: u32 = 5;
+
+/// What the server says, unless it stayed silent for so long that the job goes on without it.
+pub(in crate::workflow) fn unless_gone<T>(
+    c: &StepCtx<'_>,
+    answer: Result<T, StepError>,
+) -> Result<Option<T>, StepError> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.class == Class::Retry && c.attempt >= PATIENCE => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Forgets the session at every server, but for those that are gone: it is over, and nobody feeds it any more (P13).
+pub(in crate::workflow) async fn leave(c: &StepCtx<'_>, spec: &SessionSpec) -> Result<(), StepError> {
+    for host in servers(spec) {
+        let done = c.services.sessions.delete(host, &spec.session).await;
+        unless_gone(c, done.map_err(|error| peer_error(&SESSION_FAILED, host, &error)))?;
     }
     Ok(())
 }
