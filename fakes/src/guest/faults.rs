@@ -1,10 +1,11 @@
 //! What can go wrong inside a guest, and what a person at its console can do.
 
-use super::{GuestPower, Guests, Machine};
+use super::{GuestPower, Guests, Machine, Replicator};
 use failback_wire::event::Actor;
 use failback_wire::ids::{MachineCopy, MachineName, Site};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::time::Duration;
 
@@ -31,15 +32,16 @@ impl From<GuestSite> for Site {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum GuestFault {
-    /// The agent's services are stopped and disabled: it neither answers nor sends, across boots, until
-    /// they are started (95226). The guest itself goes on.
+    /// The agent's services are stopped and disabled: it neither answers nor sends nor tracks what is written,
+    /// across boots, until they are started (95226). The guest itself goes on.
     StopAgent {
         /// Machine.
         machine: String,
         /// Which copy of it.
         site: GuestSite,
     },
-    /// The agent's services are enabled and started.
+    /// The agent's services are enabled and started. What it fed before it feeds again, comparing checksums: nobody
+    /// knows what was written meanwhile (E7).
     StartAgent {
         /// Machine.
         machine: String,
@@ -115,16 +117,30 @@ impl Guests {
             state.stopped_agents.insert(copy);
         }
         let Some(guest) = state.running.get(&vm) else { return Ok(()) };
-        guest.agent_runs.store(runs, Ordering::Relaxed);
-        let router = guest.booted.as_ref().map(|up| up.router.clone());
+        let was = guest.agent_runs.swap(runs, Ordering::Relaxed);
+        let up = guest.booted.as_ref().map(|up| (up.router.clone(), up.replicator.clone()));
         let (address, fence) = (guest.config.address.clone(), guest.ctx.fence.clone());
         drop(state);
-        match router {
-            Some(router) if runs => self.net.bind(&address, fence, router),
-            Some(_) => self.net.unbind(&address),
-            None => {}
+        if let (Some((router, replicator)), true) = (up, was != runs) {
+            if runs {
+                self.net.bind(&address, fence, router);
+            } else {
+                self.net.unbind(&address);
+            }
+            self.track(MachineCopy::new(machine, site), &replicator, runs);
         }
         Ok(())
+    }
+
+    /// The agent stops tracking and remembers only its session, or takes that up again.
+    fn track(&self, copy: MachineCopy, replicator: &Arc<Replicator>, runs: bool) {
+        if runs {
+            let session = self.lock().sessions.remove(&copy);
+            session.into_iter().for_each(|session| replicator.resume(session));
+        } else if let Some(spec) = replicator.spec() {
+            replicator.stop(&spec.session);
+            self.lock().sessions.insert(copy, spec);
+        }
     }
 
     /// Both copies of a machine that run right now, for reports.

@@ -114,7 +114,8 @@ impl Guests {
         let agent_runs = guest.agent_runs.clone();
         let machine = stateref.machines.get_mut(&config.copy.machine);
         let asked = machine.and_then(|machine| machine.next_registration.take());
-        let session = stateref.sessions.remove(&config.copy);
+        let tracks = agent_runs.load(Ordering::Relaxed);
+        let session = tracks.then(|| stateref.sessions.remove(&config.copy)).flatten();
         drop(state);
 
         ctx.emit(What::GuestBooted { copy: config.copy.clone() });
