@@ -129,8 +129,9 @@ pub(in crate::workflow) async fn forget(c: &StepCtx<'_>, spec: &SessionSpec) -> 
     Ok(())
 }
 
-/// How often a server that stays silent is asked before the job goes on without it.
-const PATIENCE: u32 = 5;
+/// How often a server that stays silent is asked before the job goes on without it: with the pauses in between about
+/// five minutes, in which a server that only restarts is back.
+const PATIENCE: u32 = 12;
 
 /// What the server says, unless it stayed silent for so long that the job goes on without it.
 pub(in crate::workflow) fn unless_gone<T>(
