@@ -28,10 +28,37 @@ fn turns_red(checked: &CheckedScenario, key: &str) -> Result<(), Failed> {
     }
 }
 
-/// Rules that no scenario proves yet. The list only gets shorter.
+/// Rules that no scenario proves yet, by topic. The list only gets shorter.
+#[rustfmt::skip]
 const UNPROVEN: &[&str] = &[
-    "C3", "C5", "C6", "C8", "C13", "C14", "C18", "C23", "P5", "P6", "P7", "P9", "P10", "P16", "P18", "P20",
-    "P21", "P22", "P26", "P28", "P34", "P35", "P40", "R2", "R5", "R7", "G1", "G3", "L1", "L3",
+    // the cycle
+    "C3", "C6", "C8", "C18",
+    // the way in and out
+    "C23",
+    // guests
+    "C5",
+    // transfer
+    "C13",
+    // configuration server
+    "C14",
+    // vCenter
+    "P5",
+    // certificate and addresses
+    "P6", "P7",
+    // names
+    "P9",
+    // policies
+    "P10",
+    // master target
+    "P16", "P18", "P20", "P21", "P22", "P26", "P28",
+    // placement
+    "P34", "P35",
+    // duplicates
+    "P40",
+    // recovery points
+    "R2", "R5", "R7",
+    // groups and plans
+    "G1", "G3", "L1", "L3",
 ];
 
 /// Every rule is claimed by a scenario, but for those that still are not.
