@@ -10,12 +10,14 @@ use bytes::Bytes;
 use failback_replication::relay::RelayError;
 use failback_replication::target::TargetError;
 use failback_wire::event::{ContentHash, Mark};
-use failback_wire::http::{MAX_BODY, StatusCode};
+use failback_wire::http::{Call, MAX_BODY, Request, StatusCode};
 use failback_wire::ids::{DiskId, SessionId};
 use failback_wire::node::Ctx;
 use failback_wire::proto::call::CallError;
 use failback_wire::proto::cs::Heartbeat;
-use failback_wire::proto::session::{Ack, Hashes, Phase, Roll, ServerHealth, SessionSpec, SessionView};
+use failback_wire::proto::session::{
+    Ack, Hashes, MAX_REACH, Phase, Roll, ServerHealth, SessionSpec, SessionView,
+};
 use serde::Deserialize;
 use std::future::Future;
 use std::sync::{Arc, Weak};
@@ -23,6 +25,8 @@ use tokio::time::{Duration, sleep};
 
 /// Components say that they live this often (P13).
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(300);
+/// How long a server tries to reach an address.
+const REACH: Duration = Duration::from_secs(5);
 
 /// A refusal on its way out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,6 +153,8 @@ pub(crate) trait SessionHost: Send + Sync + 'static {
 pub(crate) trait Server: SessionHost {
     /// The machine about itself.
     fn health(&self) -> ServerHealth;
+    /// Its running software; `None` before the first start.
+    fn software(&self) -> Option<Ctx>;
     /// What it tells the configuration server; also the moment for its own housekeeping.
     fn heartbeat(&self) -> Heartbeat;
 }
@@ -263,8 +269,40 @@ async fn delete<H: SessionHost>(State(host): State<Weak<H>>, Path(id): Path<Sess
     live(&host).map(|host| host.delete(&id)).map(|()| Json(serde_json::json!({}))).into_response()
 }
 
-async fn health<H: Server>(State(host): State<Weak<H>>) -> Response {
-    live(&host).map(|host| Json(host.health())).into_response()
+#[derive(Deserialize)]
+struct Reach {
+    /// Addresses with a comma between them.
+    reach: Option<String>,
+}
+
+async fn health<H: Server>(State(host): State<Weak<H>>, Query(asked): Query<Reach>) -> Response {
+    let asked = asked.reach.unwrap_or_default();
+    let wanted: Vec<String> = asked.split(',').filter(|a| !a.is_empty()).map(str::to_owned).collect();
+    if wanted.len() > MAX_REACH {
+        return Denied::bad_request(format!("more than {MAX_REACH} addresses at once")).into_response();
+    }
+    let software = match live(&host) {
+        Ok(host) => host.software(),
+        Err(denied) => return denied.into_response(),
+    };
+    let mut unreached = Vec::new();
+    for address in wanted {
+        let answers = match &software {
+            Some(ctx) => reaches(ctx, &address).await,
+            None => false,
+        };
+        if !answers {
+            unreached.push(address);
+        }
+    }
+    live(&host).map(|host| Json(ServerHealth { unreached, ..host.health() })).into_response()
+}
+
+/// True when whatever listens at `address` answers anything.
+async fn reaches(ctx: &Ctx, address: &str) -> bool {
+    let request = Request::builder().uri(format!("http://{address}/v1/health")).body(Bytes::new());
+    let Ok(request) = request else { return false };
+    ctx.http.send(Call { operation: "ps.reach", timeout: REACH, request }).await.is_ok()
 }
 
 /// Says every five minutes that the host lives, as long as its services run.

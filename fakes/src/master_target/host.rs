@@ -9,6 +9,7 @@ use failback_replication::target::{Applied, Attached, Target};
 use failback_wire::event::{ContentHash, DiskRef, What};
 use failback_wire::http::StatusCode;
 use failback_wire::ids::{DiskId, SessionId, VmdkUuid};
+use failback_wire::node::Ctx;
 use failback_wire::proto::cs::{Component, Heartbeat};
 use failback_wire::proto::session::{
     Ack, RetentionVolume, Roll, ServerHealth, SessionSpec, SessionView, TargetDisk,
@@ -266,7 +267,12 @@ impl Server for MasterTarget {
             attached,
             retention: state.retention_now(),
             sessions: state.sessions.keys().cloned().collect(),
+            unreached: Vec::new(),
         }
+    }
+
+    fn software(&self) -> Option<Ctx> {
+        self.lock().ctx.clone()
     }
 
     fn heartbeat(&self) -> Heartbeat {

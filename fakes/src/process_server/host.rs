@@ -7,6 +7,7 @@ use failback_replication::relay::Relay;
 use failback_wire::event::{ContentHash, What};
 use failback_wire::http::{Method, StatusCode};
 use failback_wire::ids::{DiskId, SessionId};
+use failback_wire::node::Ctx;
 use failback_wire::proto::call;
 use failback_wire::proto::cs::{Component, Heartbeat};
 use failback_wire::proto::session::{Ack, Phase, Roll, ServerHealth, SessionSpec, SessionView};
@@ -129,7 +130,12 @@ impl Server for ProcessServer {
             attached: Vec::new(),
             retention: None,
             sessions: self.lock().sessions.keys().cloned().collect(),
+            unreached: Vec::new(),
         }
+    }
+
+    fn software(&self) -> Option<Ctx> {
+        self.lock().ctx.clone()
     }
 
     fn heartbeat(&self) -> Heartbeat {

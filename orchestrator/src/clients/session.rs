@@ -105,12 +105,17 @@ impl SessionClient {
         }
     }
 
-    /// The machine about itself.
+    /// The machine about itself. A process server first tries to reach the addresses in `reach`.
     ///
     /// # Errors
     /// See [`SessionError`].
-    pub async fn health(&self, host: &str) -> Result<ServerHealth, SessionError> {
-        self.peer.call("server.health", Method::GET, host, "/v1/health", None::<&()>).await
+    pub async fn health(&self, host: &str, reach: &[String]) -> Result<ServerHealth, SessionError> {
+        let reach: Vec<String> = reach.iter().map(|address| segment(address)).collect();
+        let path = match reach.as_slice() {
+            [] => "/v1/health".to_owned(),
+            some => format!("/v1/health?reach={}", some.join(",")),
+        };
+        self.peer.call("server.health", Method::GET, host, &path, None::<&()>).await
     }
 }
 

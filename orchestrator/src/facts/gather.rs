@@ -151,17 +151,28 @@ impl<'a> Gathering<'a> {
         };
         let id = if is_target { &request.master_target } else { &request.process_server };
         let (true, Some(id)) = (self.needs(needed), id) else { return Seen::Unasked };
-        let listed = cs.known().and_then(|cs| cs.server(id)).map(|row| row.address.clone());
+        let address = |id: &str| cs.known().and_then(|cs| cs.server(id)).map(|row| row.address.clone());
+        let listed = address(id);
         let item = member.item.as_ref();
         let last = item.and_then(|item| match is_target {
             true => item.master_target.as_ref(),
             false => item.process_server.as_ref(),
         });
         let last = last.filter(|server| server.id == *id).map(|server| server.address.clone());
-        let Some(address) = listed.or(last) else { return Seen::Unasked };
+        // One that is not listed may still run: its id is its host name.
+        let own = (!is_target).then(|| id.clone());
+        let reach: Vec<String> = match is_target || !self.needs(&[Reprotect, Failback]) {
+            true => Vec::new(),
+            // What it passes on must get to the site (P11, P12).
+            false => {
+                let target = request.master_target.as_deref().and_then(address);
+                [self.services.config.cs.host.clone()].into_iter().chain(target).collect()
+            }
+        };
+        let Some(address) = listed.or(last).or(own) else { return Seen::Unasked };
         let sessions = &self.services.sessions;
         let question = async {
-            let health = sessions.health(&address).await;
+            let health = sessions.health(&address, &reach).await;
             health.map_or_else(|e| Seen::Silent(e.to_string()), Seen::Known)
         };
         self.ask(&address, question).await

@@ -29,12 +29,32 @@ pub(super) fn cs_row(f: &Facts) -> Option<Report> {
     cs.row.is_none().then(|| Report::new(&doc::CS_ROW_MISSING, name, name))
 }
 
+/// Of what the process server tried to reach, what it did not, though it answers here: no way leads there from the
+/// process server's network (P11).
+pub(super) fn private_link(f: &Facts) -> Option<Report> {
+    let (cs, relay) = (f.cs.known()?, f.relay.known()?);
+    let target = f.request.master_target.as_deref().and_then(|id| cs.server(id));
+    let target = target.filter(|_| f.target.known().is_some()).map(|row| row.address.as_str());
+    let alive = |address: &&String| **address == cs.status.address || Some(address.as_str()) == target;
+    let cut: Vec<&str> = relay.unreached.iter().filter(alive).map(String::as_str).collect();
+    let detail = format!("{} does not reach {}", relay.id, cut.join(" and "));
+    (!cut.is_empty()).then(|| Report::new(&doc::NO_PRIVATE_LINK, &relay.id, detail))
+}
+
+/// Quiet when no way leads to the site: then it could not register.
 pub(super) fn relay_known(f: &Facts) -> Option<Report> {
     let (cs, id) = (f.cs.known()?, f.request.process_server.as_deref()?);
+    if private_link(f).is_some() {
+        return None;
+    }
     cs.server(id).is_none().then(|| Report::new(&doc::PS_UNKNOWN, id, id))
 }
 
+/// Quiet when no way leads to the site: the cause is told.
 pub(super) fn relay_heartbeat(f: &Facts) -> Option<Report> {
+    if private_link(f).is_some() {
+        return None;
+    }
     let (cs, id) = (f.cs.known()?, f.request.process_server.as_deref()?);
     let detail = late(f.now, cs.server(id)?.last_heartbeat)?;
     Some(Report::new(&documented::PS_HEARTBEAT, id, detail))

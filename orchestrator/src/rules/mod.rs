@@ -138,6 +138,7 @@ pub static RULES: &[Rule] = &[
     rule("C20", "the on-premises virtual machine exists", &[CommitBack], site::vm_exists),
     rule("P39", "the host of the virtual machine is connected", HOME, site::host_connected),
     rule("C12", "the on-premises virtual machine is off", &[Failback], site::vm_off),
+    rule("P11", "a private link leads from the process server to the site", HOME, control::private_link),
     rule("P13", "the configuration server knows the process server", CS, control::relay_known),
     rule("P13", "the process server has a heartbeat", CS, control::relay_heartbeat),
     rule("P12", "the process server answers", RELAY, control::relay_answers),

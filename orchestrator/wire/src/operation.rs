@@ -54,7 +54,7 @@ pub struct Traffic {
 }
 
 /// All traffic there is.
-pub const TRAFFIC: [Traffic; 13] = [
+pub const TRAFFIC: [Traffic; 14] = [
     Traffic {
         from: &[Role::Operator],
         to: &[Role::Orchestrator],
@@ -100,6 +100,11 @@ pub const TRAFFIC: [Traffic; 13] = [
         from: &[Role::Agent],
         to: &[Role::ProcessServer],
         operations: &["ps.frames", "ps.hashes", "ps.session", "ps.take-up"],
+    },
+    Traffic {
+        from: &[Role::ProcessServer],
+        to: &[Role::ConfigurationServer, Role::MasterTarget],
+        operations: &["ps.reach"],
     },
     Traffic {
         from: &[Role::ProcessServer],

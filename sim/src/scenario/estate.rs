@@ -71,15 +71,31 @@ pub struct Network {
     pub kind: LinkKind,
 }
 
-/// Kinds of private links.
+/// Kinds of links between Azure's virtual network and the site (P11).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum LinkKind {
     /// A site-to-site VPN.
     #[default]
     Vpn,
     /// ExpressRoute with private peering.
+    #[serde(rename = "expressroute")]
     ExpressRoute,
+    /// ExpressRoute with public (Microsoft) peering only: enough to replicate to Azure, not for the way home.
+    #[serde(rename = "expressroute-public")]
+    ExpressRoutePublic,
+    /// None: the site reaches Azure over the internet only.
+    None,
+}
+
+impl LinkKind {
+    /// True when Azure's virtual network and the site reach each other's private addresses.
+    pub fn is_private(self) -> bool {
+        match self {
+            Self::Vpn | Self::ExpressRoute => true,
+            Self::ExpressRoutePublic | Self::None => false,
+        }
+    }
 }
 
 /// vCenter and what it manages.

@@ -65,6 +65,8 @@ pub enum LinkChange {
     VpnDown,
     /// Packets cross it again.
     VpnUp,
+    /// Where there was no private link, one is built: a VPN, or private peering for the ExpressRoute circuit.
+    Build,
 }
 
 /// Something happens to calls from one node to another.

@@ -90,6 +90,8 @@ pub struct Route {
 /// All links and rules, and the counts they are keyed by.
 #[derive(Default)]
 pub struct Rules {
+    /// Nobody has built a private link (P11).
+    no_link: bool,
     vpn_down: bool,
     rules: Vec<CallRule>,
     counts: BTreeMap<(NodeName, NodeName, &'static str), u64>,
@@ -102,9 +104,9 @@ impl Rules {
     pub fn set_vpn(&mut self, up: bool) {
         self.vpn_down = !up;
     }
-    /// True when the link is up.
-    pub fn vpn_up(&self) -> bool {
-        !self.vpn_down
+    /// Says whether there is a private link at all: without one no packet crosses, and no fault is to blame.
+    pub fn set_link(&mut self, built: bool) {
+        self.no_link = !built;
     }
     /// Adds a rule.
     pub fn add(&mut self, rule: CallRule) {
@@ -139,8 +141,8 @@ impl Rules {
         let nth = *count;
         let over_vpn =
             matches!(zones, (Zone::OnPremises, Zone::AzureNetwork) | (Zone::AzureNetwork, Zone::OnPremises));
-        let cut = over_vpn && self.vpn_down;
-        self.fired_links |= cut;
+        let cut = over_vpn && (self.vpn_down || self.no_link);
+        self.fired_links |= cut && self.vpn_down;
         let mut effect = None;
         for rule in &mut self.rules {
             let matches = rule.to == *to

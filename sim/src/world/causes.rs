@@ -34,7 +34,7 @@ pub(super) fn of(change: &Change, is_target: impl Fn(&str) -> bool) -> &'static 
         },
         Change::Link(link) => match **link {
             LinkChange::VpnDown => &["P11"],
-            LinkChange::VpnUp => &[],
+            LinkChange::VpnUp | LinkChange::Build => &[],
         },
         Change::Call(_) => &[],
     }

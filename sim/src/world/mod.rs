@@ -138,6 +138,7 @@ impl World {
         config.knobs.rehearsal = options.rehearsal;
         recorder.set_oracle(Oracle::new(&build::oracle(inventory, &born)));
         place_nodes(&net, inventory);
+        net.rules(|r| r.set_link(inventory.link.is_private() || !env.holds("P11")));
 
         let guests = Guests::new(shared.clone());
         for b in &born {

@@ -34,7 +34,11 @@ impl World {
             }
             Change::Guest(fault) => self.guests.apply_fault(fault, by),
             Change::Link(link) => {
-                self.net.rules(|r| r.set_vpn(**link == LinkChange::VpnUp));
+                self.net.rules(|r| match **link {
+                    LinkChange::VpnDown => r.set_vpn(false),
+                    LinkChange::VpnUp => r.set_vpn(true),
+                    LinkChange::Build => r.set_link(true),
+                });
                 Ok(())
             }
             Change::Call(call) => {

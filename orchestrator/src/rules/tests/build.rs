@@ -85,6 +85,7 @@ fn health(id: &str) -> ServerHealth {
         attached: Vec::new(),
         retention: Some(RetentionVolume { mount: "R:".into(), capacity: 600 << 30, free: 500 << 30 }),
         sessions: Vec::new(),
+        unreached: Vec::new(),
     }
 }
 

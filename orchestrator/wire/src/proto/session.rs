@@ -13,7 +13,7 @@
 //! | `POST /v1/sessions/{id}/stop` → [`SessionView`], without points | accept no more frames; what was received is processed |
 //! | `POST /v1/sessions/{id}/roll` [`Roll`] → [`SessionView`], without points | bring the target's disks to a point, exactly |
 //! | `DELETE /v1/sessions/{id}` → `{}` | forget the session, let go of the disks; idempotent |
-//! | `GET /v1/health` → [`ServerHealth`] | the machine itself; servers only |
+//! | `GET /v1/health?reach=` → [`ServerHealth`] | the machine itself; servers only. A process server tries to reach the addresses listed in `reach` (comma between them, at most [`MAX_REACH`]) |
 
 use crate::clock::VirtualMs;
 use crate::event::{ContentHash, Mark, PointKind};
@@ -309,7 +309,13 @@ pub struct ServerHealth {
     pub retention: Option<RetentionVolume>,
     /// Sessions it knows.
     pub sessions: Vec<SessionId>,
+    /// Of the addresses it was asked to try, those that do not answer it (P11, P12).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreached: Vec<String>,
 }
+
+/// The most addresses a server tries on behalf of one question.
+pub const MAX_REACH: usize = 4;
 
 /// The volume that holds a master target's recovery points (P27).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
