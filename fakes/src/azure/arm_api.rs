@@ -185,6 +185,10 @@ impl Azure {
         let power =
             |plan: Plan| self.change(asked, |m, a| Ok((m.power_vm(config, a, name, plan)?, Shown::Nothing)));
         let graceful = asked.flag("skipShutdown").as_deref() != Some("true");
+        let elsewhere = self.with(|m| m.vm(name).is_ok_and(|vm| !vm.group.eq_ignore_ascii_case(group)));
+        if elsewhere {
+            return Some(Err(Refusal::not_found(VIRTUAL_MACHINES, name)));
+        }
         let reply = match (asked.method.as_str(), rest) {
             ("GET", []) => {
                 let expand = asked.flag("$expand").is_some_and(|e| e.contains("instanceview"));
@@ -221,6 +225,10 @@ impl Azure {
         let group = id.group.as_deref().unwrap_or_default();
         let target = Target::volume(&id.path[0], name);
         let config = &self.config;
+        let elsewhere = |m: &mut Model| m.volume(&target).is_ok_and(|v| !v.group.eq_ignore_ascii_case(group));
+        if self.with(elsewhere) {
+            return Some(Err(Refusal::not_found(target.kind(), name)));
+        }
         let reply = match (asked.method.as_str(), rest) {
             ("GET", []) => self.with(|m| {
                 let document = m.volume_document(config, &asked.ctx.clock, &target, m.volume(&target)?);

@@ -26,6 +26,18 @@ pub enum AzureFault {
         /// The machine's name in Azure.
         vm: String,
     },
+    /// The machine is moved to another resource group, with its disks; it runs on (P33).
+    MoveGroup {
+        /// The machine's name in Azure.
+        vm: String,
+        /// The group it is in from now on.
+        group: String,
+    },
+    /// A lock that forbids deletion is put on everything the product made, or taken off.
+    DeleteLock {
+        /// From now on.
+        on: bool,
+    },
     /// The guest stops answering; Azure still shows the machine as running.
     HangVm {
         /// The machine's name in Azure.
@@ -108,6 +120,11 @@ impl Azure {
                     m.out.push(super::model::Effect::PowerOff(reference.clone()));
                     m.emit(What::VmChanged { vm: reference, change: "guest hangs".to_owned(), by });
                 }
+                AzureFault::MoveGroup { vm: name, group } => {
+                    power(m, name)?;
+                    m.move_vm(name, group, by)?;
+                }
+                AzureFault::DeleteLock { on } => m.delete_lock = *on,
                 AzureFault::FailNext { operation, code, message, times } => m.armed.push(Armed {
                     operation: *operation,
                     code: code.clone(),

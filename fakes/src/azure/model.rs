@@ -246,6 +246,8 @@ pub(super) struct Model {
     pub(super) requests: BTreeMap<String, String>,
     pub(super) armed: Vec<Armed>,
     pub(super) quota_exceeded: bool,
+    /// A lock forbids every deletion.
+    pub(super) delete_lock: bool,
     pub(super) out: Vec<Effect>,
     serial: u64,
 }

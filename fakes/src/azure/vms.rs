@@ -197,10 +197,38 @@ impl Model {
         name: &str,
     ) -> Result<Begun, Refusal> {
         let Ok(vm) = self.vm(name) else { return Ok(Begun::Nothing) };
+        self.must_be_unlocked(name)?;
         let id = vm_id(config, &vm.group, &vm.name);
         let target = Target::Vm(key(name));
         self.must_be_idle(&target, name)?;
         Ok(self.begin(asked, Plan::DeleteVm, target, id, asked.timing.delete_vm))
+    }
+
+    /// The machine is in another resource group from now on, and its disks with it.
+    pub(super) fn move_vm(&mut self, name: &str, group: &str, by: Actor) -> Result<(), String> {
+        let Some(vm) = self.vms.get_mut(&key(name)) else { return Ok(()) };
+        if vm.group.eq_ignore_ascii_case(group) {
+            return Err(format!("{name} is in {group} already"));
+        }
+        group.clone_into(&mut vm.group);
+        let reference = vm.reference();
+        let disks: Vec<Key> = vm.slots().map(|slot| slot.disk.clone()).collect();
+        for disk in &disks {
+            if let Some(volume) = self.disks.get_mut(disk) {
+                group.clone_into(&mut volume.group);
+            }
+        }
+        self.emit(What::VmChanged { vm: reference, change: format!("moves to the group {group}"), by });
+        Ok(())
+    }
+
+    /// No lock forbids to delete `name`.
+    pub(super) fn must_be_unlocked(&self, name: &str) -> Result<(), Refusal> {
+        if !self.delete_lock {
+            return Ok(());
+        }
+        let message = format!("The scope '{name}' cannot perform delete operation because it is locked.");
+        Err(Refusal::conflict("ScopeLocked", message))
     }
 
     /// The machine is gone: its guest, its hold on its disks, and those disks that go with it.

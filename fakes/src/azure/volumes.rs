@@ -167,6 +167,7 @@ impl Model {
             let message = format!("Disk {name} has an active shared access signature.");
             return Err(Refusal::conflict("OperationNotAllowed", message));
         }
+        self.must_be_unlocked(name)?;
         self.must_be_idle(&target, name)?;
         let id = volume_id(config, &volume.group, &target, name);
         Ok(self.begin(asked, Plan::DeleteVolume, target, id, asked.timing.delete_disk))

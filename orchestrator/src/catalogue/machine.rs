@@ -7,8 +7,7 @@ entries! {
         "the machine booted less than 15 minutes ago and its agent has not registered yet"
         => "Wait until the agent has registered (up to 15 minutes after boot), then try again.";
     AZURE_VM_MISSING "FB1502" Fatal ["P33"] "the Azure virtual machine does not exist";
-        "it was deleted",
-        "it was moved to another resource group"
+        "it was deleted"
         => "There is nothing to replicate back from; protect the on-premises machine anew.";
     ONPREM_VM_MISSING "FB1503" Operator ["C12", "C20", "P36"] "the on-premises virtual machine does not exist";
         "it was deleted or unregistered after reprotect, or after the failback"
@@ -31,6 +30,9 @@ entries! {
         "the disk was made larger in Azure after the failover",
         "the on-premises disk was extended while the machine ran in Azure"
         => "Extend the smaller of the two (on-premises without snapshots), or delete the on-premises virtual machine to fail back to an alternate location with new disks.";
+    AZURE_VM_MOVED "FB1530" Operator ["P33"] "the Azure virtual machine is in another resource group";
+        "it was moved, with its disks"
+        => "A machine that was moved cannot fail back: move it back to the group it was made in, then try again.";
     NO_POINT "FB1601" Wait ["R6", "C15"] "there is no recovery point";
         "replication has only just begun",
         "a disk lags behind, so that no point is complete on every disk",

@@ -25,4 +25,7 @@ entries! {
     SOURCE_NOT_DRAINED "FB2107" Operator ["C4", "C16"] "the last changes of the source could not be replicated";
         "the source was gone before its agent could send them"
         => "Data written after the last recovery point is only on the source.";
+    AZURE_VM_GONE "FB2140" Operator ["P33"] "the Azure virtual machine no longer exists";
+        "it was deleted after the reprotect"
+        => "What it wrote after the last recovery point is lost; the points on the master target remain.";
 }

@@ -186,19 +186,29 @@ impl<'a> Gathering<'a> {
         let name = item.map(|item| item.azure.as_ref().map_or(&item.azure_name, |vm| &vm.name));
         let name = name.cloned().unwrap_or_default();
         let azure = &self.services.azure;
-        let disks = item.and_then(|item| item.azure.as_ref()).filter(|_| self.needs(&[Reprotect]));
+        let made = item.and_then(|item| item.azure.as_ref());
+        let disks = made.filter(|_| self.needs(&[Reprotect]));
         let question = async {
             let sizes = match sizes(azure, disks).await {
                 Ok(sizes) => sizes,
                 Err(error) => return Seen::Silent(error.to_string()),
             };
             match azure.vm(&name).await {
+                // A machine that is not where it was made may be elsewhere.
+                Ok(None) if made.is_some() => match azure.group_of(&name).await {
+                    Ok(moved_to) => {
+                        let power = "missing".to_owned();
+                        Seen::Known(AzureFacts { power, moved_to, ..AzureFacts::default() })
+                    }
+                    Err(error) => Seen::Silent(error.to_string()),
+                },
                 Ok(None) => Seen::Known(AzureFacts { power: "missing".to_owned(), ..AzureFacts::default() }),
                 Ok(Some(vm)) => Seen::Known(AzureFacts {
                     exists: true,
                     running: vm.power == crate::clients::azure::Power::Running,
                     power: format!("{:?}", vm.power).to_lowercase(),
                     sizes,
+                    moved_to: None,
                 }),
                 Err(error) => Seen::Silent(error.to_string()),
             }

@@ -231,8 +231,10 @@ impl DatastoreFacts {
 /// Azure, as far as the operation depends on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AzureFacts {
-    /// The machine's virtual machine exists.
+    /// The machine's virtual machine exists, where it was made.
     pub exists: bool,
+    /// It was moved to this resource group (P33).
+    pub moved_to: Option<String>,
     /// It runs.
     pub running: bool,
     /// Its power state as the instance view words it.

@@ -1,6 +1,6 @@
 //! Rules about Azure and the agent of the copy that is to be the source.
 
-use crate::catalogue::{control, documented, machine};
+use crate::catalogue::{control, documented, machine, warning};
 use crate::facts::{AzureFacts, Facts};
 use crate::journal::Operation;
 use failback_wire::error::Report;
@@ -21,9 +21,29 @@ fn vm(f: &Facts) -> Option<&AzureFacts> {
     f.azure.known()
 }
 
+/// Gone for good: not where it was made, and nowhere else.
+fn is_gone(f: &Facts) -> bool {
+    vm(f).is_some_and(|vm| !vm.exists && vm.moved_to.is_none())
+}
+
+/// Without its machine in Azure an item fails back only to a point that the master target holds already; that it may
+/// is ours.
 pub(super) fn vm_exists(f: &Facts) -> Option<Report> {
     let name = f.item.name.as_str();
-    (!vm(f)?.exists).then(|| Report::new(&machine::AZURE_VM_MISSING, name, name))
+    let has_point = f.points.known().is_some_and(|points| !points.is_empty());
+    let lost = is_gone(f) && !(f.operation == Operation::Failback && has_point);
+    lost.then(|| Report::new(&machine::AZURE_VM_MISSING, name, name))
+}
+
+/// Says that what the machine wrote after the last point is lost.
+pub(super) fn vm_still_there(f: &Facts) -> Option<Report> {
+    is_gone(f).then(|| Report::new(&warning::AZURE_VM_GONE, f.item.name.as_str(), ""))
+}
+
+/// A machine in another resource group is another machine to whoever goes by its id.
+pub(super) fn vm_in_its_group(f: &Facts) -> Option<Report> {
+    let group = vm(f)?.moved_to.as_ref()?;
+    Some(Report::new(&machine::AZURE_VM_MOVED, f.item.name.as_str(), group.as_str()))
 }
 
 pub(super) fn vm_running(f: &Facts) -> Option<Report> {

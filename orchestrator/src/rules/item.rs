@@ -1,6 +1,8 @@
 //! Rules about the item itself: state, group, health, recovery points.
 
+use crate::catalogue::documented::AGENT_HEARTBEAT;
 use crate::catalogue::machine as doc;
+use crate::catalogue::warning::RPO_BREACH;
 use crate::facts::Facts;
 use crate::journal::PointChoice;
 use failback_wire::error::Report;
@@ -26,12 +28,17 @@ pub(super) fn group_by_plan(f: &Facts) -> Option<Report> {
     Some(Report::new(&doc::GROUP_ONLY_BY_PLAN, f.item.name.as_str(), detail))
 }
 
-/// An attempt that failed half-way has stopped the source, so the health says nothing about it any more.
+/// An attempt that failed half-way has stopped the source, so the health says nothing about it any more. Of a source
+/// that is gone nobody expects heartbeats and new points (P33).
 pub(super) fn health(f: &Facts) -> Option<Report> {
-    if f.item.critical.is_empty() || f.item.resuming {
+    let gone = f.azure.known().is_some_and(|vm| !vm.exists);
+    let of_the_source = [AGENT_HEARTBEAT.code, RPO_BREACH.code];
+    let counts = |code: &&String| !(gone && of_the_source.contains(&code.as_str()));
+    let critical: Vec<&str> = f.item.critical.iter().filter(counts).map(String::as_str).collect();
+    if critical.is_empty() || f.item.resuming {
         return None;
     }
-    Some(Report::new(&doc::HEALTH_CRITICAL, f.item.name.as_str(), f.item.critical.join(", ")))
+    Some(Report::new(&doc::HEALTH_CRITICAL, f.item.name.as_str(), critical.join(", ")))
 }
 
 pub(super) fn has_point(f: &Facts) -> Option<Report> {

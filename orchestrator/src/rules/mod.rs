@@ -80,6 +80,7 @@ const fn rule(
 const ALL: &[Operation] =
     &[EnableProtection, Failover, Commit, Reprotect, Failback, CommitBack, ReprotectForward];
 const HOME: &[Operation] = &[Reprotect, Failback];
+const BACK: &[Operation] = &[Reprotect, Failback, CommitBack];
 const CS: &[Operation] = &[EnableProtection, Reprotect, Failback, ReprotectForward];
 /// A failover does without it: what it holds may be lost with the site (C4).
 const RELAY: &[Operation] = &[EnableProtection, Reprotect, Failback, ReprotectForward];
@@ -144,6 +145,14 @@ pub static RULES: &[Rule] = &[
     rule("P12", "the process server answers", RELAY, control::relay_answers),
     rule("C16", "Azure answers", AZURE, azure::reachable),
     rule("P33", "the Azure virtual machine exists", HOME, azure::vm_exists),
+    Rule {
+        key: "P33",
+        name: "the Azure virtual machine is still there to send what it wrote last",
+        applies: &[Failback],
+        severity: Severity::Warn,
+        check: azure::vm_still_there,
+    },
+    rule("P33", "the Azure virtual machine is in its resource group", BACK, azure::vm_in_its_group),
     rule("P31", "the Azure virtual machine runs", &[Reprotect], azure::vm_running),
     rule("P32", "the agent of the source is registered", &[Reprotect], azure::agent_registered),
     rule("C21", "the agent at home is registered", &[ReprotectForward], azure::agent_registered),

@@ -155,6 +155,7 @@ const ARM: &[&str] = &[
     "VirtualMachines_Delete",
     "VirtualMachines_Get",
     "VirtualMachines_List",
+    "VirtualMachines_ListAll",
     "VirtualMachines_PowerOff",
     "VirtualMachines_Restart",
     "VirtualMachines_Start",

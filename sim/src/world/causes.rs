@@ -75,8 +75,11 @@ fn configuration_server(fault: &ConfigurationServerFault) -> &'static [&'static 
 fn azure(fault: &AzureFault) -> &'static [&'static str] {
     match fault {
         AzureFault::StopVm { .. } | AzureFault::HangVm { .. } => &["P31"],
-        AzureFault::DeleteVm { .. } => &["P33"],
+        AzureFault::DeleteVm { .. } | AzureFault::MoveGroup { .. } => &["P33"],
         AzureFault::GrowDisk { .. } => &["P37"],
-        AzureFault::StartVm { .. } | AzureFault::FailNext { .. } | AzureFault::QuotaExceeded { .. } => &[],
+        AzureFault::StartVm { .. }
+        | AzureFault::FailNext { .. }
+        | AzureFault::QuotaExceeded { .. }
+        | AzureFault::DeleteLock { .. } => &[],
     }
 }

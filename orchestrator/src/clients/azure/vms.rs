@@ -181,10 +181,8 @@ impl AzureClient {
     /// # Errors
     /// [`AzureError`].
     pub async fn vm_names(&self) -> Result<Vec<String>, AzureError> {
-        let mut id = self.vm_id("");
-        id.path.pop();
         let mut names = Vec::new();
-        let mut next = Some(id.to_string());
+        let mut next = Some(self.all_vms().to_string());
         while let Some(path) = next {
             let page: Option<List<VirtualMachine>> = self.read("VirtualMachines_List", path).await?;
             let page = page.unwrap_or_else(|| List::single(Vec::new()));
@@ -192,6 +190,23 @@ impl AzureClient {
             next = page.next_link;
         }
         Ok(names)
+    }
+    /// The resource group of the subscription's machine of this name, whichever it is; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`AzureError`].
+    pub async fn group_of(&self, name: &str) -> Result<Option<String>, AzureError> {
+        let mut next = Some(ResourceId { group: None, ..self.all_vms() }.to_string());
+        while let Some(path) = next {
+            let page: Option<List<VirtualMachine>> = self.read("VirtualMachines_ListAll", path).await?;
+            let page = page.unwrap_or_else(|| List::single(Vec::new()));
+            let ids = page.value.iter().filter_map(|vm| ResourceId::parse(vm.id.as_deref()?));
+            if let Some(id) = ids.into_iter().find(|id| id.name().eq_ignore_ascii_case(name)) {
+                return Ok(id.group);
+            }
+            next = page.next_link;
+        }
+        Ok(None)
     }
     /// Makes the machine and starts it; fine when it is there already with these disks.
     ///
@@ -270,6 +285,13 @@ impl AzureClient {
             body: None,
         };
         self.converge(name, None, goal, |f| f.is_none()).await.map(|_| ())
+    }
+
+    /// ARM id of the list of the resource group's machines.
+    fn all_vms(&self) -> ResourceId {
+        let mut id = self.vm_id("");
+        id.path.pop();
+        id
     }
 
     fn action<'a>(&self, operation: &'static str, name: &str, action: &str, key: &'a str) -> Goal<'a> {

@@ -74,7 +74,12 @@ pub(in crate::workflow) async fn confirm_off(c: &StepCtx<'_>, doc: &ErrorDoc) ->
     let Some(vm) = &c.item.azure else { return Ok(()) };
     let seen = c.services.azure.vm(&vm.name).await.map_err(|e| error(doc, &vm.name, &e))?;
     match seen.map(|seen| seen.power) {
-        None | Some(Power::Stopped | Power::Deallocated) => Ok(()),
+        Some(Power::Stopped | Power::Deallocated) => Ok(()),
+        // Not where it was made: it may run elsewhere.
+        None => match c.services.azure.group_of(&vm.name).await.map_err(|e| error(doc, &vm.name, &e))? {
+            None => Ok(()),
+            Some(group) => Err(StepError::new(doc, vm.name.as_str(), format!("it was moved to {group}"))),
+        },
         Some(power) => {
             let detail = format!("{} is {power:?}", vm.name);
             Err(StepError::new(doc, vm.name.as_str(), detail).with_class(Class::Retry))

@@ -114,8 +114,11 @@ fn needed(change: &Change) -> Option<Needed<'_>> {
         },
         Change::Azure(change) => match &change.value {
             AzureFault::DeleteVm { vm } => (Side::Azure, vm, true),
-            AzureFault::StopVm { vm } | AzureFault::StartVm { vm } => (Side::Azure, vm, false),
-            AzureFault::GrowDisk { .. }
+            AzureFault::StopVm { vm } | AzureFault::StartVm { vm } | AzureFault::MoveGroup { vm, .. } => {
+                (Side::Azure, vm, false)
+            }
+            AzureFault::DeleteLock { .. }
+            | AzureFault::GrowDisk { .. }
             | AzureFault::HangVm { .. }
             | AzureFault::FailNext { .. }
             | AzureFault::QuotaExceeded { .. } => {
