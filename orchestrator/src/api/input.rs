@@ -96,6 +96,8 @@ pub(super) fn single(body: &Bytes, action: Action, item: &Item) -> Result<Asked,
             ("processServerId", &given.process_server_id),
             ("retentionDrive", &given.retention_drive),
             ("profileId", &given.profile_id),
+            // Even where it is ignored (C9).
+            ("datastoreName", &given.datastore_name),
         ] {
             problems.check(value.is_some(), || format!("{field} is missing"));
         }

@@ -89,7 +89,8 @@ entries! {
         => "Wait until the job ends, then try again.";
     NOT_FOUND "FB1804" Operator [] "there is no such resource";
         "its name is misspelt",
-        "it was removed"
+        "it was removed",
+        "the machine was born in Azure, or never protected: only what was failed over can fail back (P33)"
         => "Check the name.";
     BAD_REQUEST "FB1805" Operator [] "the request makes no sense";
         "a required field is missing or has a wrong type",

@@ -255,6 +255,9 @@ impl Driver<'_> {
     }
 }
 
+/// In place of a name: this input is left out of the request.
+const LEFT_OUT: &str = "none";
+
 /// Inputs of a reprotect for one machine: what the file says, else what fits the machine.
 fn details(
     inventory: &Inventory,
@@ -264,21 +267,29 @@ fn details(
     client: &super::client::Client,
 ) -> Value {
     let given = |name: &Option<Name>| name.as_ref().map(|n| n.value.clone());
+    let left_out = |name: &Option<Name>| name.as_ref().is_some_and(|n| n.value == LEFT_OUT);
+    let or = |name: &Option<Name>, else_: Option<String>| match left_out(name) {
+        true => None,
+        false => given(name).or(else_),
+    };
     match to {
         Side::OnPremises => {
             let os = machine.map_or(Os::Windows, |m| m.os);
-            let named = given(&using.master_target);
+            let named = given(&using.master_target).filter(|_| !left_out(&using.master_target));
             let fits = |id: &String, mt_os: Os| named.as_ref().map_or(mt_os == os, |n| n == id);
             let mt = inventory.master_targets.iter().find(|mt| fits(&mt.id, mt.os));
             let in_azure = inventory.process_servers.iter().find(|p| p.location == Side::Azure);
             let ps = in_azure.or(inventory.process_servers.first()).map(|p| p.id.clone());
+            let ps = or(&using.process_server, ps);
+            // A client that is given no master target names the process server in its place (C9).
+            let target = or(&using.master_target, mt.map(|mt| mt.id.clone())).or_else(|| ps.clone());
             json!({
                 "instanceType": "InMage",
-                "masterTargetId": named.clone().or(mt.map(|mt| mt.id.clone())),
-                "processServerId": given(&using.process_server).or(ps),
-                "retentionDrive": given(&using.retention).or(mt.map(|mt| mt.retention_mount.clone())),
+                "masterTargetId": target,
+                "processServerId": ps,
+                "retentionDrive": or(&using.retention, mt.map(|mt| mt.retention_mount.clone())),
                 "profileId": client.policy_path("lab-policy-failback"),
-                "datastoreName": given(&using.datastore).or(machine.map(|m| m.datastore.clone())),
+                "datastoreName": or(&using.datastore, machine.map(|m| m.datastore.clone())),
             })
         }
         Side::Azure => json!({

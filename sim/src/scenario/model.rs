@@ -169,7 +169,7 @@ pub struct Reprotect {
     pub within: Spanned<Period>,
 }
 
-/// Inputs of a reprotect (C9).
+/// Inputs of a reprotect (C9). The name `none` leaves an input out of the request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ReprotectInputs {

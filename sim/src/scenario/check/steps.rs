@@ -75,7 +75,11 @@ impl Check<'_, '_> {
 
     fn operation(&mut self, at: Place, operation: &Operation<'_>) {
         match (operation.item, operation.plan) {
-            (Some(item), None) => self.need(Kind::Machine, item),
+            // Whoever asks for a machine that never was under protection is told so.
+            (Some(item), None) => match operation.expect {
+                Ending::Refused(_) if self.names.has(Kind::AzureVm, item) => {}
+                Ending::Refused(_) | Ending::Succeeded | Ending::Failed(_) => self.need(Kind::Machine, item),
+            },
             (None, Some(plan)) => self.need(Kind::Plan, plan),
             (Some(_), Some(plan)) => {
                 let title = format!("a {} is of an item or of a plan", operation.kind);
@@ -130,10 +134,11 @@ impl Check<'_, '_> {
     }
 
     fn inputs(&mut self, inputs: &ReprotectInputs) {
-        if let Some(mt) = &inputs.master_target {
+        let named = |name: &&Name| name.value != "none";
+        if let Some(mt) = inputs.master_target.as_ref().filter(named) {
             self.need(Kind::MasterTarget, mt);
         }
-        if let Some(ps) = &inputs.process_server {
+        if let Some(ps) = inputs.process_server.as_ref().filter(named) {
             self.need(Kind::ProcessServer, ps);
         }
     }
