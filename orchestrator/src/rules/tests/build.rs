@@ -160,6 +160,7 @@ pub(super) fn sound(operation: Operation) -> Facts {
         relay: Seen::Known(health("ps")),
         azure: Seen::Known(AzureFacts {
             exists: true,
+            moved_to: None,
             running: true,
             power: "running".into(),
             sizes: [("web01-disk0".into(), SIZE), ("web01-disk1".into(), SIZE)].into(),
