@@ -50,7 +50,7 @@ fn everything_that_is_missing_is_told_at_once() {
         json!({"failoverDirection": "PrimaryToRecovery", "providerSpecificDetails": {"instanceType": "InMageRcm"}}),
     );
     let problems = problems.unwrap_err();
-    assert_eq!(problems.len(), 6, "{problems:?}");
+    assert_eq!(problems.len(), 7, "{problems:?}");
 }
 
 #[test]
