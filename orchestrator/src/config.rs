@@ -73,8 +73,10 @@ pub struct AzureAccess {
 /// How to reach the configuration server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsAccess {
-    /// Host name.
+    /// The address it was registered with.
     pub host: String,
+    /// Name of the connection that the server itself keeps to the vault, from whatever address.
+    pub connection: String,
     /// The passphrase all classic components share.
     pub passphrase: String,
 }
@@ -186,7 +188,7 @@ impl Default for Config {
                 storage_account: "labcache".into(),
                 container: "seeds".into(),
             },
-            cs: CsAccess { host: "cs".into(), passphrase: "passphrase".into() },
+            cs: CsAccess { host: "cs".into(), connection: "cs".into(), passphrase: "passphrase".into() },
             knobs: Knobs::default(),
         }
     }

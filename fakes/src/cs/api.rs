@@ -14,9 +14,7 @@ use failback_wire::event::What;
 use failback_wire::http::StatusCode;
 use failback_wire::ids::{MachineCopy, MachineName};
 use failback_wire::node::Ctx;
-use failback_wire::proto::cs::{
-    Component, CsStatus, Heartbeat, Protection, Registered, Registration, RollCall,
-};
+use failback_wire::proto::cs::{Component, Filed, Heartbeat, Protection, Registered, Registration, RollCall};
 use failback_wire::store::{Store, StoreError};
 use serde_json::json;
 use std::sync::{Arc, Weak};
@@ -163,7 +161,7 @@ async fn protect(State(server): Seat, Path(name): Path<String>, body: Bytes) -> 
         Ok(room)
     })?;
     unless_full(done)?;
-    Ok(Json(json!({})).into_response())
+    Ok(Json(Filed { instance: desk.server.instance() }).into_response())
 }
 
 async fn forget(State(server): Seat, Path(name): Path<String>) -> Result<Response, No> {
@@ -179,12 +177,5 @@ async fn servers(State(server): Seat) -> Result<Response, No> {
 
 async fn status(State(server): Seat) -> Result<Response, No> {
     let desk = open(&server)?;
-    let config = desk.server.config();
-    let status = CsStatus {
-        version: config.version.clone(),
-        registered_address: config.host.clone(),
-        address: desk.server.address(),
-        generation: desk.server.generation(),
-    };
-    Ok(Json(status).into_response())
+    Ok(Json(desk.server.status()).into_response())
 }

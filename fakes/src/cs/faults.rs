@@ -38,6 +38,15 @@ pub enum ConfigurationServerFault {
     },
     /// The server is set up again with an empty database.
     Initialise,
+    /// The server is gone, and all its backups with it: it can only be set up anew (P4).
+    Delete,
+    /// Its virtual machine is cloned, and the clone runs (P4).
+    Clone {
+        /// At this address.
+        address: String,
+    },
+    /// The clone is shut down.
+    RemoveClone,
     /// A backup is taken, scheduled ones aside.
     BackupNow,
     /// A protected machine's row is deleted from the database (P3).
@@ -67,6 +76,18 @@ impl ConfigurationServer {
                 self.restore(*backup, address.as_deref())
             }
             ConfigurationServerFault::Initialise => self.initialise(),
+            ConfigurationServerFault::Delete => {
+                self.delete();
+                Ok(())
+            }
+            ConfigurationServerFault::Clone { address } => {
+                self.set_clone(Some(address));
+                Ok(())
+            }
+            ConfigurationServerFault::RemoveClone => {
+                self.set_clone(None);
+                Ok(())
+            }
             ConfigurationServerFault::BackupNow => self.backup_now(),
             ConfigurationServerFault::DeleteMachine { machine } => {
                 self.delete_machine(&MachineName::from(machine.as_str()))

@@ -8,10 +8,15 @@
 //! - *restored*: the service runs on what the backup held, one generation later, at the registered address
 //!   or at another one. Agents, process servers, master targets and the product know only the registered
 //!   address, so after a restore elsewhere nobody finds it: a cause, not a symptom;
-//! - *initialised*: the service runs on an empty database, as a new installation would.
+//! - *initialised*: the service runs on an empty database, as a new installation would;
+//! - *deleted*: the server and its backups are gone, nothing listens, nothing can be restored;
+//! - *cloned*: a copy of the same installation is connected to the vault beside it.
+//!
+//! The server keeps a connection to the vault, so that the vault finds it under its node's name wherever it stands.
 
 mod api;
 mod faults;
+mod identity;
 mod tables;
 
 pub use faults::{BackupChoice, ConfigurationServerFault};
@@ -67,6 +72,8 @@ pub struct Backup {
     pub address: String,
     /// The database's generation then.
     pub generation: u64,
+    /// The installation it was taken of; a restore brings that back too.
+    instance: u32,
     image: Arc<Vec<u8>>,
 }
 
@@ -81,6 +88,11 @@ pub struct ConfigurationServer {
 struct State {
     address: String,
     generation: u64,
+    /// Which installation it is, and how many there were.
+    instance: u32,
+    installations: u32,
+    /// Where a clone of it is connected from, if one is.
+    clone: Option<String>,
     database: Database,
     /// The latest epoch of its software, alive or dead.
     ctx: Option<Ctx>,
@@ -105,6 +117,9 @@ impl ConfigurationServer {
         let state = State {
             address: config.host.clone(),
             generation: 1,
+            instance: 1,
+            installations: 1,
+            clone: None,
             database: Database::Closed(None),
             ctx: None,
             backups: Vec::new(),
@@ -164,7 +179,8 @@ impl ConfigurationServer {
         let address = state.address.clone();
         drop(state);
         let router = api::router(self.me.clone(), &self.config.passphrase);
-        self.net.bind(&address, ctx.fence.clone(), router);
+        self.net.bind(&address, ctx.fence.clone(), router.clone());
+        self.net.bind(self.config.id.as_str(), ctx.fence.clone(), router);
         ctx.spawn(scheduled_backups(self.me.clone(), ctx.clone()));
         Ok(())
     }
@@ -191,6 +207,7 @@ impl ConfigurationServer {
         let address = state.address.clone();
         drop(state);
         self.net.unbind(&address);
+        self.net.unbind(self.config.id.as_str());
     }
 
     /// Starts the service again, unless it runs.
@@ -244,7 +261,7 @@ impl ConfigurationServer {
         let address = address.unwrap_or(&self.config.host).to_owned();
         let text =
             format!("the configuration server is restored from the backup of {} at {address}", backup.at);
-        self.reinstall(Some(backup.image), address)?;
+        self.reinstall(Some(backup.image), backup.instance, address)?;
         self.note(&text);
         Ok(())
     }
@@ -255,16 +272,22 @@ impl ConfigurationServer {
     /// When SQLite refuses.
     pub fn initialise(&self) -> Result<(), String> {
         let address = self.address();
-        self.reinstall(None, address)?;
+        let instance = {
+            let mut state = self.lock();
+            state.installations += 1;
+            state.installations
+        };
+        self.reinstall(None, instance, address)?;
         self.note("the configuration server starts with an empty database");
         Ok(())
     }
 
-    fn reinstall(&self, image: Option<Arc<Vec<u8>>>, address: String) -> Result<(), String> {
+    fn reinstall(&self, image: Option<Arc<Vec<u8>>>, instance: u32, address: String) -> Result<(), String> {
         self.stop();
         {
             let mut state = self.lock();
             state.address = address;
+            state.instance = instance;
             state.generation += 1;
             state.database = Database::Closed(image);
         }
@@ -317,6 +340,8 @@ impl ConfigurationServer {
             "running": state.ctx.as_ref().is_some_and(|ctx| ctx.fence.alive()),
             "address": state.address,
             "generation": state.generation,
+            "instance": state.instance,
+            "clone": state.clone,
             "database": database,
             "backups": state.backups.iter().map(|backup| backup.at).collect::<Vec<_>>(),
         })
@@ -334,7 +359,8 @@ impl Drop for ConfigurationServer {
 fn take_backup(state: &mut State, at: VirtualMs) -> Result<(), String> {
     let Database::Open(store) = &state.database else { return Err("there is no database".to_owned()) };
     let image = Arc::new(store.image().map_err(|e| e.to_string())?);
-    let backup = Backup { at, address: state.address.clone(), generation: state.generation, image };
+    let (address, generation, instance) = (state.address.clone(), state.generation, state.instance);
+    let backup = Backup { at, address, generation, instance, image };
     state.backups.push(backup);
     if state.backups.len() > MAX_BACKUPS + 1 {
         state.backups.remove(1);

@@ -56,6 +56,7 @@ async fn a_restore_on_the_registered_address_knows_what_the_backup_knew() {
     let url = format!("{CS}/v1/status");
     let (_, status): (_, CsStatus) = set.lab.call(Method::GET, &url, SECRET, None::<&()>).await.unwrap();
     assert_eq!((status.generation, status.address.as_str()), (2, CS));
+    assert_eq!(status.instance, "cs-1", "still the same server");
     let heartbeat = row.registrations[0].last_heartbeat;
     minutes(6).await;
     assert!(set.row().await.1.unwrap().registrations[0].last_heartbeat > heartbeat, "the agent found it");

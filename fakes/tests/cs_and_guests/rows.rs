@@ -59,7 +59,7 @@ async fn protecting_twice_and_forgetting_twice_is_as_good_as_once() {
     let url = format!("{CS}/v1/machines/web01");
     let once: (StatusCode, Value) =
         set.lab.call(Method::PUT, &url, SECRET, Some(&protection())).await.unwrap();
-    assert_eq!(once, (StatusCode::OK, json!({})));
+    assert_eq!(once, (StatusCode::OK, json!({"instance": "cs-1"})));
     let rows = set.cs.observe();
     set.lab.call::<Value>(Method::PUT, &url, SECRET, Some(&protection())).await.unwrap();
     assert_eq!(set.cs.observe(), rows);

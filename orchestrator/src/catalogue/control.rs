@@ -33,6 +33,13 @@ entries! {
         "an outage of the region or of its control plane",
         "no way from here to Azure"
         => "Wait until Azure answers, then try again.";
+    CS_NOT_THE_SAME "FB1008" Operator ["P4"] "this is not the configuration server the machine is protected under";
+        "a new configuration server was set up instead of restoring the old one",
+        "the old one was deleted from the vault"
+        => "Restore the configuration server from its backup; where there is none, disable protection of the machine and protect it anew with the new server.";
+    CS_CLONED "FB1009" Operator ["P4"] "a clone of the configuration server is connected to the vault";
+        "its virtual machine was cloned, and the clone was started"
+        => "Shut the clone down: cloning a configuration server is not supported; then try again.";
     PS_UNKNOWN "FB1101" Operator ["P13"] "the process server is not registered with the configuration server";
         "it never registered",
         "the configuration server's database lost it"

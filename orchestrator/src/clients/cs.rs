@@ -3,8 +3,9 @@
 use super::component::{ComponentClient, ComponentError, segment};
 use failback_wire::http::{Http, Method};
 use failback_wire::ids::MachineName;
-use failback_wire::proto::cs::{CsStatus, MachineRow, Protection, RollCall, ServerRow};
-use serde::Deserialize;
+use failback_wire::proto::cs::{CsStatus, Filed, MachineRow, Protection, RollCall, ServerRow};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// How a call to the configuration server can fail.
 pub type CsError = ComponentError;
@@ -13,17 +14,41 @@ pub type CsError = ComponentError;
 #[derive(Deserialize)]
 struct Done {}
 
-/// Speaks to one configuration server, at the address it was registered with (P4).
+/// Speaks to one configuration server: at the address it was registered with (P4), and when nobody listens there over
+/// the connection that the server itself keeps to the vault, wherever it stands.
 #[derive(Clone)]
 pub struct CsClient {
     peer: ComponentClient,
     host: String,
+    connection: Option<String>,
 }
 
 impl CsClient {
     /// The configuration server at `host`.
     pub fn new(http: Http, host: impl Into<String>, passphrase: impl Into<String>) -> Self {
-        Self { peer: ComponentClient::new(http, passphrase), host: host.into() }
+        Self { peer: ComponentClient::new(http, passphrase), host: host.into(), connection: None }
+    }
+
+    /// The same server, which keeps a connection to the vault under this name.
+    pub fn connected_as(self, name: impl Into<String>) -> Self {
+        Self { connection: Some(name.into()), ..self }
+    }
+
+    async fn call<B: Serialize + Sync, R: DeserializeOwned>(
+        &self,
+        operation: &'static str,
+        method: Method,
+        path: &str,
+        body: Option<&B>,
+    ) -> Result<R, CsError> {
+        let reply = self.peer.call(operation, method.clone(), &self.host, path, body).await;
+        match (reply, &self.connection) {
+            (Err(nobody @ CsError::Unavailable(_)), Some(name)) => {
+                let reply = self.peer.call(operation, method, name, path, body).await;
+                reply.map_err(|error| if matches!(error, CsError::Unavailable(_)) { nobody } else { error })
+            }
+            (reply, _) => reply,
+        }
     }
 
     /// What the configuration server says about itself.
@@ -31,7 +56,7 @@ impl CsClient {
     /// # Errors
     /// See [`CsError`].
     pub async fn status(&self) -> Result<CsStatus, CsError> {
-        self.peer.call("cs.status", Method::GET, &self.host, "/v1/status", None::<&()>).await
+        self.call("cs.status", Method::GET, "/v1/status", None::<&()>).await
     }
 
     /// The row of a protected machine (P3); `None` when the database has none.
@@ -40,22 +65,19 @@ impl CsClient {
     /// See [`CsError`].
     pub async fn machine(&self, name: &MachineName) -> Result<Option<MachineRow>, CsError> {
         let path = machine_path(name);
-        match self.peer.call("cs.machine", Method::GET, &self.host, &path, None::<&()>).await {
+        match self.call("cs.machine", Method::GET, &path, None::<&()>).await {
             Ok(row) => Ok(Some(row)),
             Err(e) if e.is_refusal("no-such-machine") => Ok(None),
             Err(e) => Err(e),
         }
     }
 
-    /// Protects a machine, or updates its row. Idempotent.
+    /// Protects a machine, or updates its row; answers which installation keeps it. Idempotent.
     ///
     /// # Errors
     /// See [`CsError`].
-    pub async fn put_machine(&self, name: &MachineName, row: &Protection) -> Result<(), CsError> {
-        let path = machine_path(name);
-        let done: Result<Done, _> =
-            self.peer.call("cs.put-machine", Method::PUT, &self.host, &path, Some(row)).await;
-        done.map(drop)
+    pub async fn put_machine(&self, name: &MachineName, row: &Protection) -> Result<Filed, CsError> {
+        self.call("cs.put-machine", Method::PUT, &machine_path(name), Some(row)).await
     }
 
     /// Forgets a protected machine. Idempotent.
@@ -64,8 +86,7 @@ impl CsClient {
     /// See [`CsError`].
     pub async fn delete_machine(&self, name: &MachineName) -> Result<(), CsError> {
         let path = machine_path(name);
-        let done: Result<Done, _> =
-            self.peer.call("cs.delete-machine", Method::DELETE, &self.host, &path, None::<&()>).await;
+        let done: Result<Done, _> = self.call("cs.delete-machine", Method::DELETE, &path, None::<&()>).await;
         done.map(drop)
     }
 
@@ -74,7 +95,7 @@ impl CsClient {
     /// # Errors
     /// See [`CsError`].
     pub async fn roll_call(&self) -> Result<RollCall, CsError> {
-        self.peer.call("cs.roll-call", Method::GET, &self.host, "/v1/heartbeats", None::<&()>).await
+        self.call("cs.roll-call", Method::GET, "/v1/heartbeats", None::<&()>).await
     }
 
     /// Process servers and master targets with their heartbeats.
@@ -82,7 +103,7 @@ impl CsClient {
     /// # Errors
     /// See [`CsError`].
     pub async fn servers(&self) -> Result<Vec<ServerRow>, CsError> {
-        self.peer.call("cs.servers", Method::GET, &self.host, "/v1/servers", None::<&()>).await
+        self.call("cs.servers", Method::GET, "/v1/servers", None::<&()>).await
     }
 }
 

@@ -117,6 +117,7 @@ impl<'a> Gathering<'a> {
             disks: item.map(|item| item.disks.iter().map(disk).collect()).unwrap_or_default(),
             source_since: item.and_then(|item| item.last_failover),
             registered_after: item.and_then(|item| item.chosen.as_ref()).map(|chosen| chosen.time),
+            cs: item.and_then(|item| item.cs.clone()),
             resuming: item.is_some_and(|item| item.halfway.is_some()),
         }
     }

@@ -128,6 +128,8 @@ pub struct ItemFacts {
     pub source_since: Option<VirtualMs>,
     /// What registered before this is an earlier life of the copy: the time of the last failover's point.
     pub registered_after: Option<VirtualMs>,
+    /// The installation of the configuration server it is protected under (P4).
+    pub cs: Option<String>,
     /// An earlier attempt of this operation failed half-way; this one takes it up.
     pub resuming: bool,
 }

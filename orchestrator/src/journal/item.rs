@@ -56,6 +56,9 @@ pub struct Item {
     pub chosen: Option<Chosen>,
     /// The point of the failover before it, while the choice may still be taken back.
     pub chosen_before: Option<Chosen>,
+    /// The installation of the configuration server it is protected under (P4).
+    #[serde(default)]
+    pub cs: Option<String>,
     /// Replication policy it was last asked to be protected under on the way to Azure.
     pub policy: Option<String>,
     /// Warnings by code; a split brain, a lost address.
@@ -153,6 +156,8 @@ pub enum Fact {
         /// Its new counterpart.
         vmdk: VmdkUuid,
     },
+    /// This installation of the configuration server keeps its row.
+    ProtectedUnder(String),
     /// The virtual machine in Azure exists.
     AzureVm(AzureVm),
     /// The virtual machine in Azure is gone.
@@ -219,6 +224,7 @@ impl Item {
             epoch: 0,
             chosen: None,
             chosen_before: None,
+            cs: None,
             policy: None,
             warnings: BTreeMap::new(),
             copies: Copies::default(),
@@ -251,6 +257,7 @@ impl Item {
                     known.vmdk = vmdk.clone();
                 }
             }
+            Fact::ProtectedUnder(cs) => self.cs = Some(cs.clone()),
             Fact::AzureVm(vm) => self.azure = Some(vm.clone()),
             Fact::AzureVmGone => {
                 self.azure = None;

@@ -59,11 +59,13 @@ fn source(operation: Operation) -> Site {
     }
 }
 
-/// The registration of the source, made since it became the source. The other copy's does not count (C14).
+/// The registration of the source, made since it became the source, or heard of since: a server that was restored
+/// knows the registration its backup knew, and the agent that lives has no reason to make another. The other copy's
+/// does not count (C14).
 fn registration(f: &Facts) -> Option<&RegistrationRow> {
     let row = f.cs.known()?.registration(source(f.operation))?;
     let since = f.item.registered_after.unwrap_or_default();
-    (row.registered_at >= since).then_some(row)
+    (row.registered_at.max(row.last_heartbeat) >= since).then_some(row)
 }
 
 /// True when it makes sense to ask about the agent: its machine runs, and the database can say.

@@ -10,6 +10,7 @@ use failback_wire::error::Report;
 
 mod azure;
 mod control;
+mod cs;
 pub mod effects;
 mod item;
 pub mod plan;
@@ -98,6 +99,8 @@ pub static RULES: &[Rule] = &[
     rule("C15", "the replication health is not critical", &[Failback], item::health),
     rule("P2", "the configuration server is connected", CS, control::cs_connected),
     rule("P4", "the configuration server has its registered address", CS, control::cs_address),
+    rule("P4", "it is the configuration server the machine is protected under", CS, cs::same_installation),
+    rule("P4", "the configuration server has no clone", CS, cs::no_clone),
     rule("P3", "the machine's row is in the database", ROW, control::cs_row),
     rule("P1", "vCenter is connected", &[EnableProtection, Reprotect, Failback], site::vcenter_connected),
     rule("P8", "vCenter accepts the login", &[EnableProtection, Reprotect, Failback], site::vcenter_login),

@@ -36,6 +36,7 @@ impl Services {
         let (subscription, group) = (to.subscription.clone(), to.resource_group.clone());
         let azure = AzureClient::new(http(), to.host.clone(), subscription, group, to.token.clone());
         let cs = CsClient::new(http(), config.cs.host.clone(), config.cs.passphrase.clone());
+        let cs = cs.connected_as(config.cs.connection.clone());
         let agents = AgentClient::new(http(), config.cs.passphrase.clone());
         let sessions = SessionClient::new(http(), config.cs.passphrase.clone());
         Self { vcenter, azure, cs, agents, sessions, config, ctx }

@@ -108,8 +108,8 @@ async fn identify(c: &StepCtx<'_>) -> StepResult {
 
 async fn row(c: &StepCtx<'_>) -> StepResult {
     let policy = c.input.policy.clone().unwrap_or_else(|| c.services.config.vault.policy.clone());
-    put_row(c, "forward", &policy).await?;
-    Ok(Vec::new())
+    let filed = put_row(c, "forward", &policy).await?;
+    Ok(vec![Fact::ProtectedUnder(filed.instance)])
 }
 
 async fn undo_row(c: &StepCtx<'_>) -> StepResult {

@@ -202,6 +202,7 @@ pub(super) fn product(inventory: &Inventory) -> Config {
     config.vcenter.host = inventory::VCENTER.into();
     config.azure.host = inventory::AZURE.into();
     config.cs.host = inventory.cs_address.clone();
+    config.cs.connection = inventory::CONFIGURATION_SERVER.into();
     config.cs.passphrase = PASSPHRASE.into();
     config.knobs.forward.app_interval_s = inventory.app_consistent_every.duration().as_secs();
     config.knobs.forward.crash_interval_s = inventory.crash_consistent_every.duration().as_secs();

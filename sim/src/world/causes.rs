@@ -63,10 +63,14 @@ fn vcenter(fault: &VcenterFault, is_target: impl Fn(&str) -> bool) -> &'static [
 
 fn configuration_server(fault: &ConfigurationServerFault) -> &'static [&'static str] {
     match fault {
-        ConfigurationServerFault::Stop | ConfigurationServerFault::LoseDatabase => &["P2"],
+        ConfigurationServerFault::Stop
+        | ConfigurationServerFault::LoseDatabase
+        | ConfigurationServerFault::Delete => &["P2"],
         ConfigurationServerFault::Initialise | ConfigurationServerFault::DeleteMachine { .. } => &["P3"],
-        ConfigurationServerFault::Restore { address: Some(_), .. } => &["P4"],
-        ConfigurationServerFault::Restore { address: None, .. }
+        // Where a restore or a clone stands is looked at, so the rule itself tells.
+        ConfigurationServerFault::Restore { .. }
+        | ConfigurationServerFault::Clone { .. }
+        | ConfigurationServerFault::RemoveClone
         | ConfigurationServerFault::Start
         | ConfigurationServerFault::BackupNow => &[],
     }

@@ -62,6 +62,8 @@ fn cs(home: u64) -> CsFacts {
             registered_address: "10.0.0.4".into(),
             address: "10.0.0.4".into(),
             generation: 1,
+            instance: "cs-1".into(),
+            ..CsStatus::default()
         },
         row: Some(MachineRow {
             machine: "web01".into(),
@@ -151,6 +153,7 @@ pub(super) fn sound(operation: Operation) -> Facts {
             disks: vec![disk("web01-disk0", "u0"), disk("web01-disk1", "u1")],
             source_since: Some(min(500)),
             registered_after: Some(min(499)),
+            cs: Some("cs-1".into()),
             resuming: false,
         },
         // Before a way home it is the earlier life of the copy that is to stay off.

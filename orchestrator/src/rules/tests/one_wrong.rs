@@ -13,10 +13,15 @@ type Spoil = fn(&mut Facts);
 /// What is wrong, how, for which operations, and the codes that must come out.
 type Case = (&'static str, Spoil, &'static [Operation], &'static [&'static str]);
 
+/// The copy registered then; in an earlier life it was not heard of since.
 fn register_at(f: &mut Facts, site: Site, at: u64) {
+    let since = f.item.registered_after.unwrap_or_default();
     let row = known(&mut f.cs).row.as_mut().unwrap();
     for registration in row.registrations.iter_mut().filter(|r| r.site == site) {
         registration.registered_at = min(at);
+        if min(at) < since {
+            registration.last_heartbeat = min(at);
+        }
     }
 }
 
@@ -41,6 +46,8 @@ const CASES: &[Case] = &[
     ("CS silent", |f| f.cs = Seen::Silent("down".into()), &[EnableProtection, Reprotect, Failback, ReprotectForward], &["FB1003"]),
     ("CS silent, not needed", |f| f.cs = Seen::Silent("down".into()), &[Failover, Commit, CommitBack], &[]),
     ("CS address", |f| known(&mut f.cs).status.address = "10.0.0.9".into(), BACK, &["FB1005"]),
+    ("CS set up anew", |f| known(&mut f.cs).status.instance = "cs-2".into(), BACK, &["FB1008"]),
+    ("CS cloned", |f| known(&mut f.cs).status.clones = vec!["10.0.0.11".into()], BACK, &["FB1009"]),
     ("CS row", |f| known(&mut f.cs).row = None, BACK, &["FB1004"]),
     ("vCenter silent", |f| f.vcenter = Seen::Silent("down".into()), &[EnableProtection, Reprotect, Failback], &["FB1001"]),
     ("vCenter silent, not needed", |f| f.vcenter = Seen::Silent("down".into()), &[Failover, Commit, CommitBack, ReprotectForward], &[]),

@@ -14,7 +14,7 @@ use crate::clients::component::ComponentError;
 use crate::journal::Fact;
 use failback_wire::error::{Class, ErrorDoc};
 use failback_wire::http::StatusCode;
-use failback_wire::proto::cs::{OsFamily, Protection};
+use failback_wire::proto::cs::{Filed, OsFamily, Protection};
 
 /// A call of our own protocol failed during what `doc` describes: it is tried again unless the callee said no.
 pub(super) fn peer_error(doc: &ErrorDoc, entity: &str, error: &ComponentError) -> StepError {
@@ -43,7 +43,7 @@ pub(super) fn note(key: impl Into<String>, value: impl Into<String>) -> Fact {
 }
 
 /// Puts the machine's row at the configuration server: which way it replicates now.
-pub(super) async fn put_row(c: &StepCtx<'_>, direction: &str, policy: &str) -> Result<(), StepError> {
+pub(super) async fn put_row(c: &StepCtx<'_>, direction: &str, policy: &str) -> Result<Filed, StepError> {
     let uuid = c.item.vm.as_ref().map(|vm| vm.uuid.as_str()).unwrap_or_default();
     put_row_of(c, uuid, direction, policy).await
 }
@@ -54,7 +54,7 @@ pub(super) async fn put_row_of(
     vm_uuid: &str,
     direction: &str,
     policy: &str,
-) -> Result<(), StepError> {
+) -> Result<Filed, StepError> {
     let row = Protection {
         os: c.item.os.unwrap_or(OsFamily::Windows),
         vm_uuid: vm_uuid.to_owned(),

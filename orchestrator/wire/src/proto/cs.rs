@@ -6,7 +6,7 @@
 //! | `POST /v1/heartbeats` [`Heartbeat`] → `{}` | agents and servers say that they live |
 //! | `GET /v1/heartbeats` → [`RollCall`] | who was last heard of when: all servers, and the agents of protected machines |
 //! | `GET /v1/machines/{name}` → [`MachineRow`] (404 `no-such-machine`) | the protected machine's row (P3) with both registrations |
-//! | `PUT /v1/machines/{name}` [`Protection`] → `{}` | protect, or update the protected machine's row |
+//! | `PUT /v1/machines/{name}` [`Protection`] → [`Filed`] | protect, or update the protected machine's row |
 //! | `DELETE /v1/machines/{name}` → `{}` | forget the protected machine |
 //! | `GET /v1/servers` → `Vec<`[`ServerRow`]`>` | process servers and master targets with their heartbeats |
 //! | `GET /v1/status` → [`CsStatus`] | version, registered address, database generation, vCenter discovery |
@@ -77,6 +77,14 @@ pub struct Heartbeat {
     /// Free-form facts the portal shows (`cache_free_pct`, `attached_disks` …).
     #[serde(default)]
     pub facts: std::collections::BTreeMap<String, String>,
+}
+
+/// Reply to a protected machine's row: who keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Filed {
+    /// See [`CsStatus::instance`].
+    #[serde(default)]
+    pub instance: String,
 }
 
 /// One registration of a machine.
@@ -171,7 +179,8 @@ pub struct RollCall {
 }
 
 /// The configuration server about itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CsStatus {
     /// Version.
     pub version: String,
@@ -181,4 +190,8 @@ pub struct CsStatus {
     pub address: String,
     /// Grows with every restore of the database.
     pub generation: u64,
+    /// Tells one installation from another: a restore keeps it, a server set up anew has its own (P4).
+    pub instance: String,
+    /// Addresses of copies of this very installation that are connected beside it (P4).
+    pub clones: Vec<String>,
 }

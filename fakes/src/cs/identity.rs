@@ -1,0 +1,43 @@
+//! Who the server is: its installation, its clones, and its end.
+
+use super::{ConfigurationServer, Database};
+use failback_wire::proto::cs::CsStatus;
+
+impl ConfigurationServer {
+    /// The name of its installation: `cs-1`, and one more with every set-up from nothing.
+    pub(super) fn instance(&self) -> String {
+        format!("{}-{}", self.config.id, self.lock().instance)
+    }
+
+    /// What it says about itself.
+    pub(super) fn status(&self) -> CsStatus {
+        let clone = self.lock().clone.clone();
+        CsStatus {
+            version: self.config.version.clone(),
+            registered_address: self.config.host.clone(),
+            address: self.address(),
+            generation: self.generation(),
+            instance: self.instance(),
+            clones: clone.into_iter().collect(),
+        }
+    }
+
+    /// A copy of its virtual machine runs at `address`, or none does any more.
+    pub fn set_clone(&self, address: Option<&str>) {
+        self.lock().clone = address.map(str::to_owned);
+        let text = match address {
+            Some(address) => format!("a clone of the configuration server runs at {address}"),
+            None => "no clone of the configuration server runs".to_owned(),
+        };
+        self.note(&text);
+    }
+
+    /// The server is gone, and all its backups with it.
+    pub fn delete(&self) {
+        self.note("the configuration server is deleted, and there is no backup");
+        self.stop();
+        let mut state = self.lock();
+        state.database = Database::Lost;
+        state.backups.clear();
+    }
+}
