@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post as on_post};
 use bytes::Bytes;
 use failback_replication::relay::RelayError;
+use failback_replication::source::Marks;
 use failback_replication::target::TargetError;
 use failback_wire::event::{ContentHash, Mark};
 use failback_wire::http::{Call, MAX_BODY, Request, StatusCode};
@@ -22,6 +23,11 @@ use serde::Deserialize;
 use std::future::Future;
 use std::sync::{Arc, Weak};
 use tokio::time::{Duration, sleep};
+
+/// How many disks a mark and its point cover in this world (R2).
+pub(crate) fn marks(ctx: &Ctx) -> Marks {
+    if ctx.env.holds("R2") { Marks::AllDisks } else { Marks::AnyDisk }
+}
 
 /// Components say that they live this often (P13).
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(300);

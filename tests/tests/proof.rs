@@ -35,8 +35,6 @@ const UNPROVEN: &[&str] = &[
     "C3", "C6", "C8", "C18",
     // the way in and out
     "C23",
-    // guests
-    "C5",
     // transfer
     "C13",
     // configuration server
@@ -55,8 +53,6 @@ const UNPROVEN: &[&str] = &[
     "P34", "P35",
     // duplicates
     "P40",
-    // recovery points
-    "R2", "R5", "R7",
     // groups and plans
     "G1", "G3", "L1", "L3",
 ];

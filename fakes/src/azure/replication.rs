@@ -10,7 +10,7 @@ use super::blobs::{BlobName, Blobs};
 use super::config::AzureConfig;
 use super::model::{Effect, Model};
 use super::sas;
-use crate::session_api::{Denied, Range, SessionHost, phase_name};
+use crate::session_api::{Denied, Range, SessionHost, marks, phase_name};
 use bytes::Bytes;
 use failback_replication::disk::Page;
 use failback_replication::frame::{self, Body, Content, Frame, Run};
@@ -171,6 +171,9 @@ impl Replica {
 
     /// Lets go of points past their retention, or off its grid (R7).
     fn prune(&mut self, work: &mut Work<'_>) {
+        if !work.ctx.env.holds("R7") {
+            return;
+        }
         let gone = thinned(self.points.iter(), work.ctx.now(), self.intake.spec.retention_s);
         let (dropped, kept) = self.points.drain(..).partition(|p| gone.contains(&p.point));
         self.points = kept;
@@ -232,7 +235,8 @@ impl SessionHost for Azure {
                 }
                 None => {
                     let id = spec.session.clone();
-                    let replica = Replica { intake: Intake::new(spec), seeds, points: VecDeque::new() };
+                    let intake = Intake { covered: marks(&ctx), ..Intake::new(spec) };
+                    let replica = Replica { intake, seeds, points: VecDeque::new() };
                     work.phase(&replica.intake);
                     let view = replica.view();
                     replicas.insert(id, replica);

@@ -1,5 +1,6 @@
 //! The mobility agent in a guest: it registers, says that it lives, and answers the orchestrator.
 
+use super::system::System;
 use super::{GuestConfig, Guests, Replicator};
 use crate::component::{Json, MAX_JSON, guarded, post, read_json, refuse};
 use axum::Router;
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use failback_wire::event::{VmRef, What};
 use failback_wire::http::{BoxFuture, Call, Http, HttpError, StatusCode, Transport};
 use failback_wire::node::{Ctx, Fence};
-use failback_wire::proto::agent::{AgentStatus, Tools};
+use failback_wire::proto::agent::{Address, AgentStatus, Tools};
 use failback_wire::proto::cs::{Component, Heartbeat, Registration};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -146,6 +147,7 @@ pub(super) fn agent_router(
     let own = Router::new()
         .route("/v1/status", get(status))
         .route("/v1/tools", on_post(tools))
+        .route("/v1/addressing", on_post(addressing))
         .with_state(seat.clone())
         .merge(replicator.router().layer(from_fn_with_state(seat, with_status)));
     guarded(own, passphrase, MAX_JSON)
@@ -169,6 +171,17 @@ async fn tools(State(seat): State<Seat>, body: Bytes) -> Response {
     status(State(seat)).await
 }
 
+async fn addressing(State(seat): State<Seat>, body: Bytes) -> Response {
+    let wanted: Address = match read_json(&body) {
+        Ok(wanted) => wanted,
+        Err(reply) => return reply,
+    };
+    if let Some(guests) = seat.guests.upgrade() {
+        guests.address(&seat.vm, wanted.addressing);
+    }
+    status(State(seat)).await
+}
+
 async fn with_status(State(seat): State<Seat>, request: Request, next: Next) -> Response {
     let reply = next.run(request).await;
     if reply.status().is_success() { status(State(seat)).await } else { reply }
@@ -177,15 +190,17 @@ async fn with_status(State(seat): State<Seat>, request: Request, next: Next) -> 
 impl Guests {
     /// What the agent of a guest that is up says about itself.
     fn agent_status(&self, vm: &VmRef) -> Option<AgentStatus> {
-        let (config, registered, replicator, tools_enabled) = {
+        let (config, registered, replicator, tools_enabled, addressing) = {
             let state = self.lock();
             let guest = state.running.get(vm)?;
             let machine = state.machines.get(&guest.config.copy.machine)?;
             let replicator = guest.booted.as_ref()?.replicator.clone();
-            (guest.config.clone(), guest.registered, replicator, machine.tools_enabled)
+            let System { addressing, .. } = machine.system;
+            (guest.config.clone(), guest.registered, replicator, machine.tools_enabled, addressing)
         };
         let (session, disks) = replicator.progress();
-        Some(AgentStatus { host_id: config.host_id.clone(), registered, session, tools_enabled, disks })
+        let host_id = config.host_id.clone();
+        Some(AgentStatus { host_id, registered, session, tools_enabled, addressing, disks })
     }
 
     /// Enables or disables VMware Tools in the guest that runs in `vm`; it stays so wherever its disks go.

@@ -3,6 +3,7 @@
 use super::{GuestPower, Guests, Machine, Replicator};
 use failback_wire::event::Actor;
 use failback_wire::ids::{MachineCopy, MachineName, Site};
+use failback_wire::proto::agent::Addressing;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -62,6 +63,14 @@ pub enum GuestFault {
         /// Minutes from boot to registration.
         minutes: u64,
     },
+    /// A person writes a static address into the guest that runs (P38), or lets it take one from DHCP.
+    SetAddress {
+        /// Machine.
+        machine: String,
+        /// From DHCP; default: static.
+        #[serde(default)]
+        dhcp: bool,
+    },
     /// The copies that are up write this many extra blocks of 4 KiB on each disk, at once.
     Burst {
         /// Machine.
@@ -86,6 +95,16 @@ impl Guests {
             GuestFault::DelayRegistration { machine, minutes } => {
                 let delay = Duration::from_secs(minutes.saturating_mul(60));
                 self.machine(machine, |machine| machine.next_registration = Some(delay))
+            }
+            GuestFault::SetAddress { machine, dhcp } => {
+                let addressing = if *dhcp { Addressing::Dhcp } else { Addressing::Static };
+                let copies = self.running_copies(&MachineName::from(machine.as_str()));
+                if copies.is_empty() {
+                    return Err(format!("no copy of {machine} runs"));
+                }
+                let vms = copies.iter().filter_map(|copy| self.vm_of(copy));
+                vms.for_each(|vm| self.address(&vm, addressing));
+                Ok(())
             }
             GuestFault::Burst { machine, blocks } => {
                 let name = MachineName::from(machine.as_str());

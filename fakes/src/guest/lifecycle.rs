@@ -114,11 +114,16 @@ impl Guests {
         let agent_runs = guest.agent_runs.clone();
         let machine = stateref.machines.get_mut(&config.copy.machine);
         let asked = machine.and_then(|machine| machine.next_registration.take());
+        let logged = stateref.machines.get_mut(&config.copy.machine);
+        let logged = logged.and_then(|machine| machine.system.boot(config.copy.site, &guest.disks));
         let tracks = agent_runs.load(Ordering::Relaxed);
         let session = tracks.then(|| stateref.sessions.remove(&config.copy)).flatten();
         drop(state);
 
         ctx.emit(What::GuestBooted { copy: config.copy.clone() });
+        if let Some(event) = logged {
+            ctx.emit(What::GuestLogged { copy: config.copy.clone(), event });
+        }
         if agent_runs.load(Ordering::Relaxed) {
             self.net.bind(&config.address, ctx.fence.clone(), router);
         }
@@ -186,10 +191,14 @@ impl Guests {
         let mut state = self.lock();
         state.foreign.remove(vm);
         let Some(guest) = state.running.remove(vm) else { return };
+        let copy = guest.config.copy.clone();
+        if let Some(machine) = state.machines.get_mut(&copy.machine).filter(|_| clean) {
+            machine.system.shut_down(copy.site, &guest.disks);
+        }
         drop(state);
         if guest.booted.is_some() {
             // The world tells, not the guest's software: that may have crashed before its power went.
-            let (ctx, copy) = (&guest.ctx, guest.config.copy.clone());
+            let ctx = &guest.ctx;
             ctx.events.emit(ctx.now(), ctx.node(), What::GuestStopped { copy, clean });
         }
         guest.ctx.fence.kill();

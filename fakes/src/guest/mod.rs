@@ -11,12 +11,14 @@ mod faults;
 mod lifecycle;
 mod power;
 mod replication;
+mod system;
 mod workload;
 
 pub use content::{fill, written_page};
 pub use faults::GuestFault;
 pub use power::GuestPower;
 pub use replication::Replicator;
+pub use system::{SystemSeen, UNEXPECTED_SHUTDOWN};
 pub use workload::Workload;
 
 use crate::net::Network;
@@ -25,6 +27,7 @@ use failback_replication::disk::Disk;
 use failback_wire::event::{VmRef, What};
 use failback_wire::ids::{DiskId, MachineCopy, MachineName, SessionId, Site};
 use failback_wire::node::Ctx;
+use failback_wire::proto::agent::Addressing;
 use failback_wire::proto::cs::OsFamily;
 use failback_wire::proto::session::SessionSpec;
 use serde_json::json;
@@ -44,6 +47,8 @@ pub struct GuestConfig {
     pub copy: MachineCopy,
     /// Operating system family.
     pub os: OsFamily,
+    /// How its card gets its address when it is first registered.
+    pub addressing: Addressing,
     /// Where its agent listens.
     pub address: String,
     /// Tells the agent of this copy from that of the other (C14).
@@ -90,6 +95,7 @@ struct State {
 struct Machine {
     tools_enabled: bool,
     vss_broken: bool,
+    system: system::System,
     /// Delay of the next boot's registration, once.
     next_registration: Option<Duration>,
     /// Writes so far, on all sites: no two writes have the same content.
@@ -134,6 +140,7 @@ impl Guests {
         state.machines.entry(config.copy.machine.clone()).or_insert(Machine {
             tools_enabled: true,
             vss_broken: false,
+            system: system::System::new(config.addressing),
             next_registration: None,
             writes: 0,
         });
@@ -243,6 +250,7 @@ impl Guests {
                     "machine": name,
                     "tools_enabled": machine.tools_enabled,
                     "vss_broken": machine.vss_broken,
+                    "addressing": machine.system.addressing,
                 })
             })
             .collect();

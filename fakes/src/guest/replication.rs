@@ -8,6 +8,7 @@ mod link;
 mod sender;
 
 use crate::component::{Json, read_json, refuse};
+use crate::session_api::marks;
 use axum::Router;
 use axum::extract::{Path, State as Shared};
 use axum::response::{IntoResponse, Response};
@@ -131,7 +132,7 @@ impl Replicator {
     }
 
     fn begin(self: &Arc<Self>, spec: SessionSpec, resumed: bool) -> Result<(), SourceError> {
-        let source = Source::new(&spec, &self.disks, self.change_log)?;
+        let source = Source::new(&spec, &self.disks, self.change_log)?.covering(marks(&self.ctx));
         let mut state = self.lock();
         self.end(&mut state);
         let wake = Arc::new(Notify::new());

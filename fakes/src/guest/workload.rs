@@ -85,7 +85,7 @@ impl Writer {
         self.draw(version, false)
     }
 
-    /// `count` extra writes on each disk.
+    /// `count` extra writes on each disk, anywhere on it.
     pub(super) fn burst(&mut self, version: &mut u64, count: u32) -> Vec<Write> {
         (0..count).flat_map(|_| self.draw(version, true)).collect()
     }
@@ -97,8 +97,10 @@ impl Writer {
             if blocks == 0 {
                 continue;
             }
-            let random = if burst { self.burst.next_u64() } else { self.steady.next_u64() };
-            let block = self.workload.block(random, blocks);
+            let block = match burst {
+                true => Workload { spread: 0, ..self.workload }.block(self.burst.next_u64(), blocks),
+                false => self.workload.block(self.steady.next_u64(), blocks),
+            };
             *version += 1;
             let page = written_page(self.seed, &self.copy.machine, disk, block, *version);
             writes.push(Write { disk: disk.clone(), handle: handle.clone(), block, page });

@@ -1,7 +1,7 @@
 //! The master target's side of the session interface.
 
 use super::{MasterTarget, State};
-use crate::session_api::{Denied, Range, Server, SessionHost, phase_name};
+use crate::session_api::{Denied, Range, Server, SessionHost, marks, phase_name};
 use bytes::Bytes;
 use failback_replication::disk::Disk;
 use failback_replication::frame;
@@ -172,7 +172,8 @@ impl SessionHost for MasterTarget {
         let fresh = match state.sessions.get_mut(&id) {
             Some(target) => target.take_up(spec)?,
             None => {
-                state.sessions.insert(id.clone(), Target::new(spec));
+                let covered = state.ctx.as_ref().map(marks).unwrap_or_default();
+                state.sessions.insert(id.clone(), Target::new(spec).covering(covered));
                 true
             }
         };

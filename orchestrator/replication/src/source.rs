@@ -95,6 +95,26 @@ pub enum Mode {
     CatchingUp,
 }
 
+/// How many disks a mark, and the point made of it, must cover (R2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Marks {
+    /// All of them.
+    #[default]
+    AllDisks,
+    /// Any: for a world without the rule, to see what it is good for.
+    AnyDisk,
+}
+
+impl Marks {
+    /// True when disks that are through with their synchronisation, or not, are enough of them.
+    pub fn cover(self, mut through: impl Iterator<Item = bool>) -> bool {
+        match self {
+            Self::AllDisks => through.all(|done| done),
+            Self::AnyDisk => through.any(|done| done),
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Track {
     disk: Disk,
@@ -125,6 +145,7 @@ pub struct Source {
     /// Compress what is sent, where that pays.
     pack: bool,
     disks: BTreeMap<DiskId, Track>,
+    covered: Marks,
     mode: Mode,
     log: ChangeLog,
     queue: VecDeque<Queued>,
@@ -168,6 +189,7 @@ impl Source {
             sync: spec.sync,
             pack: spec.compress,
             disks: tracks,
+            covered: Marks::AllDisks,
             mode: Mode::Logging,
             log: ChangeLog::default(),
             queue: VecDeque::new(),
@@ -183,6 +205,12 @@ impl Source {
         })
     }
 
+    /// The same, with marks that cover so many disks.
+    #[must_use]
+    pub fn covering(self, covered: Marks) -> Self {
+        Self { covered, ..self }
+    }
+
     /// The session.
     pub fn session(&self) -> &SessionId {
         &self.session
@@ -194,6 +222,10 @@ impl Source {
     /// True once every disk's synchronisation is through here.
     pub fn synced(&self) -> bool {
         self.disks.values().all(|t| t.done)
+    }
+    /// True once enough disks are through for a mark (R2).
+    fn markable(&self) -> bool {
+        self.covered.cover(self.disks.values().map(|t| t.done))
     }
     /// True when nothing waits to be acknowledged.
     pub fn drained(&self) -> bool {
@@ -269,6 +301,9 @@ impl Source {
             }
             if !self.queue.is_empty() {
                 return Action::Send(self.batch());
+            }
+            if self.marks == 0 && !self.synced() && self.markable() {
+                return Action::FirstCut;
             }
             let Some((disk, track)) = self.disks.iter().find(|(_, t)| !t.done) else {
                 if self.catch_up() || self.stream() {
@@ -430,7 +465,7 @@ impl Source {
     /// and the target is asked to compare root hashes.
     pub fn cut(&mut self, kind: PointKind, now: VirtualMs, group: bool, last: bool) -> Option<Mark> {
         self.resized |= self.disks.values().any(|track| track.disk.blocks() != track.blocks);
-        if !self.synced() || self.resized {
+        if !self.markable() || self.resized {
             return None;
         }
         if last {

@@ -32,6 +32,7 @@ use crate::journal::Journal;
 use crate::journal::record::{Record, Stamp, Step};
 use crate::journal::volume::{Memory, Volume};
 use crate::ledger::{Key, Ledger};
+use crate::source::Marks;
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::ContentHash;
 use failback_wire::ids::{DiskId, PointId};
@@ -91,6 +92,12 @@ impl<V> Target<V> {
     /// Where it stands.
     pub fn intake(&self) -> &Intake {
         &self.intake
+    }
+    /// The same, with points that cover so many disks (R2).
+    #[must_use]
+    pub fn covering(mut self, covered: Marks) -> Self {
+        self.intake.covered = covered;
+        self
     }
     /// The points and what leads back to them.
     pub fn journal(&self) -> &Journal<V> {

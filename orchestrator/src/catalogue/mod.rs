@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 pub mod control;
 pub mod documented;
 pub mod execution;
+pub mod guest;
 pub mod machine;
 pub mod target;
 pub mod warning;
@@ -41,7 +42,18 @@ pub(crate) use entries;
 
 /// Every entry, by code: the documented numbers first.
 pub static ALL: LazyLock<Vec<&'static ErrorDoc>> = LazyLock::new(|| {
-    [documented::DOCS, control::DOCS, target::DOCS, machine::DOCS, execution::DOCS, warning::DOCS].concat()
+    let mut all = [
+        documented::DOCS,
+        control::DOCS,
+        target::DOCS,
+        machine::DOCS,
+        execution::DOCS,
+        warning::DOCS,
+        guest::DOCS,
+    ]
+    .concat();
+    all.sort_by_key(|doc| doc.code);
+    all
 });
 
 /// The entry of this code, if there is one. Letters match in either case.

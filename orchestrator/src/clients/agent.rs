@@ -3,7 +3,7 @@
 use super::component::{ComponentClient, ComponentError, segment};
 use failback_wire::http::{Http, Method};
 use failback_wire::ids::SessionId;
-use failback_wire::proto::agent::{AgentStatus, Tools};
+use failback_wire::proto::agent::{Address, Addressing, AgentStatus, Tools};
 use failback_wire::proto::session::SessionSpec;
 
 /// How a call to an agent can fail.
@@ -52,5 +52,18 @@ impl AgentClient {
     /// See [`AgentError`].
     pub async fn set_tools(&self, host: &str, enabled: bool) -> Result<AgentStatus, AgentError> {
         self.peer.call("agent.set-tools", Method::POST, host, "/v1/tools", Some(&Tools { enabled })).await
+    }
+
+    /// Prepares the guest's network for the site it is at (C5). Idempotent.
+    ///
+    /// # Errors
+    /// See [`AgentError`].
+    pub async fn set_addressing(
+        &self,
+        host: &str,
+        addressing: Addressing,
+    ) -> Result<AgentStatus, AgentError> {
+        let wanted = Address { addressing };
+        self.peer.call("agent.set-addressing", Method::POST, host, "/v1/addressing", Some(&wanted)).await
     }
 }

@@ -22,7 +22,7 @@ const fn effect(key: &'static str, operation: Operation, step: &'static str) -> 
 pub static EFFECTS: &[Effect] = &[
     effect("C4", Failover, "shut-down-source"),
     effect("C4", Failover, "stop-replication"),
-    effect("C5", Failover, "disable-tools"),
+    effect("C5", Failover, "adapt-guest"),
     effect("C8", Commit, "drop-points"),
     effect("C11", Reprotect, "power-off"),
     effect("P17", Reprotect, "merge-snapshots"),

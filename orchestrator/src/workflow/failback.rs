@@ -21,7 +21,7 @@ use crate::catalogue::execution::{
 };
 use crate::catalogue::machine::ONPREM_VM_MISSING;
 use crate::catalogue::target::{MT_DISKS_GONE, MT_SNAPSHOT};
-use crate::catalogue::warning::{ADDRESS_BY_DHCP, SOURCE_NOT_DRAINED};
+use crate::catalogue::warning::SOURCE_NOT_DRAINED;
 use crate::clients::vcenter::{VcenterClient, VmFacts};
 use crate::journal::{Fact, Leg, Operation, ProtectionState, Rest};
 use failback_wire::error::{Class, ErrorDoc, Report};
@@ -331,8 +331,7 @@ async fn power_on(c: &StepCtx<'_>) -> StepResult {
 async fn enable_tools(c: &StepCtx<'_>) -> StepResult {
     match c.item.os {
         Some(OsFamily::Windows) => agent::switch_tools(c, Site::OnPremises, true).await,
-        Some(OsFamily::Linux) | None => {
-            Ok(vec![Fact::Warning(Report::new(&ADDRESS_BY_DHCP, c.item.name.as_str(), ""))])
-        }
+        Some(OsFamily::Linux) => agent::look_at_address(c).await,
+        None => Ok(Vec::new()),
     }
 }

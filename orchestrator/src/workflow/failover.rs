@@ -3,7 +3,7 @@
 //! Order: shut the source down if asked to (best effort: a failed shutdown does not stop the failover, it
 //! warns of a split brain until reprotect powers the source off), stop the replication and process what was
 //! received, settle on a recovery point, make managed disks from the seeds' snapshots, make and start the
-//! Azure virtual machine, disable VMware Tools in a Windows guest.
+//! Azure virtual machine, disable VMware Tools in a Windows guest, let a Linux guest take its address from DHCP.
 //!
 //! A source that was shut down and a replication that was stopped stay so (C6): only an operator starts the
 //! source again. Choice and disks are taken back. The point of no return is the virtual machine: once it was
@@ -82,10 +82,10 @@ pub static WORKFLOW: Workflow = Workflow {
             recovery: Recovery::Forward,
         },
         Step {
-            id: "disable-tools",
+            id: "adapt-guest",
             task: "StartVmOnSecondary",
             title: "Start the virtual machine",
-            run: |c| Box::pin(disable_tools(c)),
+            run: |c| Box::pin(adapt_guest(c)),
             recovery: Recovery::Nothing,
         },
     ],
@@ -136,6 +136,12 @@ async fn shut_down(c: &StepCtx<'_>, vcenter: &VcenterClient) -> Result<bool, Vce
     Ok(true)
 }
 
+/// The latest processed point takes what there is; any other choice waits until all that was received has been
+/// processed, which makes new points of it (R5).
+fn processes_all(c: &StepCtx<'_>) -> bool {
+    c.input.point != PointChoice::LatestProcessed && c.ctx.env.holds("R5")
+}
+
 /// A source that is out of reach cannot be told to stop; the process server then refuses what it sends.
 async fn stop_replication(c: &StepCtx<'_>) -> StepResult {
     let spec = spec(c)?;
@@ -144,7 +150,7 @@ async fn stop_replication(c: &StepCtx<'_>) -> StepResult {
     tracing::debug!(item = %c.item.name, told = told.is_ok(), "the source was told to stop replicating");
     let mut facts = Vec::new();
     match session::unless_gone(c, session::stop(c, &spec.relay, spec).await)? {
-        Some(view) if c.input.point != PointChoice::LatestProcessed && !session::drained(&view) => {
+        Some(view) if processes_all(c) && !session::drained(&view) => {
             let detail = format!("{} of {} frames processed", view.applied, view.received);
             return Err(StepError::new(&DRAIN_TIMEOUT, spec.relay.as_str(), detail).with_class(Class::Retry));
         }
@@ -250,9 +256,11 @@ async fn create_vm(c: &StepCtx<'_>) -> StepResult {
     Ok(vec![Fact::AzureVm(AzureVm { name, disks })])
 }
 
-async fn disable_tools(c: &StepCtx<'_>) -> StepResult {
+/// What the guest has from its site and Azure has otherwise (C5).
+async fn adapt_guest(c: &StepCtx<'_>) -> StepResult {
     match c.item.os {
         Some(OsFamily::Windows) => agent::switch_tools(c, Site::Azure, false).await,
-        Some(OsFamily::Linux) | None => Ok(Vec::new()),
+        Some(OsFamily::Linux) => agent::address_by_dhcp(c).await,
+        None => Ok(Vec::new()),
     }
 }

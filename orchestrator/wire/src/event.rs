@@ -102,6 +102,10 @@ pub enum What {
     AgentRegistered { copy: MachineCopy },
     /// VMware Tools were enabled or disabled in the machine's guest system.
     ToolsChanged { copy: MachineCopy, enabled: bool },
+    /// The machine's guest system was changed in a way that no other event tells.
+    GuestChanged { copy: MachineCopy, change: String },
+    /// The copy's guest wrote this event into its log: 6008 for an unexpected shutdown before this boot.
+    GuestLogged { copy: MachineCopy, event: u32 },
 
     // ---- the inventories --------------------------------------------------------------------------
     /// A virtual machine was created.

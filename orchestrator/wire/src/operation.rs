@@ -94,7 +94,13 @@ pub const TRAFFIC: [Traffic; 14] = [
     Traffic {
         from: &[Role::Orchestrator],
         to: &[Role::Agent],
-        operations: &["agent.set-tools", "agent.start-replication", "agent.status", "agent.stop-replication"],
+        operations: &[
+            "agent.set-addressing",
+            "agent.set-tools",
+            "agent.start-replication",
+            "agent.status",
+            "agent.stop-replication",
+        ],
     },
     Traffic {
         from: &[Role::Agent],

@@ -1,5 +1,7 @@
 //! What must hold: expectations of the file, the oracle's verdicts, the ledger.
 
+mod guests;
+
 use super::client::ClientError;
 use super::play::Driver;
 use super::steps::At;
@@ -181,6 +183,10 @@ impl Driver<'_> {
         for (vm, wanted) in &expect.vms {
             out.extend(self.judge_vm(&vm.value, wanted));
         }
+        for (machine, wanted) in &expect.guests {
+            let seen = self.world.guest_system(&MachineName::from(machine.value.as_str()));
+            out.extend(seen.iter().flat_map(|seen| guests::judge(&machine.value, wanted, seen)));
+        }
         for (machine, wanted) in &expect.data {
             out.extend(self.judge_data(&machine.value, wanted));
         }
@@ -344,6 +350,9 @@ fn judge_item(item: &str, wanted: &ItemExpect, seen: &Seen) -> Vec<Finding> {
     }
     if let Some(points) = wanted.points.filter(|p| *p > seen.points) {
         out.push(differs(format!("points of {item}"), format!("at least {points}"), seen.points.to_string()));
+    }
+    if let Some(most) = wanted.points_at_most.filter(|p| *p < seen.points) {
+        out.push(differs(format!("points of {item}"), format!("at most {most}"), seen.points.to_string()));
     }
     if let Some(resized) = wanted.resized.filter(|resized| *resized != seen.resized) {
         out.push(differs(format!("resized disks of {item}"), resized.to_string(), seen.resized.to_string()));

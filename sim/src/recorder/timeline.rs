@@ -61,6 +61,8 @@ fn story(what: &What) -> Option<String> {
         What::AgentRegistered { copy } => format!("agent of {copy} registered"),
         What::ToolsChanged { copy, enabled: true } => format!("VMware Tools enabled in {copy}"),
         What::ToolsChanged { copy, enabled: false } => format!("VMware Tools disabled in {copy}"),
+        What::GuestChanged { copy, change } => format!("{copy}: {change}"),
+        What::GuestLogged { copy, event } => format!("event {event} in the log of {copy}"),
         What::VmCreated { vm: v, .. } => format!("virtual machine {} created", vm(v)),
         What::VmDeleted { vm: v, .. } => format!("virtual machine {} deleted", vm(v)),
         What::PowerChanged { vm: v, on: true, .. } => format!("{} powered on", vm(v)),

@@ -285,7 +285,7 @@ pub struct Policy {
     /// Time between crash-consistent points; default 5 m (R1).
     #[serde(default = "five_minutes")]
     pub crash_consistent_every: Spanned<Period>,
-    /// How long points are kept; default 24 h.
+    /// How long points are kept; default 24 h; 0 for the newest only (R7).
     #[serde(default = "day")]
     pub retention: Spanned<Period>,
     /// Agents compress what they send, in either direction, where that pays; default no.

@@ -6,7 +6,7 @@ use super::text::{Name, Spanned};
 use super::units::{Period, Size};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What must hold. Empty means: nothing beyond what the oracle always judges.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +18,9 @@ pub struct Expect {
     /// Virtual machines on both sides.
     #[serde(default)]
     pub vms: BTreeMap<Name, VmExpect>,
+    /// Guest systems of machines.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub guests: BTreeMap<Name, GuestExpect>,
     /// What the disks of the active copy hold.
     #[serde(default)]
     pub data: BTreeMap<Name, DataExpect>,
@@ -48,6 +51,9 @@ pub struct ItemExpect {
     /// How many recovery points it offers at least.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub points: Option<u32>,
+    /// How many recovery points it offers at most (R7).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub points_at_most: Option<u32>,
     /// How many of its disks it says were resized.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resized: Option<u32>,
@@ -81,6 +87,44 @@ pub struct VmExpect {
     /// In Azure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub azure: Option<Power>,
+}
+
+/// What must be true of a machine's guest system, wherever its disks are.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct GuestExpect {
+    /// VMware Tools (C5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tools: Option<Tools>,
+    /// How its network card gets its address (C5, P38).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub addressing: Option<Addressing>,
+    /// Network Manager is there (C5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_manager: Option<bool>,
+    /// Exactly these codes are in its event log: 6008 for a boot after an unexpected shutdown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<BTreeSet<u32>>,
+}
+
+/// VMware Tools in a guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tools {
+    /// They start with the guest.
+    Enabled,
+    /// They do not.
+    Disabled,
+}
+
+/// How a guest's network card gets its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Addressing {
+    /// As somebody wrote it down in the guest.
+    Static,
+    /// From the network.
+    Dhcp,
 }
 
 /// Power of a virtual machine.

@@ -18,6 +18,7 @@ use failback_replication::disk::{BLOCK, Disk};
 use failback_wire::env::Env;
 use failback_wire::event::{Actor, VmRef};
 use failback_wire::ids::{DiskId, GroupName, MachineCopy, MachineName, Site, VmdkUuid};
+use failback_wire::proto::agent::Addressing;
 use failback_wire::proto::cs::OsFamily;
 use failback_wire::proto::session::RetentionVolume;
 use std::time::Duration;
@@ -69,6 +70,7 @@ impl Born {
         let copy = MachineCopy { machine: self.name(), site };
         GuestConfig {
             os: self.machine.os.into(),
+            addressing: Addressing::Static,
             address: self.address(site),
             host_id: env.ids(&format!("world/host-id/{copy}")).guid(),
             cs_address: inventory.cs_address.clone(),

@@ -30,7 +30,7 @@ pub(super) fn of(change: &Change, is_target: impl Fn(&str) -> bool) -> &'static 
         Change::Guest(fault) => match &**fault {
             GuestFault::StopAgent { .. } | GuestFault::DelayRegistration { .. } => &["P32"],
             GuestFault::VssBroken { .. } => &["R1"],
-            GuestFault::StartAgent { .. } | GuestFault::Burst { .. } => &[],
+            GuestFault::StartAgent { .. } | GuestFault::SetAddress { .. } | GuestFault::Burst { .. } => &[],
         },
         Change::Link(link) => match **link {
             LinkChange::VpnDown => &["P11"],

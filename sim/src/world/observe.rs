@@ -2,6 +2,7 @@
 
 use super::World;
 use crate::scenario::inventory;
+use failback_fakes::guest::SystemSeen;
 use failback_oracle::{DiskSeen, ItemSeen, Observation, ReadBlocks, VmSeen};
 use failback_orchestrator::journal::Job;
 use failback_replication::disk::Disk;
@@ -89,6 +90,11 @@ impl World {
             Site::OnPremises => self.vcenter.vms().into_iter().find(|v| v.name == vm.name).map(|v| v.on),
             Site::Azure => self.azure.vms().into_iter().find(|(name, _)| *name == vm.name).map(|(_, on)| on),
         }
+    }
+
+    /// A machine's guest system.
+    pub fn guest_system(&self, machine: &MachineName) -> Option<SystemSeen> {
+        self.guests.system(machine)
     }
 
     /// Everything that a twin run must share: all inventories, servers, guests and items.

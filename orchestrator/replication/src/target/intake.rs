@@ -4,6 +4,7 @@ use crate::disk::BLOCK;
 use crate::frame::{Body, Frame, Run};
 use crate::journal::record::{Record, Stamp, Standing, Step};
 use crate::journal::volume::VolumeError;
+use crate::source::Marks;
 use failback_wire::clock::VirtualMs;
 use failback_wire::ids::{DiskId, PointId, SessionId};
 use failback_wire::proto::session::{Ack, DiskProgress, Phase, Point, SessionSpec, SessionView};
@@ -88,6 +89,8 @@ pub struct Intake {
     pub resync_required: Option<String>,
     /// The point the disks hold, once rolled.
     pub rolled_to: Option<PointId>,
+    /// How many disks a point must cover (R2).
+    pub covered: Marks,
 }
 
 impl Intake {
@@ -102,6 +105,7 @@ impl Intake {
             last_mark: None,
             resync_required: None,
             rolled_to: None,
+            covered: Marks::AllDisks,
         }
     }
     /// Takes the session up: nothing for the epoch in force, a new beginning for a higher one.
@@ -117,8 +121,8 @@ impl Intake {
         }
         let fresh = spec.epoch > self.spec.epoch;
         if fresh {
-            let last_mark = self.last_mark;
-            *self = Self { last_mark, ..Self::new(spec) };
+            let (last_mark, covered) = (self.last_mark, self.covered);
+            *self = Self { last_mark, covered, ..Self::new(spec) };
         }
         Ok(fresh)
     }
@@ -160,6 +164,10 @@ impl Intake {
     pub fn all_synced(&self) -> bool {
         self.synced.values().all(|(done, _)| *done)
     }
+    /// True when enough disks are synchronised for a point (R2).
+    fn complete(&self) -> bool {
+        self.covered.cover(self.synced.values().map(|(done, _)| *done))
+    }
     /// A due frame was applied: moves on. True when the phase changed.
     pub fn advance(&mut self, frame: &Frame) -> bool {
         self.applied = frame.seq;
@@ -181,7 +189,7 @@ impl Intake {
     pub fn point(&self, frame: &Frame) -> Option<Point> {
         let Body::Mark { mark, kind, time, group, .. } = &frame.body else { return None };
         let point = PointId::new(format!("{}-{}", self.spec.session, mark.0));
-        self.all_synced().then(|| Point {
+        self.complete().then(|| Point {
             point,
             mark: *mark,
             kind: *kind,

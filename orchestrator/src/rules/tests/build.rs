@@ -6,7 +6,7 @@ use failback_wire::clock::VirtualMs;
 use failback_wire::env::Env;
 use failback_wire::event::{Mark, PointKind};
 use failback_wire::ids::{MachineName, Site};
-use failback_wire::proto::agent::AgentStatus;
+use failback_wire::proto::agent::{Addressing, AgentStatus};
 use failback_wire::proto::cs::*;
 use failback_wire::proto::session::{Point, RetentionVolume, ServerHealth};
 use std::sync::Arc;
@@ -128,6 +128,7 @@ pub(super) fn sound(operation: Operation) -> Facts {
         registered: true,
         session: None,
         tools_enabled: true,
+        addressing: Addressing::Static,
         disks: Vec::new(),
     };
     Facts {

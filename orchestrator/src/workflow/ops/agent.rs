@@ -3,11 +3,14 @@
 use super::super::{StepCtx, StepError, StepResult};
 use super::peer_error;
 use crate::catalogue::execution::AGENT_FAILED;
-use crate::catalogue::warning::TOOLS_NOT_CHANGED;
+use crate::catalogue::guest::ADDRESS_NOT_CHANGED;
+use crate::catalogue::warning::{ADDRESS_BY_DHCP, TOOLS_NOT_CHANGED};
+use crate::clients::agent::{AgentClient, AgentError};
 use crate::journal::Fact;
 use crate::service::Services;
 use failback_wire::error::{Class, Report};
 use failback_wire::ids::{MachineName, Site};
+use failback_wire::proto::agent::{Addressing, AgentStatus};
 use failback_wire::proto::cs::MachineRow;
 use failback_wire::proto::session::SessionSpec;
 use std::time::Duration;
@@ -76,20 +79,54 @@ pub(in crate::workflow) async fn stop_if_reachable(
     }
 }
 
+/// Asks the agent of the copy at `site` once its guest answers, for ten minutes.
+async fn once_up<F>(
+    c: &StepCtx<'_>,
+    site: Site,
+    ask: impl Fn(AgentClient, String) -> F,
+) -> Result<AgentStatus, AgentError>
+where
+    F: Future<Output = Result<AgentStatus, AgentError>>,
+{
+    let deadline = c.ctx.now().plus(TOOLS_PATIENCE);
+    loop {
+        let host = address(c.services, &c.item.name, site).await;
+        match ask(c.services.agents.clone(), host).await {
+            Err(_) if c.ctx.now() < deadline => sleep(TOOLS_PAUSE).await,
+            answer @ (Ok(_) | Err(_)) => return answer,
+        }
+    }
+}
+
 /// Enables or disables VMware Tools in the copy at `site` once its guest answers. A guest that does not
 /// answer in time costs a warning, not the failover (C5).
 pub(in crate::workflow) async fn switch_tools(c: &StepCtx<'_>, site: Site, enabled: bool) -> StepResult {
-    let deadline = c.ctx.now().plus(TOOLS_PATIENCE);
-    let name = c.item.name.as_str();
-    loop {
-        let host = address(c.services, &c.item.name, site).await;
-        let error = match c.services.agents.set_tools(&host, enabled).await {
-            Ok(_) => return Ok(vec![Fact::WarningCleared(TOOLS_NOT_CHANGED.code.to_owned())]),
-            Err(error) => error,
-        };
-        if c.ctx.now() >= deadline {
-            return Ok(vec![Fact::Warning(Report::new(&TOOLS_NOT_CHANGED, name, error.to_string()))]);
-        }
-        sleep(TOOLS_PAUSE).await;
-    }
+    let ask = |agents: AgentClient, host: String| async move { agents.set_tools(&host, enabled).await };
+    Ok(vec![match once_up(c, site, ask).await {
+        Ok(_) => Fact::WarningCleared(TOOLS_NOT_CHANGED.code.to_owned()),
+        Err(e) => Fact::Warning(Report::new(&TOOLS_NOT_CHANGED, c.item.name.as_str(), e.to_string())),
+    }])
+}
+
+/// Prepares a Linux guest's network for Azure: DHCP, without Network Manager. A guest that does not answer in time
+/// costs a warning (C5).
+pub(in crate::workflow) async fn address_by_dhcp(c: &StepCtx<'_>) -> StepResult {
+    let ask = |agents: AgentClient, host: String| async move {
+        agents.set_addressing(&host, Addressing::Dhcp).await
+    };
+    Ok(vec![match once_up(c, Site::Azure, ask).await {
+        Ok(_) => Fact::WarningCleared(ADDRESS_NOT_CHANGED.code.to_owned()),
+        Err(e) => Fact::Warning(Report::new(&ADDRESS_NOT_CHANGED, c.item.name.as_str(), e.to_string())),
+    }])
+}
+
+/// Says so when a guest that came home still gets its address from DHCP (P38). One that does not answer may.
+pub(in crate::workflow) async fn look_at_address(c: &StepCtx<'_>) -> StepResult {
+    let ask = |agents: AgentClient, host: String| async move { agents.status(&host).await };
+    let detail = match once_up(c, Site::OnPremises, ask).await {
+        Ok(status) if status.addressing == Addressing::Static => return Ok(Vec::new()),
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    };
+    Ok(vec![Fact::Warning(Report::new(&ADDRESS_BY_DHCP, c.item.name.as_str(), detail))])
 }

@@ -5,6 +5,7 @@
 //! | `PUT /v1/replication` [`SessionSpec`](super::session::SessionSpec) → [`AgentStatus`] | start (or take up with a higher epoch) replicating |
 //! | `DELETE /v1/replication/{session}` → [`AgentStatus`] | stop tracking and sending; idempotent |
 //! | `POST /v1/tools` [`Tools`] → [`AgentStatus`] | enable or disable VMware Tools in the guest |
+//! | `POST /v1/addressing` [`Address`] → [`AgentStatus`] | prepare the guest's network for another site |
 //! | `GET /v1/status` → [`AgentStatus`] | |
 
 use super::session::DiskProgress;
@@ -18,6 +19,24 @@ pub struct Tools {
     pub enabled: bool,
 }
 
+/// How the guest's network card gets its address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Addressing {
+    /// As somebody wrote it down in the guest.
+    #[default]
+    Static,
+    /// From the network.
+    Dhcp,
+}
+
+/// Address the card so, without Network Manager where a Linux guest has it (C5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    /// Wanted state.
+    pub addressing: Addressing,
+}
+
 /// The agent about itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AgentStatus {
@@ -29,6 +48,9 @@ pub struct AgentStatus {
     pub session: Option<SessionId>,
     /// VMware Tools enabled in the guest.
     pub tools_enabled: bool,
+    /// How the guest's network card gets its address (P38).
+    #[serde(default)]
+    pub addressing: Addressing,
     /// Per disk, as seen at the source.
     pub disks: Vec<DiskProgress>,
 }

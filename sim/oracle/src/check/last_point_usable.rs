@@ -15,7 +15,9 @@ impl Check for LastPointUsable {
             for point in seen.points.iter().filter(|p| !own.iter().any(|s| s.held(p, since))) {
                 report.say(format!("{} shows point {point}, which cannot be used", seen.item));
             }
-            if seen.state == "Protected" && (seen.points.is_empty() || usable.is_empty()) {
+            // With the newest point alone, its successor may not have been seen yet.
+            let none = usable.is_empty() && !own.iter().any(|session| session.holds_any());
+            if seen.state == "Protected" && (seen.points.is_empty() || none) {
                 report.say(format!("{} is Protected without a usable recovery point", seen.item));
             }
         }

@@ -62,6 +62,8 @@ impl Facts {
             | What::GuestStopped { .. }
             | What::AgentRegistered { .. }
             | What::ToolsChanged { .. }
+            | What::GuestChanged { .. }
+            | What::GuestLogged { .. }
             | What::DiskWritten { .. }
             | What::TaskStarted { .. }
             | What::TaskEnded { .. }

@@ -193,6 +193,8 @@ impl<'a> Touch<'a> {
             | What::MarkCut { .. }
             | What::AgentRegistered { .. }
             | What::ToolsChanged { .. }
+            | What::GuestChanged { .. }
+            | What::GuestLogged { .. }
             | What::DiskWritten { .. }
             | What::SessionPhase { .. }
             | What::PointStored { .. }

@@ -29,6 +29,10 @@ impl Session {
     pub(crate) fn held(&self, point: &PointId, since: VirtualMs) -> bool {
         self.stored.contains_key(point) && self.gone(point).is_none_or(|at| at >= since)
     }
+    /// True while the target holds a point, offered or not.
+    pub(crate) fn holds_any(&self) -> bool {
+        self.stored.keys().any(|point| self.gone(point).is_none())
+    }
     fn gone(&self, point: &PointId) -> Option<VirtualMs> {
         self.pruned.get(point).copied().into_iter().chain(self.ended).min()
     }

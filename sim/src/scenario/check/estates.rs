@@ -183,7 +183,6 @@ impl Check<'_> {
         };
         positive(&policy.app_consistent_every, "app-consistent-every");
         positive(&policy.crash_consistent_every, "crash-consistent-every");
-        positive(&policy.retention, "retention");
         if let Some(backup) = &estate.configuration_server.backup_every {
             positive(backup, "backup-every");
         }
