@@ -143,7 +143,13 @@ struct Lab {
 impl Lab {
     fn new() -> Self {
         let mut config = VcenterConfig::new("vcenter.lab");
-        config.hosts = vec![HostConfig { name: "esx01".into(), memory_mb: 16_384, connected: true }];
+        config.hosts = vec![HostConfig {
+            name: "esx01".into(),
+            memory_mb: 16_384,
+            connected: true,
+            hypervisor: Hypervisor::Esxi,
+            licence: Licence::Paid,
+        }];
         config.datastores = vec![DatastoreConfig {
             name: "ds-prod".into(),
             kind: DatastoreKind::Vmfs,

@@ -17,7 +17,39 @@ pub enum Flavor {
     AvsPrivateCloud,
 }
 
-/// An ESXi host.
+/// What makes a host run virtual machines (P34).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Hypervisor {
+    /// VMware ESXi.
+    #[default]
+    Esxi,
+    /// Microsoft Hyper-V. No vCenter manages one; that it may be listed here is *ours*.
+    HyperV,
+}
+
+impl Hypervisor {
+    /// As `summary.config.product` names it.
+    pub(super) fn product(self) -> &'static str {
+        match self {
+            Self::Esxi => "VMware ESXi",
+            Self::HyperV => "Microsoft Hyper-V",
+        }
+    }
+}
+
+/// The licence of a host (P34).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Licence {
+    /// One that was paid for, or an evaluation that still runs.
+    #[default]
+    Paid,
+    /// The free one: programs may look, and change nothing.
+    Free,
+}
+
+/// A host.
 #[derive(Clone, Debug)]
 pub struct HostConfig {
     /// Its name: `esx01.lab`.
@@ -26,6 +58,10 @@ pub struct HostConfig {
     pub memory_mb: u64,
     /// Whether vCenter reaches it.
     pub connected: bool,
+    /// What it runs.
+    pub hypervisor: Hypervisor,
+    /// Its licence.
+    pub licence: Licence,
 }
 
 /// What kind of storage a datastore is (P23).

@@ -2,7 +2,7 @@
 //! as the wire's, without the wire and at once.
 
 use super::Vcenter;
-use super::config::{DatastoreAccess, DatastoreKind, Privileges};
+use super::config::{DatastoreAccess, DatastoreKind, Licence, Privileges};
 use super::model::{Datastore, Model};
 use super::operation::{Applied, Apply};
 use super::refusal;
@@ -159,6 +159,44 @@ impl Console<'_> {
             session.privileges = privileges.clone();
         }
         Ok(())
+    }
+    /// The password of an account, from now on; sessions that are open stay so.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn set_password(&self, user: &str, password: &str) -> Result<(), String> {
+        let mut state = self.vcenter.lock();
+        let account = state.users.iter_mut().find(|u| u.name == user);
+        account.ok_or_else(|| format!("there is no account {user}"))?.password = password.to_owned();
+        Ok(())
+    }
+    /// The licence of a host.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn set_licence(&self, host: &str, licence: Licence) -> Result<(), String> {
+        self.on_host(host, |apply, id| {
+            if let Some(host) = apply.model.hosts.get_mut(&id) {
+                host.licence = licence;
+            }
+            apply.model.touch();
+            Ok(())
+        })
+    }
+    /// Makes a virtual machine without disks, switched off.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn create_vm(&self, name: &str, host: &str) -> Result<(), String> {
+        let made = self.vcenter.apply(self.by, |apply| apply.create_stray(name, host));
+        made.map_err(|fault| format!("{name}: {fault}"))
+    }
+    /// Moves a virtual machine to another host; its disks stay where they lie.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn vmotion(&self, vm: &str, host: &str) -> Result<(), String> {
+        self.on_vm(vm, |apply, id| apply.move_to(id, host))
     }
     /// vCenter loses a host; its virtual machines run on, but show `disconnected`.
     ///

@@ -1,7 +1,7 @@
 //! What the world can do to a vCenter and what it manages.
 
 use super::Vcenter;
-use super::config::{DatastoreAccess, Privileges};
+use super::config::{DatastoreAccess, Licence, Privileges};
 use failback_wire::event::Actor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,41 @@ pub enum VcenterFault {
         /// What it may do.
         privileges: Privileges,
     },
+    /// An account gets another password (P8).
+    AccountPassword {
+        /// Name of the account.
+        user: String,
+        /// The password it has from now on.
+        password: String,
+    },
+    /// A host gets another licence (P34).
+    HostLicence {
+        /// Name of the host.
+        host: String,
+        /// Its licence from now on.
+        licence: Licence,
+    },
+    /// Somebody makes a virtual machine without disks, and leaves it off (P36).
+    CreateVm {
+        /// Its name, which must be free on that host.
+        name: String,
+        /// Name of the host.
+        host: String,
+    },
+    /// A virtual machine gets another name; its files keep theirs.
+    RenameVm {
+        /// Its name until now.
+        vm: String,
+        /// Its name from now on.
+        name: String,
+    },
+    /// A virtual machine moves to another host, its disks stay where they lie (P36, P39).
+    Vmotion {
+        /// Name of the virtual machine.
+        vm: String,
+        /// Name of the host it moves to.
+        host: String,
+    },
     /// Something else takes a host's memory and leaves this much free.
     HostMemory {
         /// Name of the host.
@@ -121,6 +156,11 @@ impl Vcenter {
             VcenterFault::AccountPrivileges { user, privileges } => {
                 console.set_privileges(user, privileges)?;
             }
+            VcenterFault::AccountPassword { user, password } => console.set_password(user, password)?,
+            VcenterFault::HostLicence { host, licence } => console.set_licence(host, *licence)?,
+            VcenterFault::CreateVm { name, host } => console.create_vm(name, host)?,
+            VcenterFault::RenameVm { vm, name } => console.rename_vm(vm, name)?,
+            VcenterFault::Vmotion { vm, host } => console.vmotion(vm, host)?,
             VcenterFault::HostMemory { host, free_mb } => console.set_host_free_memory(host, *free_mb)?,
             VcenterFault::ExtendDisk { vm, disk, bytes } => console.extend_disk(vm, *disk, *bytes)?,
             VcenterFault::DeleteVm { vm } => console.delete_vm(vm)?,

@@ -8,8 +8,9 @@ use failback_wire::vim::{MoRef, Obj, Value, VmConfigSpec};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Apply<'_> {
-    pub(super) fn name_free(&self, name: &str) -> Applied {
-        match self.model.vm_named(name) {
+    /// Machines of one host have different names. That each host has a folder of its own is *ours*.
+    pub(super) fn name_free(&self, host: u64, name: &str) -> Applied {
+        match self.model.vm_on(host, name) {
             Some(id) => Err(refusal::duplicate_name(name, &vm_ref(id))),
             None => Ok(()),
         }
@@ -26,20 +27,31 @@ impl Apply<'_> {
     }
 
     pub(super) fn create_vm(&mut self, spec: &VmConfigSpec, host: Option<u64>) -> Applied<MoRef> {
+        self.create_known_vm(spec, host, None)
+    }
+
+    fn create_known_vm(
+        &mut self,
+        spec: &VmConfigSpec,
+        host: Option<u64>,
+        known_as: Option<String>,
+    ) -> Applied<MoRef> {
         let host = self.placement(host)?;
         let name = spec.name.clone().ok_or_else(|| refusal::invalid_argument("spec.name"))?;
-        self.name_free(&name)?;
+        self.name_free(host, &name)?;
         let path = spec.vm_path.as_deref().ok_or_else(|| refusal::invalid_argument("spec.files"))?;
         let (store, rest) = split_path(path).ok_or_else(|| refusal::invalid_datastore(path))?;
-        let vmx =
-            if rest.ends_with(".vmx") { path.to_owned() } else { format!("[{store}] {name}/{name}.vmx") };
+        let vmx = match rest.ends_with(".vmx") {
+            true => path.to_owned(),
+            false => self.free_vmx(store, &name),
+        };
         self.usable(&vmx)?;
-        let taken = self.model.vms.values().any(|vm| vm.vmx == vmx);
-        if taken || self.model.unregistered.contains_key(&vmx) {
+        if self.is_config(&vmx) {
             return Err(refusal::file_exists(&vmx));
         }
         let uuid = self.machine_uuid(&name);
         let mut vm = Vm {
+            known_as: known_as.unwrap_or_else(|| name.clone()),
             name,
             uuid: uuid.clone(),
             instance_uuid: uuid,
@@ -76,6 +88,51 @@ impl Apply<'_> {
         self.emit(What::VmCreated { vm: reference.clone(), by: self.by });
         self.carry_out(&reference, plan);
         Ok(vm_ref(id))
+    }
+
+    fn is_config(&self, vmx: &str) -> bool {
+        self.model.vms.values().any(|vm| vm.vmx == vmx) || self.model.unregistered.contains_key(vmx)
+    }
+
+    /// `[ds] web01/web01.vmx`, or beside it when that is another machine's.
+    fn free_vmx(&self, store: &str, name: &str) -> String {
+        let numbered = |n: u32| if n == 0 { name.to_owned() } else { format!("{name}_{n}") };
+        let paths = (0..).map(|n| format!("[{store}] {}/{name}.vmx", numbered(n)));
+        paths.into_iter().find(|vmx| !self.is_config(vmx)).unwrap_or_default()
+    }
+
+    /// Moves a machine, running or not, to another host; its files stay where they are (vMotion).
+    pub(super) fn move_to(&mut self, id: u64, host: &str) -> Applied {
+        self.reachable(id)?;
+        let host_id = self.model.host_named(host).ok_or_else(|| refusal::not_found(host))?;
+        let host_id = self.placement(Some(host_id))?;
+        let vm = self.model.vms.get(&id).ok_or_else(|| refusal::gone(&vm_ref(id)))?;
+        if vm.host == host_id {
+            return Err(refusal::invalid_state());
+        }
+        let (reference, memory) = (vm.reference(), if vm.powered { vm.hardware.memory_mb } else { 0 });
+        self.name_free(host_id, &vm.name)?;
+        let used = self.model.used_mb(host_id);
+        let free = self.model.hosts.get(&host_id).map_or(0, |h| h.memory_mb.saturating_sub(used));
+        if memory > free {
+            return Err(refusal::no_memory(free, memory));
+        }
+        if let Some(vm) = self.model.vms.get_mut(&id) {
+            vm.host = host_id;
+        }
+        self.modified(id);
+        self.emit(What::VmChanged { vm: reference, change: format!("moved to {host}"), by: self.by });
+        Ok(())
+    }
+
+    /// A machine without disks, switched off, that is nobody's: the world does not take it for one of that name.
+    pub(super) fn create_stray(&mut self, name: &str, host: &str) -> Applied {
+        let host_id = self.model.host_named(host).ok_or_else(|| refusal::not_found(host))?;
+        let store = self.model.datastores.values().next().map(|store| store.name.clone());
+        let vm_path = store.map(|store| format!("[{store}]"));
+        let spec = VmConfigSpec { name: Some(name.to_owned()), vm_path, ..Default::default() };
+        let known_as = format!("{name}@{host}");
+        self.create_known_vm(&spec, Some(host_id), Some(known_as)).map(drop)
     }
 
     fn machine_uuid(&mut self, name: &str) -> String {
@@ -147,7 +204,7 @@ impl Apply<'_> {
         self.usable(path)?;
         let known = self.model.unregistered.get(path).ok_or_else(|| refusal::file_not_found(path))?;
         let name = name.unwrap_or(&known.name).to_owned();
-        self.name_free(&name)?;
+        self.name_free(host, &name)?;
         let mut vm = self.model.unregistered.remove(path).ok_or_else(|| refusal::file_not_found(path))?;
         vm.name = name;
         vm.host = host;

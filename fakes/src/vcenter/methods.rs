@@ -142,6 +142,8 @@ impl Vcenter {
             if !eyes.tools_run(vm) {
                 return Err(refusal::tools_unavailable());
             }
+            let host = vm.host;
+            self.look(&mut state, |apply| apply.licensed_host(host))?;
             let Some(vm) = state.model.vms.get_mut(&id) else { return Err(refusal::gone(&request.this)) };
             if vm.shutting_down.is_some() {
                 return Ok(Vec::new());

@@ -11,6 +11,7 @@ mod console;
 mod faults;
 mod guests;
 mod inventory;
+mod licence;
 mod methods;
 mod model;
 mod observe;
@@ -26,8 +27,8 @@ mod tasks;
 mod wait;
 
 pub use config::{
-    DatastoreAccess, DatastoreConfig, DatastoreKind, Flavor, HostConfig, Privileges, ScsiController,
-    TaskTimes, UserConfig, VcenterConfig, VmConfig, VmDiskConfig,
+    DatastoreAccess, DatastoreConfig, DatastoreKind, Flavor, HostConfig, Hypervisor, Licence, Privileges,
+    ScsiController, TaskTimes, UserConfig, VcenterConfig, VmConfig, VmDiskConfig,
 };
 pub use console::Console;
 pub use faults::VcenterFault;
@@ -166,6 +167,13 @@ impl Vcenter {
         self.perform(effects);
         self.changed.notify_waiters();
         result
+    }
+
+    /// Asks whether a change would be allowed, and changes nothing.
+    fn look<T>(&self, state: &mut State, ask: impl FnOnce(&Apply<'_>) -> Applied<T>) -> Applied<T> {
+        let (now, env) = (state.now(), state.ctx.as_ref().map(|ctx| ctx.env));
+        let by = Actor::Operator;
+        ask(&Apply { model: &mut state.model, by, now, env, effects: Vec::new() })
     }
 
     /// The world is told even when vCenter's own software is dead: what happens, happens on its hosts.

@@ -1,6 +1,8 @@
 //! The inventory as plain data.
 
-use super::config::{DatastoreAccess, DatastoreKind, ScsiController, VcenterConfig, VmConfig};
+use super::config::{
+    DatastoreAccess, DatastoreKind, Hypervisor, Licence, ScsiController, VcenterConfig, VmConfig,
+};
 use super::operation::Task;
 use failback_replication::disk::Disk;
 use failback_wire::clock::VirtualMs;
@@ -48,6 +50,8 @@ pub(super) struct Host {
     /// Memory that something other than virtual machines uses, MiB.
     pub reserved_mb: u64,
     pub connected: bool,
+    pub hypervisor: Hypervisor,
+    pub licence: Licence,
 }
 
 #[derive(Clone, Debug)]
@@ -112,6 +116,8 @@ pub(super) struct Snapshot {
 #[derive(Clone, Debug)]
 pub(super) struct Vm {
     pub name: String,
+    /// What the world calls it, whatever its name becomes.
+    pub known_as: String,
     pub uuid: String,
     pub instance_uuid: String,
     pub host: u64,
@@ -133,7 +139,7 @@ pub(super) struct Vm {
 
 impl Vm {
     pub(super) fn reference(&self) -> VmRef {
-        VmRef { site: Site::OnPremises, name: self.name.clone() }
+        VmRef { site: Site::OnPremises, name: self.known_as.clone() }
     }
     /// `[ds] web01/`
     pub(super) fn directory(&self) -> &str {
@@ -213,8 +219,14 @@ impl Model {
             revision: 0,
         };
         for h in &config.hosts {
-            let host =
-                Host { name: h.name.clone(), memory_mb: h.memory_mb, reserved_mb: 0, connected: h.connected };
+            let host = Host {
+                name: h.name.clone(),
+                memory_mb: h.memory_mb,
+                reserved_mb: 0,
+                connected: h.connected,
+                hypervisor: h.hypervisor,
+                licence: h.licence,
+            };
             let id = model.id();
             model.hosts.insert(id, host);
         }
@@ -261,6 +273,7 @@ impl Model {
         let host = self.hosts.iter().find(|(_, h)| h.name == config.host).map_or(0, |(id, _)| *id);
         let vm = Vm {
             name: config.name.clone(),
+            known_as: config.name.clone(),
             uuid: config.uuid.clone(),
             instance_uuid: config.uuid.clone(),
             host,
@@ -300,6 +313,10 @@ impl Model {
     }
     pub(super) fn vm_named(&self, name: &str) -> Option<u64> {
         self.vms.iter().find(|(_, vm)| vm.name == name).map(|(id, _)| *id)
+    }
+    /// The machine of this name on a host: two hosts may each have one.
+    pub(super) fn vm_on(&self, host: u64, name: &str) -> Option<u64> {
+        self.vms.iter().find(|(_, vm)| vm.host == host && vm.name == name).map(|(id, _)| *id)
     }
     pub(super) fn host_named(&self, name: &str) -> Option<u64> {
         self.hosts.iter().find(|(_, h)| h.name == name).map(|(id, _)| *id)

@@ -17,7 +17,13 @@ impl Vcenter {
         let open = state.sessions.values().filter(|s| state.now().since(s.last) < idle).count();
         let hosts = model.hosts.iter().map(|(id, h)| {
             let free = h.memory_mb.saturating_sub(model.used_mb(*id));
-            json!({ "name": h.name, "connected": h.connected, "memory_mb": h.memory_mb, "free_mb": free })
+            json!({
+                "name": h.name,
+                "connected": h.connected,
+                "memory_mb": h.memory_mb,
+                "free_mb": free,
+                "licence": h.licence,
+            })
         });
         let datastores = model.datastores.values().map(|d| {
             json!({
@@ -78,7 +84,7 @@ fn seen(model: &Model, vm: &Vm) -> Value {
 /// A virtual machine as the inventory lists it, for the oracle's plain observations.
 #[derive(Clone, Debug)]
 pub struct VmSeen {
-    /// Its name.
+    /// What the world calls it: the name it began with.
     pub name: String,
     /// Whether it has power.
     pub on: bool,
@@ -94,7 +100,7 @@ impl Vcenter {
         let state = self.lock();
         let model = &state.model;
         let seen = |vm: &Vm| VmSeen {
-            name: vm.name.clone(),
+            name: vm.known_as.clone(),
             on: vm.powered,
             disks: vm
                 .hardware

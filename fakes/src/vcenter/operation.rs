@@ -124,6 +124,7 @@ pub(super) type Applied<T = ()> = Result<T, Fault>;
 
 impl Apply<'_> {
     pub(super) fn run(&mut self, operation: &Operation) -> Applied<Option<Value>> {
+        self.licensed(operation)?;
         match operation {
             Operation::PowerOn { vm } => self.power_on(*vm).map(|()| None),
             Operation::PowerOff { vm } => self.power_off(*vm).map(|()| None),

@@ -36,7 +36,7 @@ impl Apply<'_> {
             return Err(refusal::invalid_power_state(false, true));
         }
         if let Some(name) = spec.name.as_ref().filter(|n| **n != vm.name) {
-            self.name_free(name)?;
+            self.name_free(vm.host, name)?;
         }
         let old = vm.reference();
         let plan = self.plan(Some(id), &mut vm, spec)?;

@@ -63,6 +63,11 @@ pub(super) fn invalid_power_state(requested_on: bool, on: bool) -> Fault {
         .with(Element::leaf("requestedState", name(requested_on)))
         .with(Element::leaf("existingState", name(on)))
 }
+/// The licence of the host does not allow it.
+pub(super) fn restricted_version() -> Fault {
+    let text = "Current license or ESXi version prohibits execution of the requested operation.";
+    Fault::new("RestrictedVersion", text)
+}
 /// The object is in no state for that.
 pub(super) fn invalid_state() -> Fault {
     Fault::new("InvalidState", "The operation is not allowed in the current state.")

@@ -119,7 +119,13 @@ pub(crate) const DISK1: &str = "6000C29a-0000-0000-0000-000000000002";
 /// Two hosts, two datastores, `web01` (two disks, off), `mt` (one disk, on), three accounts.
 pub(crate) fn config() -> VcenterConfig {
     let mut config = VcenterConfig::new("vcenter.lab");
-    let host = |name: &str| HostConfig { name: name.into(), memory_mb: 16_384, connected: true };
+    let host = |name: &str| HostConfig {
+        name: name.into(),
+        memory_mb: 16_384,
+        connected: true,
+        hypervisor: Hypervisor::Esxi,
+        licence: Licence::Paid,
+    };
     config.hosts = vec![host("esx01"), host("esx02")];
     let store = |name: &str, kind| DatastoreConfig {
         name: name.into(),

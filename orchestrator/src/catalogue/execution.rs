@@ -95,6 +95,10 @@ entries! {
         "vCenter or the host is not connected",
         "the virtual machine is busy with another task"
         => "Correct the cause, then reprotect again.";
+    LICENCE_FORBIDS "FB2035" Operator ["P34"] "the licence of the ESXi host does not allow the change";
+        "the host has the free licence, under which programs may look and change nothing",
+        "an evaluation licence has run out"
+        => "Assign a paid or an evaluation licence to the host, then try again; nothing is lost meanwhile.";
     REHEARSED "FB2098" Operator [] "the step failed because a rehearsal wanted it to";
         "a test of the product runs"
         => "Repeat the operation.";

@@ -13,6 +13,7 @@ pub mod documented;
 pub mod execution;
 pub mod guest;
 pub mod machine;
+pub mod placement;
 pub mod target;
 pub mod warning;
 
@@ -45,6 +46,7 @@ pub static ALL: LazyLock<Vec<&'static ErrorDoc>> = LazyLock::new(|| {
     let mut all = [
         documented::DOCS,
         control::DOCS,
+        placement::DOCS,
         target::DOCS,
         machine::DOCS,
         execution::DOCS,

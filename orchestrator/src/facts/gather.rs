@@ -333,11 +333,10 @@ async fn look_at(
         target.as_ref().is_some_and(|target| store.hosts.contains(&target.host_ref))
     };
     // A stranger of the machine's name on the master target's host stands in the way of a new machine (P36).
-    let mut names_on_host = Vec::new();
-    if let (None, Some(known), Some(target)) = (&vm, known, &target) {
-        let stranger = found(v.vm_by_name(&known.name).await)?;
-        names_on_host.extend(stranger.filter(|vm| vm.host_ref == target.host_ref).map(|_| name.to_string()));
-    }
+    let names_on_host = match (&vm, &target) {
+        (None, Some(target)) => v.names_on(&target.host_ref).await?,
+        (Some(_), _) | (None, None) => Vec::new(),
+    };
     let disks = vm.iter().chain(&target).flat_map(|vm| &vm.disks);
     Ok(VcenterFacts {
         can_write: !connected.read_only,
@@ -372,5 +371,6 @@ fn target_facts(vm: &vcenter::VmFacts) -> TargetVmFacts {
         enable_uuid: vm.enable_uuid(),
         tools: vm.tools_running,
         host_connected: vm.host_connected,
+        hypervisor: vm.hypervisor.clone(),
     }
 }

@@ -204,6 +204,8 @@ pub struct TargetVmFacts {
     pub tools: bool,
     /// Its host is connected.
     pub host_connected: bool,
+    /// What its host runs; empty when vCenter does not say (P34).
+    pub hypervisor: String,
 }
 
 /// One datastore of the master target's host (P23, P24).

@@ -13,6 +13,7 @@ mod control;
 mod cs;
 pub mod effects;
 mod item;
+mod placement;
 pub mod plan;
 mod site;
 mod target;
@@ -109,6 +110,7 @@ pub static RULES: &[Rule] = &[
     rule("P30", "the master target has a heartbeat", HOME, target::heartbeat),
     rule("P30", "the master target answers", HOME, target::answers),
     rule("P25", "the master target is a virtual machine of this vCenter", HOME, target::is_a_vm),
+    rule("P34", "the master target's host is an ESXi host", &[Reprotect], placement::esxi),
     rule("P15", "the master target is of the machine's family", HOME, target::os_family),
     Rule {
         key: "P16",
@@ -127,7 +129,7 @@ pub static RULES: &[Rule] = &[
     rule("P23", "the master target's host has a usable datastore", &[Reprotect], site::datastores),
     rule("P24", "the datastore is mounted read/write there", &[Reprotect], site::datastore_writable),
     rule("C9", "the chosen datastore exists", &[Reprotect], site::datastore_known),
-    rule("P36", "the name is free on the master target's host", &[Reprotect], site::name_free),
+    rule("P36", "the name is free on the master target's host", &[Reprotect], placement::name_free),
     rule("P21", "the machine's disks match its virtual machine", &[Reprotect], site::disks_match),
     rule("E21", "each disk has the size of its copy in Azure", &[Reprotect], site::sizes_match),
     Rule {

@@ -69,14 +69,6 @@ pub(super) fn datastore_known(f: &Facts) -> Option<Report> {
     (!found).then(|| Report::new(&doc::DATASTORE_UNKNOWN, wanted, wanted))
 }
 
-/// A machine of ours from an attempt that failed is found by UUID, and so is no stranger.
-pub(super) fn name_free(f: &Facts) -> Option<Report> {
-    let vcenter = f.vcenter.known().filter(|vcenter| vcenter.vm.is_none())?;
-    let name = f.item.name.as_str();
-    let taken = vcenter.names_on_host.iter().any(|other| other == name);
-    taken.then(|| Report::new(&documented::VM_NAME_TAKEN, name, name))
-}
-
 /// Every disk under protection hangs on the machine, or (an earlier attempt) on the master target, or on
 /// nobody while its file is noted: the UUID of that file is looked at before it is attached.
 pub(super) fn disks_match(f: &Facts) -> Option<Report> {

@@ -29,6 +29,8 @@ pub(super) struct Seen {
     resized: u32,
     /// MiB in the machine, in the process server, refused by the target.
     waiting: [f64; 3],
+    /// Bytes that the synchronisation transferred.
+    transferred: u64,
 }
 
 impl fmt::Display for Seen {
@@ -70,6 +72,7 @@ impl Seen {
             app_points: app as u32,
             resized: disks(item).filter(|disk| disk["diskResized"] == "Resized").count() as u32,
             waiting: WAITING.map(|field| waiting(item, field)),
+            transferred: disks(item).filter_map(|disk| disk["resyncTotalTransferredBytes"].as_u64()).sum(),
         }
     }
 
@@ -356,6 +359,14 @@ fn judge_item(item: &str, wanted: &ItemExpect, seen: &Seen) -> Vec<Finding> {
     }
     if let Some(resized) = wanted.resized.filter(|resized| *resized != seen.resized) {
         out.push(differs(format!("resized disks of {item}"), resized.to_string(), seen.resized.to_string()));
+    }
+    if let Some(wanted) = &wanted.transferred {
+        let below = wanted.at_least.as_ref().is_some_and(|least| seen.transferred < least.value.0);
+        let above = wanted.at_most.as_ref().is_some_and(|most| seen.transferred > most.value.0);
+        if below || above {
+            let shown = format!("{} bytes", seen.transferred);
+            out.push(differs(format!("what {item} transferred"), format!("{wanted:?}"), shown));
+        }
     }
     if let Some(Waiting { source, process_server, target }) = &wanted.waiting {
         for ((wanted, seen), field) in

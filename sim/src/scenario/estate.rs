@@ -5,6 +5,7 @@
 
 use super::text::{Name, Spanned};
 use super::units::{Percent, Period, Size};
+pub use failback_fakes::vcenter::{Hypervisor, Licence};
 use failback_wire::ids::Site;
 use failback_wire::proto::cs::OsFamily;
 use schemars::JsonSchema;
@@ -119,6 +120,12 @@ pub struct Host {
     /// Memory; default 64 GiB (P39).
     #[serde(default = "host_memory")]
     pub memory: Spanned<Size>,
+    /// What it runs; default ESXi (P34).
+    #[serde(default)]
+    pub hypervisor: Hypervisor,
+    /// Its licence; default one that is paid for (P34).
+    #[serde(default)]
+    pub licence: Licence,
 }
 
 /// A datastore.

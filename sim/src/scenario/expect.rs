@@ -60,6 +60,21 @@ pub struct ItemExpect {
     /// How much it says that waits on its way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,
+    /// How much it says the synchronisation of its present session has transferred.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transferred: Option<Transferred>,
+}
+
+/// Bytes that a synchronisation transferred, of all disks together (C13).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Transferred {
+    /// At least.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least: Option<Spanned<Size>>,
+    /// At most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<Spanned<Size>>,
 }
 
 /// Written and not at the target yet, of all disks together: at least so much (E19).

@@ -1,6 +1,7 @@
 //! An estate with every default filled in: what a world is built from. Plain data, no places.
 
 use super::estate::{Bystander, DatastoreKind, Estate, LinkKind, Os, Side, SiteKind};
+use super::estate::{Hypervisor, Licence};
 use super::text::Name;
 use super::units::{Percent, Period, Size};
 use serde::Serialize;
@@ -62,6 +63,10 @@ pub struct Host {
     pub name: String,
     /// Memory.
     pub memory: Size,
+    /// What it runs.
+    pub hypervisor: Hypervisor,
+    /// Its licence.
+    pub licence: Licence,
 }
 
 /// A datastore, mounted on every host.
@@ -200,11 +205,20 @@ impl From<&Estate> for Inventory {
 }
 
 fn hosts(estate: &Estate) -> Vec<Host> {
+    let one = |h: &super::estate::Host| Host {
+        name: h.name.value.clone(),
+        memory: h.memory.value,
+        hypervisor: h.hypervisor,
+        licence: h.licence,
+    };
     match &estate.vcenter.hosts {
-        Some(list) => {
-            list.iter().map(|h| Host { name: h.name.value.clone(), memory: h.memory.value }).collect()
-        }
-        None => vec![Host { name: "esx-01".to_owned(), memory: Size::gib(64) }],
+        Some(list) => list.iter().map(one).collect(),
+        None => vec![Host {
+            name: "esx-01".to_owned(),
+            memory: Size::gib(64),
+            hypervisor: Hypervisor::Esxi,
+            licence: Licence::Paid,
+        }],
     }
 }
 

@@ -151,6 +151,8 @@ pub(super) fn vcenter(env: &Env, inventory: &Inventory, born: &[Born], product: 
         name: h.name.clone(),
         memory_mb: h.memory.0 >> 20,
         connected: true,
+        hypervisor: h.hypervisor,
+        licence: h.licence,
     };
     config.hosts = inventory.hosts.iter().map(host).collect();
     let datastore = |d: &inventory::Datastore| DatastoreConfig {

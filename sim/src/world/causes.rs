@@ -49,7 +49,8 @@ fn vcenter(fault: &VcenterFault, is_target: impl Fn(&str) -> bool) -> &'static [
         | VcenterFault::HostMemory { .. } => &["P39"],
         VcenterFault::DatastoreAccess { .. } => &["P24"],
         VcenterFault::StorageVmotion { .. } => &["P20"],
-        VcenterFault::AccountPrivileges { .. } => &["P8"],
+        VcenterFault::AccountPrivileges { .. } | VcenterFault::AccountPassword { .. } => &["P8"],
+        VcenterFault::HostLicence { .. } => &["P34"],
         VcenterFault::DeleteVm { .. } => &["C12"],
         VcenterFault::PowerOn { .. } => &["C12", "C19"],
         VcenterFault::Reconnect
@@ -57,6 +58,9 @@ fn vcenter(fault: &VcenterFault, is_target: impl Fn(&str) -> bool) -> &'static [
         | VcenterFault::RemoveSnapshots { .. }
         | VcenterFault::DatastoreFree { .. }
         | VcenterFault::ExtendDisk { .. }
+        | VcenterFault::CreateVm { .. }
+        | VcenterFault::RenameVm { .. }
+        | VcenterFault::Vmotion { .. }
         | VcenterFault::PowerOff { .. } => &[],
     }
 }

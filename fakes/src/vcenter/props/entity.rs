@@ -116,7 +116,8 @@ impl Eyes<'_> {
         let config = Obj::new("HostConfigSummary")
             .set("name", &host.name)
             .set("port", 443)
-            .set("vmotionEnabled", true);
+            .set("vmotionEnabled", true)
+            .set("product", Obj::new("AboutInfo").set("name", host.hypervisor.product()));
         let stats =
             Obj::new("HostListSummaryQuickStats").set("overallMemoryUsage", self.model.used_mb(id) as i32);
         Obj::new("HostListSummary")

@@ -66,6 +66,8 @@ pub struct VmFacts {
     pub host_ref: MoRef,
     /// Whether vCenter reaches the host.
     pub host_connected: bool,
+    /// What the host runs: `VMware ESXi`; empty when vCenter does not say (P34).
+    pub hypervisor: String,
     /// Names of its snapshots, parents first.
     pub snapshots: Vec<String>,
     /// Its disks, by controller and unit.

@@ -24,6 +24,8 @@ const VM: &[&str] = &[
 ];
 const HOST: &[&str] =
     &["name", "runtime.connectionState", "summary.hardware.memorySize", "summary.quickStats", "datastore"];
+/// What a host runs.
+const PRODUCT: &str = "summary.config.product.name";
 const DATASTORE: &[&str] = &["name", "summary", "host"];
 
 /// An object and the properties that were read of it.
@@ -150,12 +152,31 @@ impl VcenterClient {
         vm_facts(found, &seen)
     }
 
+    /// Names of the virtual machines on a host (P36).
+    ///
+    /// # Errors
+    /// See [`VcenterError`].
+    pub async fn names_on(&self, host: &MoRef) -> Result<Vec<String>> {
+        let mut spec = FilterSpec::of_object(host, &[]);
+        let paths = vec!["name".to_owned()];
+        spec.props = vec![PropSpec { kind: "VirtualMachine".into(), all: false, paths }];
+        spec.objects[0].select.push(Selection::Traversal {
+            name: None,
+            kind: "HostSystem".into(),
+            path: "vm".into(),
+            skip: false,
+            select: Vec::new(),
+        });
+        let seen = self.retrieve(&spec).await?;
+        Ok(seen.iter().map(|vm| vm.text("name").to_owned()).collect())
+    }
+
     /// All virtual machines, in vCenter's order, at one instant.
     ///
     /// # Errors
     /// See [`VcenterError`].
     pub async fn vms(&self) -> Result<Vec<VmFacts>> {
-        let hosts = self.view("HostSystem", &["name", "runtime.connectionState"]).await?;
+        let hosts = self.view("HostSystem", &["name", "runtime.connectionState", PRODUCT]).await?;
         let vms = self.view("VirtualMachine", VM).await?;
         vms.iter().map(|vm| vm_facts(vm, &hosts)).collect()
     }
@@ -229,7 +250,7 @@ impl VcenterClient {
 }
 
 fn host_of_vm() -> PropSpec {
-    let paths = ["name", "runtime.connectionState"];
+    let paths = ["name", "runtime.connectionState", PRODUCT];
     PropSpec { kind: "HostSystem".into(), all: false, paths: paths.map(str::to_owned).to_vec() }
 }
 
@@ -273,6 +294,7 @@ fn vm_facts(vm: &Seen, all: &[Seen]) -> Result<VmFacts> {
         connection_state: vm.text("runtime.connectionState").to_owned(),
         host: host.map(|h| h.text("name").to_owned()).unwrap_or_default(),
         host_connected: host.is_some_and(|h| h.text("runtime.connectionState") == "connected"),
+        hypervisor: host.map(|h| h.text(PRODUCT).to_owned()).unwrap_or_default(),
         host_ref,
         snapshots,
         disks,

@@ -108,6 +108,7 @@ fn vcenter() -> VcenterFacts {
             enable_uuid: true,
             tools: true,
             host_connected: true,
+            hypervisor: "VMware ESXi".into(),
         }),
         datastores: vec![DatastoreFacts {
             name: "ds1".into(),

@@ -3,6 +3,7 @@
 use super::super::{StepCtx, StepError};
 use super::{defect, note};
 use crate::catalogue::documented::{HOST_MEMORY, VM_NAME_TAKEN};
+use crate::catalogue::execution::LICENCE_FORBIDS;
 use crate::catalogue::machine::DISK_MISMATCH;
 use crate::catalogue::target::MT_NOT_A_VM;
 use crate::clients::vcenter::{VcenterClient, VcenterError, VmFacts};
@@ -27,6 +28,7 @@ pub(in crate::workflow) fn error(doc: &ErrorDoc, entity: &str, error: &VcenterEr
     let doc = match error.fault() {
         Some("InsufficientHostMemoryCapacityFault" | "InsufficientMemoryResourcesFault") => &HOST_MEMORY,
         Some("DuplicateName") => &VM_NAME_TAKEN,
+        Some("RestrictedVersion") => &LICENCE_FORBIDS,
         Some(_) | None => doc,
     };
     let class = match error {

@@ -79,7 +79,7 @@ impl Inventory {
     pub(crate) fn holders(&self, disk: &DiskRef) -> &[VmRef] {
         self.disks.get(disk).map_or(&[], |d| &d.holders)
     }
-    /// A virtual machine came to be. One that a person made, under a name never heard of, is a stranger.
+    /// A virtual machine came to be. One that somebody else made, under a name never heard of, is a stranger.
     pub(crate) fn vm_created(&mut self, vm: &VmRef, by: Actor) {
         let known = self.vms.contains_key(vm);
         let entry = self.vm_mut(vm);
@@ -87,7 +87,7 @@ impl Inventory {
         entry.deleted_by = None;
         match by {
             Actor::Product => entry.kind = Kind::Own,
-            Actor::Operator if !known => entry.kind = Kind::Foreign,
+            Actor::Operator | Actor::Fault if !known => entry.kind = Kind::Foreign,
             Actor::Operator | Actor::Guest | Actor::Fault | Actor::Setup => {}
         }
     }

@@ -42,6 +42,11 @@ struct Check<'a, 'b> {
 
 impl Check<'_, '_> {
     fn change(&mut self, change: &Change, at: Place) {
+        if let Change::Vcenter(made) = change
+            && let VcenterFault::CreateVm { name, .. } = &made.value
+        {
+            self.gone.remove(&(Side::OnPremises, name.clone()));
+        }
         let Some(needed) = needed(change) else { return };
         let key = (needed.site, needed.vm.to_owned());
         if let Some(first) = self.gone.get(&key) {
@@ -102,6 +107,8 @@ fn needed(change: &Change) -> Option<Needed<'_>> {
             | VcenterFault::Snapshot { vm, .. }
             | VcenterFault::RemoveSnapshots { vm, .. }
             | VcenterFault::ExtendDisk { vm, .. }
+            | VcenterFault::RenameVm { vm, .. }
+            | VcenterFault::Vmotion { vm, .. }
             | VcenterFault::StorageVmotion { vm, .. } => (Side::OnPremises, vm, false),
             VcenterFault::Disconnect
             | VcenterFault::Reconnect
@@ -110,6 +117,9 @@ fn needed(change: &Change) -> Option<Needed<'_>> {
             | VcenterFault::DatastoreAccess { .. }
             | VcenterFault::DatastoreFree { .. }
             | VcenterFault::AccountPrivileges { .. }
+            | VcenterFault::AccountPassword { .. }
+            | VcenterFault::HostLicence { .. }
+            | VcenterFault::CreateVm { .. }
             | VcenterFault::HostMemory { .. } => return None,
         },
         Change::Azure(change) => match &change.value {
