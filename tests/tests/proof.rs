@@ -35,8 +35,6 @@ const UNPROVEN: &[&str] = &[
     "C3", "C6", "C8", "C18",
     // the way in and out
     "C23",
-    // transfer
-    "C13",
     // configuration server
     "C14",
     // vCenter
@@ -50,7 +48,7 @@ const UNPROVEN: &[&str] = &[
     // master target
     "P16", "P18", "P20", "P21", "P22", "P26", "P28",
     // placement
-    "P34", "P35",
+    "P35",
     // duplicates
     "P40",
     // groups and plans
