@@ -1,6 +1,7 @@
 //! Jobs and their tasks: views of the journal in the shapes clients know.
 
-use super::Call;
+use super::{Call, Reply, json};
+use crate::catalogue::execution::CANCELLED;
 use crate::catalogue::machine::CANNOT_CANCEL;
 use crate::journal::{Failure, Item, Job, Operation, Outcome, Phase, Progress, State, Target};
 use crate::service::Refusal;
@@ -29,11 +30,18 @@ pub(super) fn get(call: &Call, id: &str) -> Result<Resource<JobProperties>, Refu
     Ok(view(call, &call.job(id)?))
 }
 
-/// No job offers an action yet: `allowedActions` is empty, and asking all the same is refused.
-pub(super) fn refuse(call: &Call, id: &str, verb: &str) -> Refusal {
-    match call.job(id) {
-        Ok(_) => Refusal::new(StatusCode::CONFLICT, &CANNOT_CANCEL, id, format!("{verb} is not offered")),
-        Err(refusal) => refusal,
+/// `cancel`, `restart` and `resume` of a job: what `allowedActions` does not offer is refused.
+pub(super) fn act(call: &Call, id: &str, verb: &str) -> Reply {
+    let job = call.job(id)?;
+    match verb {
+        "cancel" => {
+            call.me.cancel(&job.request.job)?;
+            Ok(json(&get(call, id)?))
+        }
+        _ => {
+            let why = format!("{verb} is not offered");
+            Err(Refusal::new(StatusCode::CONFLICT, &CANNOT_CANCEL, id, why))
+        }
     }
 }
 
@@ -58,7 +66,7 @@ struct Page<'a> {
 fn view(call: &Call, job: &Job) -> Resource<JobProperties> {
     let page = Page { call, job, workflow: call.me.workflow(job) };
     let id = job.request.job.as_str();
-    let (state, description) = words(job.outcome(), true);
+    let (state, description) = page.state();
     let target = &job.request.target;
     let (instance, tasks) = match target {
         Target::Item(name) => ("ProtectionEntity", page.member(name)),
@@ -78,7 +86,7 @@ fn view(call: &Call, job: &Job) -> Resource<JobProperties> {
             state_description: description.to_owned(),
             start_time: call.date(job.accepted),
             end_time: job.ended.map(|at| call.date(at)),
-            allowed_actions: Vec::new(),
+            allowed_actions: page.actions(),
             errors: page.errors(),
             tasks,
             target_object_id: call.resource(target),
@@ -93,12 +101,26 @@ fn words(outcome: Option<Outcome>, begun: bool) -> (&'static str, &'static str) 
     match outcome {
         Some(Outcome::Succeeded) => ("Succeeded", "Completed"),
         Some(Outcome::Failed) => ("Failed", "Failed"),
+        Some(Outcome::Cancelled) => ("Cancelled", "Cancelled"),
         None if begun => ("InProgress", "InProgress"),
         None => ("NotStarted", "NotStarted"),
     }
 }
 
 impl Page<'_> {
+    /// What may be done with the job itself.
+    fn actions(&self) -> Vec<String> {
+        let cancel = self.job.cancel.is_none() && self.call.me.uncancellable(self.job).is_none();
+        cancel.then(|| "Cancel".to_owned()).into_iter().collect()
+    }
+
+    fn state(&self) -> (&'static str, &'static str) {
+        match (self.job.outcome(), self.job.cancel) {
+            (None, Some(_)) => ("InProgress", "Cancelling"),
+            (outcome, _) => words(outcome, true),
+        }
+    }
+
     fn activity(&self) -> String {
         let client = self.job.request.client_request.as_deref().unwrap_or("none");
         format!("{client} ActivityId: {}", self.job.request.job)
@@ -208,6 +230,9 @@ impl Page<'_> {
         let last_done = begun.iter().filter_map(|step| step.done).max().filter(|_| all_done);
         let open = self.job.is_open();
         let (words, end) = match failed {
+            Some(failure) if failure.report.code == CANCELLED.code => {
+                (words(Some(Outcome::Cancelled), true), Some(failure.at))
+            }
             Some(failure) => (words(Some(Outcome::Failed), true), Some(failure.at)),
             None if all_done => (words(Some(Outcome::Succeeded), true), last_done),
             None if open => (words(None, !begun.is_empty()), None),
@@ -235,7 +260,9 @@ impl Page<'_> {
         let name = format!("Group {number}");
         let children: Vec<Task> = members.iter().map(|member| self.machine(member)).collect();
         let is = |word: &'static str| move |task: &Task| task.state == word;
-        let words = if children.iter().any(is("Failed")) {
+        let words = if children.iter().any(is("Cancelled")) {
+            words(Some(Outcome::Cancelled), true)
+        } else if children.iter().any(is("Failed")) {
             words(Some(Outcome::Failed), true)
         } else if children.iter().all(is("Succeeded")) {
             words(Some(Outcome::Succeeded), true)
@@ -250,7 +277,8 @@ impl Page<'_> {
         };
         let unset = || UNSET.to_owned();
         let start = edge(|task| &task.start_time).into_iter().min().unwrap_or_else(unset);
-        let ended = matches!(words.0, "Failed" | "Succeeded") && children.iter().all(|t| t.end_time != UNSET);
+        let ended = matches!(words.0, "Failed" | "Succeeded" | "Cancelled")
+            && children.iter().all(|t| t.end_time != UNSET);
         let end = edge(|task| &task.end_time).into_iter().max().filter(|_| ended).unwrap_or_else(unset);
         let mut task = self.task("RecoveryPlanGroupTask", &name, words, (start, end));
         task.name = name.clone();

@@ -108,7 +108,16 @@ impl Call {
             Route::Results(op) if get => self.results(op),
             Route::Jobs if get => Ok(json(&List::single(jobs::list(self)))),
             Route::Job(id) if get => Ok(json(&jobs::get(self, id)?)),
-            Route::JobAction(id, verb) if post => Err(jobs::refuse(self, id, verb)),
+            Route::JobAction(id, verb) if post => jobs::act(self, id, verb),
+            Route::CancelItem(name) if post => {
+                let item = items::find(self, name)?;
+                self.me.cancel_failover(&Target::Item(item.name.clone()))?;
+                Ok(json(&items::get(self, name)?))
+            }
+            Route::CancelPlan(name) if post => {
+                self.me.cancel_failover(&Target::Plan(plans::find(self, name)?.name))?;
+                Ok(json(&plans::get(self, name)?))
+            }
             Route::Plans if get => Ok(json(&List::single(plans::list(self)))),
             Route::Plan(name) if get => Ok(json(&plans::get(self, name)?)),
             Route::Plan(name) if put => Ok(json(&plans::put(self, name)?)),
@@ -116,6 +125,8 @@ impl Call {
             Route::Items
             | Route::Item(_)
             | Route::ItemAction(..)
+            | Route::CancelItem(_)
+            | Route::CancelPlan(_)
             | Route::Points(_)
             | Route::Point(..)
             | Route::Status(_)
@@ -213,8 +224,10 @@ impl Call {
             None => OperationState::InProgress,
             Some(crate::journal::Outcome::Succeeded) => OperationState::Succeeded,
             Some(crate::journal::Outcome::Failed) => OperationState::Failed,
+            Some(crate::journal::Outcome::Cancelled) => OperationState::Canceled,
         };
-        let error = (status == OperationState::Failed).then(|| errors::of_job(&job));
+        let error =
+            matches!(status, OperationState::Failed | OperationState::Canceled).then(|| errors::of_job(&job));
         Ok(json(&OperationStatus {
             id: None,
             name: job.request.job.to_string(),
@@ -231,7 +244,9 @@ impl Call {
         let job = self.job(op)?;
         match job.outcome() {
             None => Ok(self.running(&job.request.job, &job.request.target).reply()),
-            Some(crate::journal::Outcome::Failed) => Ok(errors::of_job(&job).reply(StatusCode::BAD_REQUEST)),
+            Some(crate::journal::Outcome::Failed | crate::journal::Outcome::Cancelled) => {
+                Ok(errors::of_job(&job).reply(StatusCode::BAD_REQUEST))
+            }
             Some(crate::journal::Outcome::Succeeded) => match &job.request.target {
                 Target::Item(name) => Ok(json(&items::get(self, name.as_str())?)),
                 Target::Plan(name) => Ok(json(&plans::get(self, name)?)),

@@ -6,6 +6,9 @@ use crate::service::Action;
 use failback_wire::arm::ResourceId;
 use failback_wire::arm::asr::NAMESPACE;
 
+/// Asks a running failover to stop.
+const CANCEL: &str = "failoverCancel";
+
 /// What a path means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -15,6 +18,8 @@ pub(crate) enum Route {
     Item(String),
     /// An operation on it.
     ItemAction(String, Action),
+    /// `failoverCancel` of it.
+    CancelItem(String),
     /// Its recovery points.
     Points(String),
     /// One of them.
@@ -33,6 +38,8 @@ pub(crate) enum Route {
     Plans,
     /// One of them.
     Plan(String),
+    /// `failoverCancel` of it.
+    CancelPlan(String),
     /// An operation on it.
     PlanAction(String, Action),
 }
@@ -66,6 +73,9 @@ impl Route {
             ("replicationrecoveryplans", [_, results, op]) if same(results, "operationresults") => {
                 Some(Self::Results((*op).to_owned()))
             }
+            ("replicationrecoveryplans", [plan, verb]) if same(verb, CANCEL) => {
+                Some(Self::CancelPlan((*plan).to_owned()))
+            }
             ("replicationrecoveryplans", [plan, verb]) => {
                 Some(Self::PlanAction((*plan).to_owned(), action(verb)?))
             }
@@ -91,6 +101,7 @@ impl Route {
                 Some(Self::Point((*item).to_owned(), (*point).to_owned()))
             }
             [_, results, op] if same(results, "operationresults") => Some(Self::Results((*op).to_owned())),
+            [item, verb] if same(verb, CANCEL) => Some(Self::CancelItem((*item).to_owned())),
             [item, verb] => Some(Self::ItemAction((*item).to_owned(), action(verb)?)),
             _ => None,
         }

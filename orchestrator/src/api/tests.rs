@@ -46,7 +46,10 @@ async fn paths_match_in_any_case_and_only_in_this_vault() {
     assert_eq!(node.call("GET", &elsewhere, Value::Null, None).await.status, 404);
     assert_eq!(node.call("DELETE", &path, Value::Null, None).await.status, 405);
     assert_eq!(node.call("GET", &item_path("nobody"), Value::Null, None).await.status, 404);
-    assert_eq!(node.post(&format!("{}/failoverCancel", item_path("web01")), Value::Null).await.status, 404);
+    assert_eq!(
+        node.post(&format!("{}/resolveHealthErrors", item_path("web01")), Value::Null).await.status,
+        404
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -204,7 +207,7 @@ async fn a_machine_is_protected_once_and_may_be_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_job_can_be_cancelled_yet() {
+async fn a_job_that_has_ended_cannot_be_cancelled() {
     let world = World::new();
     let node = protected(&world).await;
     let jobs = node.get(&format!("{VAULT}/replicationJobs")).await;

@@ -82,12 +82,9 @@ entries! {
     FOREIGN_HOLDER "FB2020" Operator ["I3", "I4"] "a disk is held by a machine that is not part of this operation";
         "somebody attached the disk to another virtual machine"
         => "Detach the disk there, then repeat the operation.";
-    INTERRUPTED "FB2021" Operator ["I7"] "the job was interrupted and has been undone";
-        "the orchestrator was restarted while the job ran"
-        => "Repeat the operation.";
     CANCELLED "FB2022" Operator ["C6"] "the job was cancelled";
         "somebody asked for it"
-        => "Repeat the operation if it is still wanted.";
+        => "Repeat the operation if it is still wanted; a replication that it had stopped stays so.";
     EARLIER_GROUP_FAILED "FB2023" Operator ["L2"] "a machine of an earlier boot group did not come up";
         "the error of that machine says why"
         => "Correct the cause there, then run the plan again; it goes on where it stopped.";

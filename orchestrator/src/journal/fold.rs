@@ -53,6 +53,9 @@ pub struct Job {
     pub accepted: VirtualMs,
     /// When its preconditions were found to hold, or not.
     pub checked: Option<VirtualMs>,
+    /// When somebody asked it to stop.
+    #[serde(default)]
+    pub cancel: Option<VirtualMs>,
     /// When it ended.
     pub ended: Option<VirtualMs>,
     /// Preconditions that did not hold.
@@ -197,6 +200,7 @@ pub fn apply(state: &mut State, record: &Record) {
                 state.learn(member, &facts);
             }
         }
+        Record::CancelAsked { at, job } => cancel_asked(state, *at, job),
         Record::StepStarted { at, job, member, step, key } => {
             if let Some(progress) = state.progress(job, member) {
                 progress.steps.insert(step.clone(), StepProgress::begun(key, *at));
@@ -250,6 +254,12 @@ pub fn apply(state: &mut State, record: &Record) {
     }
 }
 
+fn cancel_asked(state: &mut State, at: VirtualMs, job: &JobId) {
+    if let Some(found) = state.jobs.get_mut(job) {
+        found.cancel = Some(at);
+    }
+}
+
 fn item_changed(item: &mut Item, at: VirtualMs, to: ProtectionState) {
     item.state = to;
     item.since = at;
@@ -281,6 +291,7 @@ fn accepted(state: &mut State, at: VirtualMs, request: &Accepted) {
         phase: Phase::Checking,
         accepted: at,
         checked: None,
+        cancel: None,
         ended: None,
         refusal: Vec::new(),
         members,
@@ -342,6 +353,6 @@ fn member_ended(state: &mut State, job: &JobId, member: &MachineName, ended: &En
             item.halfway = None;
             item.chosen_before = None;
         }
-        Outcome::Failed => item.halfway = ended.halfway.or(item.halfway),
+        Outcome::Failed | Outcome::Cancelled => item.halfway = ended.halfway.or(item.halfway),
     }
 }

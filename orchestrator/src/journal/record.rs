@@ -173,6 +173,8 @@ pub enum Outcome {
     Succeeded,
     /// A step failed; what could be undone was.
     Failed,
+    /// Somebody asked it to stop, and it did; what could be undone was.
+    Cancelled,
 }
 
 /// Where an item comes to rest.
@@ -203,6 +205,8 @@ pub enum Record {
         running: ProtectionState,
         warnings: BTreeMap<MachineName, Vec<Report>>,
     },
+    /// Somebody asked the job to stop.
+    CancelAsked { at: VirtualMs, job: JobId },
     /// A step began; `key` is the same for every attempt.
     StepStarted { at: VirtualMs, job: JobId, member: MachineName, step: String, key: String },
     /// A step is done.
@@ -237,6 +241,7 @@ impl Record {
             Self::Accepted { .. } => "accepted",
             Self::Refused { .. } => "refused",
             Self::Prechecked { .. } => "prechecked",
+            Self::CancelAsked { .. } => "cancel-asked",
             Self::StepStarted { .. } => "step-started",
             Self::StepDone { .. } => "step-done",
             Self::StepFailed { .. } => "step-failed",

@@ -75,6 +75,9 @@ pub enum ProtectionState {
     UnplannedFailoverFailed,
     /// The same, asked for as planned.
     PlannedFailoverFailed,
+    /// A failover to Azure was cancelled after it had stopped the replication, which nothing starts again (C6).
+    /// The name is ours.
+    ReplicationStopped,
     /// Failed over (or back), not committed.
     UnplannedFailoverCommitPendingStatesBegin,
     /// The same, asked for as planned.
@@ -116,7 +119,7 @@ impl Allowed {
 
 impl ProtectionState {
     /// Every state.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::EnablingInProgress,
         Self::EnablingFailed,
         Self::InitialReplicationInProgress,
@@ -125,6 +128,7 @@ impl ProtectionState {
         Self::PlannedFailoverInProgress,
         Self::UnplannedFailoverFailed,
         Self::PlannedFailoverFailed,
+        Self::ReplicationStopped,
         Self::UnplannedFailoverCommitPendingStatesBegin,
         Self::CommitPendingStatesBegin,
         Self::CommitInProgress,
@@ -144,6 +148,7 @@ impl ProtectionState {
             Self::PlannedFailoverInProgress => "PlannedFailoverInProgress",
             Self::UnplannedFailoverFailed => "UnplannedFailoverFailed",
             Self::PlannedFailoverFailed => "PlannedFailoverFailed",
+            Self::ReplicationStopped => "ReplicationStopped",
             Self::UnplannedFailoverCommitPendingStatesBegin => "UnplannedFailoverCommitPendingStatesBegin",
             Self::CommitPendingStatesBegin => "CommitPendingStatesBegin",
             Self::CommitInProgress => "CommitInProgress",
@@ -164,6 +169,7 @@ impl ProtectionState {
             Self::PlannedFailoverInProgress => "Planned failover is in progress",
             Self::UnplannedFailoverFailed => "Failover failed",
             Self::PlannedFailoverFailed => "Planned failover failed",
+            Self::ReplicationStopped => "Failover cancelled, replication stopped",
             Self::UnplannedFailoverCommitPendingStatesBegin => "Failover completed",
             Self::CommitPendingStatesBegin => "Planned failover finished",
             Self::CommitInProgress => "Committing failover",
@@ -199,6 +205,7 @@ impl ProtectionState {
             | Self::Protected
             | Self::UnplannedFailoverFailed
             | Self::PlannedFailoverFailed
+            | Self::ReplicationStopped
             | Self::UnplannedFailoverCommitPendingStatesBegin
             | Self::CommitPendingStatesBegin
             | Self::UnplannedFailoverCommitted
@@ -209,9 +216,10 @@ impl ProtectionState {
     /// What may be asked of an item in this state.
     pub fn allowed(self) -> &'static [Allowed] {
         match self {
-            Self::Protected | Self::UnplannedFailoverFailed | Self::PlannedFailoverFailed => {
-                &[Allowed::UnplannedFailover, Allowed::PlannedFailover]
-            }
+            Self::Protected
+            | Self::UnplannedFailoverFailed
+            | Self::PlannedFailoverFailed
+            | Self::ReplicationStopped => &[Allowed::UnplannedFailover, Allowed::PlannedFailover],
             Self::UnplannedFailoverCommitPendingStatesBegin | Self::CommitPendingStatesBegin => {
                 &[Allowed::Commit]
             }

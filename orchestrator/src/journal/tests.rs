@@ -71,10 +71,11 @@ fn ended(id: u8, machine: u8, outcome: Outcome, halfway: bool) -> Record {
 
 fn any_record() -> impl Strategy<Value = Record> {
     let small = 0u8..3;
-    let outcome = prop_oneof![Just(Outcome::Succeeded), Just(Outcome::Failed)];
+    let outcome = prop_oneof![Just(Outcome::Succeeded), Just(Outcome::Failed), Just(Outcome::Cancelled)];
     prop_oneof![
         (small.clone(), proptest::collection::vec(small.clone(), 1..3)).prop_map(|(id, m)| accepted(id, &m)),
         small.clone().prop_map(prechecked),
+        small.clone().prop_map(|id| Record::CancelAsked { at: VirtualMs(2), job: job(id) }),
         small.clone().prop_map(|id| Record::Refused {
             at: VirtualMs(2),
             job: job(id),

@@ -1,6 +1,7 @@
 //! Events of the product: what a committed record means to those who watch.
 
 use super::{Health, Orchestrator};
+use crate::catalogue::execution::CANCELLED;
 use crate::journal::{Accepted, Fact, Job, Operation, Outcome, Record, Target};
 use crate::workflow::Workflow;
 use failback_wire::event::What;
@@ -82,7 +83,7 @@ impl Orchestrator {
     fn touched(&self, record: &Record) -> Vec<MachineName> {
         match record {
             Record::Accepted { .. } | Record::StepStarted { .. } | Record::StepFailed { .. } => Vec::new(),
-            Record::Refused { .. } | Record::PlanSaved { .. } => Vec::new(),
+            Record::Refused { .. } | Record::PlanSaved { .. } | Record::CancelAsked { .. } => Vec::new(),
             Record::Prechecked { job, .. } | Record::JobEnded { job, .. } => {
                 let names = |job: &Job| job.members.keys().cloned().collect();
                 self.journal().read(|state| state.jobs.get(job).map(names)).unwrap_or_default()
@@ -96,7 +97,7 @@ impl Orchestrator {
     }
 
     /// Tells what committed records mean, then what they changed in the items.
-    pub(super) fn announce(&self, records: &[Record]) {
+    pub(crate) fn announce(&self, records: &[Record]) {
         for record in records {
             self.announce_one(record);
         }
@@ -150,9 +151,14 @@ impl Orchestrator {
                     self.task_ended(job, task, Outcome::Succeeded, None);
                 }
             }
+            Record::CancelAsked { job, .. } => {
+                self.emit(What::Note { text: format!("job {job} was asked to stop") });
+            }
             Record::StepFailed { job, member, step, report, .. } => {
                 if let Some((task, _)) = self.task(job, member, step) {
-                    self.task_ended(job, task, Outcome::Failed, Some(report.code.clone()));
+                    let outcome =
+                        if report.code == CANCELLED.code { Outcome::Cancelled } else { Outcome::Failed };
+                    self.task_ended(job, task, outcome, Some(report.code.clone()));
                 }
             }
             Record::StepUndone { member, facts, .. } => self.announce_facts(member, facts),
@@ -238,5 +244,6 @@ pub(crate) fn word(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Succeeded => "Succeeded",
         Outcome::Failed => "Failed",
+        Outcome::Cancelled => "Cancelled",
     }
 }

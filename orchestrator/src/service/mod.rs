@@ -1,6 +1,7 @@
 //! The orchestrator as a running service: it owns the journal, runs jobs, watches sessions.
 
 mod announce;
+mod cancel;
 mod glance;
 pub(crate) mod monitor;
 mod services;

@@ -3,7 +3,7 @@
 
 use super::{Orchestrator, Roll};
 use crate::catalogue::warning::RPO_BREACH;
-use crate::journal::{Health, Item, ProtectionState, Record, State};
+use crate::journal::{Health, Item, Leg, ProtectionState, Record, State};
 use crate::workflow::{Finding, Glance};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
@@ -52,14 +52,27 @@ fn watched(item: &Item) -> bool {
     item.session().is_some() && (item.state.is_replicating() || tried && item.halfway.is_none())
 }
 
+/// True for items that do not replicate and still have points to choose from: they are looked for once.
+fn keeps_points(item: &Item) -> bool {
+    let chooses = matches!(
+        item.state,
+        ProtectionState::ReplicationStopped
+            | ProtectionState::UnplannedFailoverCommitPendingStatesBegin
+            | ProtectionState::CommitPendingStatesBegin
+    );
+    item.leg == Leg::Forward && item.session().is_some() && chooses
+}
+
 /// Looks at everything, at once and then at every interval.
 pub(crate) async fn watch(me: Arc<Orchestrator>) {
     let every = me.services().config.knobs.poll_every;
     let mut next = me.now();
     loop {
-        let look = |item: &&Arc<Item>| watched(item);
-        let items: Vec<Arc<Item>> =
+        let look = |item: &&Arc<Item>| watched(item) || keeps_points(item);
+        let mut items: Vec<Arc<Item>> =
             me.journal().read(|state| state.items.values().filter(look).cloned().collect());
+        let unseen = |item: &Item| me.sights().get(&item.name).is_none_or(|sight| sight.view.is_none());
+        items.retain(|item| watched(item) || unseen(item));
         let roll = Arc::new(Roll::at_leisure());
         for item in items {
             let busy =
@@ -107,7 +120,8 @@ async fn look_at(me: Arc<Orchestrator>, item: Arc<Item>, roll: Arc<Roll>) {
     let glance = me.book().glance(me.services(), &item, known, &roll).await;
     let name = item.name.clone();
     let session = |item: &Item| item.session().map(|spec| (spec.session.clone(), spec.epoch));
-    let current = me.journal().read(|state| state.items.get(&name).filter(|now| watched(now)).cloned());
+    let looked = |now: &&Arc<Item>| watched(now) || keeps_points(now);
+    let current = me.journal().read(|state| state.items.get(&name).filter(looked).cloned());
     // A job may have changed the item while the answer was on its way: then it tells of the past.
     let fresh = current.filter(|now| session(now) == session(&item));
     if let Some(now) = &fresh {
@@ -152,10 +166,10 @@ impl Orchestrator {
             }
             sight.begun = begun;
         }
-        let mut findings = glance.findings;
+        let mut findings = if watched(item) { glance.findings } else { Vec::new() };
         if let Some(view) = &glance.view {
             self.offer(item, view);
-            findings.extend(self.rpo(item, view));
+            findings.extend(self.rpo(item, view).filter(|_| watched(item)));
         }
         let (health, errors) = self.derive(&item.name, findings);
         let synced =

@@ -1,6 +1,7 @@
 //! Workflows: static lists of steps, and the runner that takes jobs through them.
 
 mod book;
+pub(crate) mod cancel;
 pub mod commit;
 pub mod commit_back;
 pub mod enable;

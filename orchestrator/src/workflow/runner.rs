@@ -1,10 +1,10 @@
 //! Takes a job through its workflow: preconditions, steps, boot groups, unwinding. All it knows is in the
 //! journal, so it may stop at any instant and another epoch's runner goes on.
 
-use super::plan;
 use super::step::{Act, Recovery, StepCtx, Workflow};
 use super::{Checked, Member, Request};
-use crate::catalogue::execution::{DEFECT, NO_ANSWER, REHEARSED};
+use super::{cancel, plan};
+use crate::catalogue::execution::{CANCELLED, DEFECT, NO_ANSWER, REHEARSED, UNDO_FAILED};
 use crate::journal::{Fact, Input, Item, Job, JournalError, Outcome, Phase, Progress, Record, Rest};
 use crate::rules::effects::takes_place;
 use crate::service::{Orchestrator, monitor};
@@ -52,9 +52,18 @@ async fn drive_to_end(me: &Arc<Orchestrator>, id: &JobId) -> Result<(), JournalE
     }
     plan::boot_in_order(me, &job, workflow).await?;
     let Some(job) = me.job(id).filter(Job::is_open) else { return Ok(()) };
-    let failed = job.members.values().any(|member| member.outcome != Some(Outcome::Succeeded));
-    let outcome = if failed { Outcome::Failed } else { Outcome::Succeeded };
+    let outcome = of_members(&job);
     me.record(vec![Record::JobEnded { at: me.now(), job: id.clone(), outcome }])
+}
+
+/// A job ends as its members did: one that was asked to stop, and did for some of them, was cancelled.
+fn of_members(job: &Job) -> Outcome {
+    let any = |wanted| job.members.values().any(|member| member.outcome == Some(wanted));
+    if any(Outcome::Cancelled) {
+        return Outcome::Cancelled;
+    }
+    let all = job.members.values().all(|member| member.outcome == Some(Outcome::Succeeded));
+    if all { Outcome::Succeeded } else { Outcome::Failed }
 }
 
 fn target(job: &Job) -> String {
@@ -140,6 +149,7 @@ impl Run {
         if progress.failed.is_none()
             && let Some(step) = self.workflow.steps.get(index)
         {
+            let report = if self.is_cancelled() { self.cancelled() } else { report };
             self.failed(step.id, report)?;
         }
         self.unwind().await
@@ -172,15 +182,16 @@ impl Run {
             Some(found) => (found.key.clone(), found.started),
             None => {
                 let key = format!("{}/{}/{}", self.job, self.member, step.id);
-                let (job, member, key_of) = (self.job.clone(), self.member.clone(), key.clone());
-                let step = step.id.to_owned();
-                self.me.record(vec![Record::StepStarted { at, job, member, step, key: key_of }])?;
+                if !self.begin(step.id, &key, at)? {
+                    self.failed(step.id, self.cancelled())?;
+                    return Ok(false);
+                }
                 (key, at)
             }
         };
         let env = &self.me.services().ctx.env;
         let done = match takes_place(env, self.workflow.operation, step.id) {
-            true => self.attempts(step.run, &key, started).await,
+            true => self.attempts(step.run, &key, started, Self::is_cancelled).await,
             false => Ok(Vec::new()),
         };
         match done {
@@ -200,6 +211,28 @@ impl Run {
         }
     }
 
+    /// Journals that a step begins, unless the job was asked to stop before: then none does.
+    fn begin(&self, step: &str, key: &str, at: VirtualMs) -> Result<bool, JournalError> {
+        let (job, member) = (self.job.clone(), self.member.clone());
+        let record = Record::StepStarted { at, job, member, step: step.to_owned(), key: key.to_owned() };
+        let begun = self.me.journal().append::<_, JournalError>(|state| {
+            let stops = state.jobs.get(&self.job).is_some_and(|job| job.cancel.is_some());
+            Ok(if stops { (Vec::new(), false) } else { (vec![record.clone()], true) })
+        })?;
+        if begun {
+            self.me.announce(&[record]);
+        }
+        Ok(begun)
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.me.job(&self.job).is_some_and(|job| job.cancel.is_some())
+    }
+
+    fn cancelled(&self) -> Report {
+        Report::new(&CANCELLED, self.member.as_str(), "")
+    }
+
     /// True when the rehearsal wants the step that has just done its work to fail. The journal counts, so that
     /// a crash neither repeats the failure nor skips it.
     fn fails_in_rehearsal(&self) -> bool {
@@ -212,9 +245,15 @@ impl Run {
         nth == 1 + self.me.journal().read(|state| state.jobs.values().map(members).sum::<u64>())
     }
 
-    /// Calls `act` until it comes to its end, fails for good, or its time is up. A step taken up after a
-    /// restart is tried at least once, however old it is.
-    async fn attempts(&self, act: Act, key: &str, started: VirtualMs) -> Result<Vec<Fact>, Report> {
+    /// Calls `act` until it comes to its end, fails for good, its time is up, or `stops` says so. A step taken up
+    /// after a restart is tried at least once, however old it is.
+    async fn attempts(
+        &self,
+        act: Act,
+        key: &str,
+        started: VirtualMs,
+        stops: fn(&Self) -> bool,
+    ) -> Result<Vec<Fact>, Report> {
         let knobs = &self.me.services().config.knobs;
         let deadline = started.plus(knobs.step_deadline);
         let mut again = knobs.rehearsal.twice;
@@ -250,6 +289,9 @@ impl Run {
             };
             if self.me.now().plus(pause) >= deadline {
                 return Err(*error.report);
+            }
+            if stops(self) {
+                return Err(self.cancelled());
             }
             sleep(pause).await;
         }
@@ -301,12 +343,15 @@ impl Run {
             for step in self.workflow.steps.iter().rev() {
                 let begun = progress.steps.get(step.id).filter(|found| found.undone.is_none());
                 let (Some(begun), Recovery::Undo(undo)) = (begun, step.recovery) else { continue };
-                let outcome = self.attempts(undo, &begun.key, self.me.now()).await;
+                let outcome = self.attempts(undo, &begun.key, self.me.now(), |_| false).await;
                 let (at, job, member) = (self.me.now(), self.job.clone(), self.member.clone());
                 let step = step.id.to_owned();
                 match outcome {
                     Ok(facts) => self.me.record(vec![Record::StepUndone { at, job, member, step, facts }])?,
-                    Err(report) => {
+                    Err(beneath) => {
+                        let mut report = Report::new(&UNDO_FAILED, self.member.as_str(), step.as_str());
+                        report.inner.push(format!("{}: {}", beneath.code, beneath.message));
+                        report.inner.extend(beneath.inner);
                         self.me.record(vec![Record::UndoFailed { at, job, member, step, report }])?;
                         break;
                     }
@@ -319,6 +364,11 @@ impl Run {
     fn end_failed(&self) -> Result<(), JournalError> {
         let progress = self.progress();
         let mut rest = progress.before.unwrap_or(self.workflow.success);
+        let env = &self.me.services().ctx.env;
+        if cancel::stopped(&progress) {
+            rest.state = cancel::leaves(env, self.workflow.operation, &progress).unwrap_or(rest.state);
+            return self.end(Outcome::Cancelled, rest, false);
+        }
         if let Some(state) = self.workflow.failure {
             rest.state = state;
         }

@@ -134,7 +134,7 @@ async fn an_undo_that_fails_is_told_and_warned_of() {
     let job = run(&node, "web01").await;
     assert_eq!(job["properties"]["errors"].as_array().unwrap().len(), 2);
     assert!(world.is_set("web01/reserve"), "unwinding stops there");
-    assert!(node.item("web01").warnings.contains_key("T1"));
+    assert!(node.item("web01").warnings.contains_key("FB2016"));
 }
 
 #[tokio::test(start_paused = true)]

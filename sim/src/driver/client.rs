@@ -39,6 +39,10 @@ impl JobView {
     pub fn over(&self) -> bool {
         !matches!(self.state.as_str(), "InProgress" | "NotStarted")
     }
+    /// True once its preconditions were found to hold: a later task runs, or is about to.
+    pub fn begun(&self) -> bool {
+        self.tasks.first().is_some_and(|(_, state)| state == "Succeeded")
+    }
     /// True when it failed before its first effect: only tasks that look at preconditions have failed.
     pub fn refused(&self) -> bool {
         let begun = self.tasks.iter().filter(|(_, state)| state != "NotStarted");
@@ -152,6 +156,10 @@ impl Client {
     /// The path of a recovery plan.
     pub fn plan_path(&self, plan: &str) -> String {
         format!("{}/replicationRecoveryPlans/{plan}", self.vault)
+    }
+    /// The path of a job.
+    pub fn job_path(&self, job: &str) -> String {
+        format!("{}/replicationJobs/{job}", self.vault)
     }
     /// The path of a policy.
     pub fn policy_path(&self, policy: &str) -> String {

@@ -27,6 +27,8 @@ pub(super) struct Seen {
     points: u32,
     app_points: u32,
     resized: u32,
+    /// What may be asked of it.
+    allowed: Vec<String>,
     /// MiB in the machine, in the process server, refused by the target.
     waiting: [f64; 3],
     /// Bytes that the synchronisation transferred.
@@ -70,6 +72,7 @@ impl Seen {
             health: text(&item["replicationHealth"]),
             points: points.len() as u32,
             app_points: app as u32,
+            allowed: item["allowedOperations"].as_array().into_iter().flatten().map(text).collect(),
             resized: disks(item).filter(|disk| disk["diskResized"] == "Resized").count() as u32,
             waiting: WAITING.map(|field| waiting(item, field)),
             transferred: disks(item).filter_map(|disk| disk["resyncTotalTransferredBytes"].as_u64()).sum(),
@@ -117,6 +120,7 @@ fn lab_state(state: &str, reverse: bool, active: Side) -> Option<ItemState> {
         "UnplannedFailoverFailed" | "PlannedFailoverFailed" => {
             by_leg(ItemState::FailoverFailed, ItemState::FailbackFailed)
         }
+        "ReplicationStopped" => Some(ItemState::ReplicationStopped),
         "UnplannedFailoverCommitPendingStatesBegin" | "CommitPendingStatesBegin" => {
             by_leg(ItemState::FailedOver, ItemState::FailedBack)
         }
@@ -354,8 +358,19 @@ fn judge_item(item: &str, wanted: &ItemExpect, seen: &Seen) -> Vec<Finding> {
     if let Some(points) = wanted.points.filter(|p| *p > seen.points) {
         out.push(differs(format!("points of {item}"), format!("at least {points}"), seen.points.to_string()));
     }
-    if let Some(most) = wanted.points_at_most.filter(|p| *p < seen.points) {
-        out.push(differs(format!("points of {item}"), format!("at most {most}"), seen.points.to_string()));
+    if let Some(points) = wanted.points_at_most.filter(|p| *p < seen.points) {
+        out.push(differs(format!("points of {item}"), format!("at most {points}"), seen.points.to_string()));
+    }
+    if let Some(allowed) = &wanted.allowed {
+        let sorted = |words: &mut Vec<&str>| {
+            words.sort_unstable();
+            words.join(", ")
+        };
+        let wanted = sorted(&mut allowed.iter().map(|word| word.value.as_str()).collect());
+        let shown = sorted(&mut seen.allowed.iter().map(String::as_str).collect());
+        if wanted != shown {
+            out.push(differs(format!("what may be asked of {item}"), wanted, shown));
+        }
     }
     if let Some(resized) = wanted.resized.filter(|resized| *resized != seen.resized) {
         out.push(differs(format!("resized disks of {item}"), resized.to_string(), seen.resized.to_string()));

@@ -3,6 +3,7 @@
 //! The driver acts only through the northbound API and the fakes' consoles. A request that is expected to be
 //! refused is run a second time in a twin world without it, and both worlds must look the same.
 
+mod cancel;
 pub mod client;
 mod expect;
 mod operate;

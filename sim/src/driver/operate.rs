@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
+/// How often the operator looks whether a job runs.
+const GLANCE: Duration = Duration::from_secs(1);
+
 /// How an operation ended.
 pub(super) enum Ended {
     Succeeded,
@@ -22,6 +25,10 @@ pub(super) enum Ended {
     Refused(Vec<String>, Option<Report>),
     /// Code and task of the first error, and the error in full.
     Failed(Option<(String, Report)>),
+    /// Somebody asked the job to stop.
+    Cancelled,
+    /// The job runs.
+    Started,
     NotInTime,
 }
 
@@ -77,7 +84,7 @@ impl Driver<'_> {
         }
     }
 
-    async fn ended(&self, answer: Answer, within: Duration) -> Ended {
+    pub(super) async fn ended(&self, answer: Answer, within: Duration) -> Ended {
         let job = match answer {
             Answer::Done => return Ended::Succeeded,
             Answer::Refused(codes, report) => return Ended::Refused(codes, report),
@@ -86,6 +93,9 @@ impl Driver<'_> {
         let Some(view) = self.job(&job, within).await else { return Ended::NotInTime };
         if view.state == "Succeeded" {
             return Ended::Succeeded;
+        }
+        if view.state == "Cancelled" {
+            return Ended::Cancelled;
         }
         if view.refused() {
             let codes = view.errors.iter().map(|(_, report)| report.code.clone()).collect();
@@ -146,6 +156,9 @@ impl Driver<'_> {
 
     async fn attempt(&mut self, at: At, asked: &Asked<'_>) -> Result<Ended, Stop> {
         let answer = self.request(at, asked.method.clone(), &asked.path, &asked.body).await?;
+        if matches!(asked.expect, Ending::Started) {
+            return Ok(self.started(asked, answer).await);
+        }
         let ended = self.ended(answer.clone(), asked.within).await;
         if let Answer::Accepted(job) = &answer {
             self.judge_rest(at, job);
@@ -153,11 +166,12 @@ impl Driver<'_> {
         Ok(ended)
     }
 
-    fn judge_ending(&mut self, at: At, expect: &Ending, ended: Ended) -> Result<(), Stop> {
+    pub(super) fn judge_ending(&mut self, at: At, expect: &Ending, ended: Ended) -> Result<(), Stop> {
         let wanted = match expect {
             Ending::Succeeded => "the job succeeds".to_owned(),
             Ending::Refused(r) => format!("refused with {}", sorted(r.codes.iter().map(|c| &c.value))),
             Ending::Failed(f) => failed(&f.code.value, f.task.as_ref().map(|t| t.value.as_str())),
+            Ending::Started => "the job runs".to_owned(),
         };
         let names_task = matches!(expect, Ending::Failed(f) if f.task.is_some());
         let (shown, error) = match ended {
@@ -167,6 +181,8 @@ impl Driver<'_> {
                 (failed(&error.code, names_task.then_some(task.as_str())), Some(error))
             }
             Ended::Failed(None) => ("the job fails without an error".to_owned(), None),
+            Ended::Cancelled => ("the job is cancelled".to_owned(), None),
+            Ended::Started => ("the job runs".to_owned(), None),
             Ended::NotInTime => ("the job does not end in time".to_owned(), None),
         };
         if wanted == shown {
@@ -217,7 +233,8 @@ impl Driver<'_> {
                 expect: &s.expect,
                 within: s.within.duration(),
             },
-            Step::Wait(_)
+            Step::Cancel(_)
+            | Step::Wait(_)
             | Step::WaitUntil(_)
             | Step::Write(_)
             | Step::Inject(_)
@@ -227,6 +244,22 @@ impl Driver<'_> {
             | Step::Crash(_)
             | Step::Restart(_)
             | Step::Check(_) => unreachable!("only operations are asked of the product"),
+        }
+    }
+
+    /// Waits until the job is past its preconditions, or over.
+    async fn started(&mut self, asked: &Asked<'_>, answer: Answer) -> Ended {
+        let Answer::Accepted(job) = &answer else { return self.ended(answer, asked.within).await };
+        let target = asked.path.rsplit('/').nth(1).unwrap_or_default().to_owned();
+        self.started.insert(target, job.clone());
+        let deadline = Instant::now() + asked.within;
+        loop {
+            match self.client.job(job).await {
+                Ok(view) if view.over() => return self.ended(answer, asked.within).await,
+                Ok(view) if view.begun() => return Ended::Started,
+                Ok(_) | Err(_) if Instant::now() >= deadline => return Ended::NotInTime,
+                Ok(_) | Err(_) => sleep(GLANCE).await,
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use failback_orchestrator::config::Rehearsal;
 use failback_orchestrator::journal::{Job, Operation, Verb};
 use failback_wire::clock::VirtualMs;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -189,6 +189,7 @@ async fn on_stage(script: &Script<'_>) -> (Played, Weak<Recorder>) {
         observed: Vec::new(),
         requests: 0,
         current: None,
+        started: BTreeMap::new(),
         rules: Vec::new(),
     };
     let horizon = script.checked.scenario.horizon.value;
@@ -241,6 +242,8 @@ pub(super) struct Driver<'a> {
     pub(super) requests: u64,
     /// The step that is under way; none while the estate comes under protection.
     pub(super) current: Option<At>,
+    /// Jobs that steps have started and not waited for, by item or plan.
+    pub(super) started: BTreeMap<String, String>,
     /// Ids of call faults, whose firing the switchboard knows.
     pub(super) rules: Vec<String>,
 }

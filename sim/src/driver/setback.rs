@@ -18,12 +18,13 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(2 * 3600);
 
 /// Protection states, as the wire names them, in which an item may stay.
-const STATES_OF_REST: [&str; 9] = [
+const STATES_OF_REST: [&str; 10] = [
     "EnablingFailed",
     "InitialReplicationInProgress",
     "Protected",
     "UnplannedFailoverFailed",
     "PlannedFailoverFailed",
+    "ReplicationStopped",
     "UnplannedFailoverCommitPendingStatesBegin",
     "CommitPendingStatesBegin",
     "UnplannedFailoverCommitted",

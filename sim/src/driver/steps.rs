@@ -97,6 +97,7 @@ impl Driver<'_> {
             Step::Failover(_) | Step::Commit(_) | Step::Reprotect(_) | Step::Failback(_) => {
                 self.operate(at, step).await
             }
+            Step::Cancel(cancel) => self.cancel(at, cancel).await,
             Step::Wait(period) => {
                 sleep(period.duration()).await;
                 Ok(())
@@ -266,6 +267,7 @@ pub(super) fn title(step: &Step) -> String {
         Step::Commit(s) => format!("commit {}", of(&s.item, &s.plan)),
         Step::Reprotect(s) => format!("reprotect {}", of(&s.item, &s.plan)),
         Step::Failback(s) => format!("fail back {}", of(&s.item, &s.plan)),
+        Step::Cancel(s) => format!("cancel what runs on {}", of(&s.item, &s.plan)),
         Step::Wait(period) => format!("wait {}", **period),
         Step::WaitUntil(w) => format!("wait until {} is ready", w.item.value),
         Step::Write(w) => format!("{} writes {} blocks", w.machine.value, *w.blocks),

@@ -51,9 +51,12 @@ pub struct ItemExpect {
     /// How many recovery points it offers at least.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub points: Option<u32>,
-    /// How many recovery points it offers at most (R7).
+    /// How many recovery points it offers at most (C8, R7).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub points_at_most: Option<u32>,
+    /// What may be asked of it, in the wire's words: exactly these, in any order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed: Option<Vec<Name>>,
     /// How many of its disks it says were resized.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resized: Option<u32>,

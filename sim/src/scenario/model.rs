@@ -76,6 +76,8 @@ pub enum Step {
     Reprotect(Reprotect),
     /// Fail over from Azure.
     Failback(Failback),
+    /// Ask a running operation to stop.
+    Cancel(Cancel),
     /// Let virtual time pass.
     Wait(Spanned<Period>),
     /// Let virtual time pass until something is so.
@@ -211,6 +213,38 @@ pub struct Failback {
     pub within: Spanned<Period>,
 }
 
+/// Ask the operation that runs on an item or a plan to stop (C6, C18).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Cancel {
+    /// The item; or else `plan`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Name>,
+    /// The recovery plan; or else `item`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Name>,
+    /// What is asked: the item or plan (`failoverCancel`), or the job that a step has started.
+    #[serde(default)]
+    pub ask: CancelBy,
+    /// How it must end; `succeeded`: the job was cancelled.
+    #[serde(default)]
+    pub expect: Ending,
+    /// Within which virtual time; default 2 h.
+    #[serde(default = "default_within")]
+    pub within: Spanned<Period>,
+}
+
+/// Who is asked to stop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CancelBy {
+    /// The item or plan.
+    #[default]
+    Target,
+    /// The job.
+    Job,
+}
+
 /// Recovery points towards Azure (R5).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -257,6 +291,8 @@ pub enum Ending {
     Refused(Refused),
     /// The job starts and fails.
     Failed(Failed),
+    /// The job starts; the next step comes while it runs.
+    Started,
 }
 
 /// A refusal.
@@ -364,6 +400,8 @@ pub enum ItemState {
     FailingOver,
     /// A failover to Azure failed; it may be asked for again.
     FailoverFailed,
+    /// A failover to Azure was cancelled after it had stopped the replication.
+    ReplicationStopped,
     /// Runs in Azure, the point may still change.
     FailedOver,
     /// Runs in Azure, unprotected.

@@ -21,6 +21,8 @@ pub enum OperationKind {
     ReprotectAzure,
     /// From Azure.
     Failback,
+    /// Of whatever runs.
+    Cancel,
 }
 
 impl fmt::Display for OperationKind {
@@ -31,6 +33,7 @@ impl fmt::Display for OperationKind {
             Self::ReprotectHome => "reprotect to on-premises",
             Self::ReprotectAzure => "reprotect to azure",
             Self::Failback => "failback",
+            Self::Cancel => "cancellation",
         })
     }
 }
@@ -76,6 +79,7 @@ impl Step {
                 (kind, &s.item, &s.plan, &s.expect, &s.within)
             }
             Self::Failback(s) => (OperationKind::Failback, &s.item, &s.plan, &s.expect, &s.within),
+            Self::Cancel(s) => (OperationKind::Cancel, &s.item, &s.plan, &s.expect, &s.within),
             Self::Wait(_)
             | Self::WaitUntil(_)
             | Self::Write(_)
@@ -144,7 +148,7 @@ impl fmt::Display for Step {
                 f.write_str(if s.shutdown_source { ")" } else { ", source left running)" })
             }
             Self::Failback(s) => write!(f, " ({}, {})", word(&s.point), word(&s.verb)),
-            Self::Commit(_) | Self::Reprotect(_) => Ok(()),
+            Self::Commit(_) | Self::Reprotect(_) | Self::Cancel(_) => Ok(()),
             Self::Wait(period) => write!(f, "wait {period}"),
             Self::WaitUntil(s) => write!(f, "wait until {}", word(s)),
             Self::Write(s) => write!(f, "{} writes {} blocks", s.machine, s.blocks),

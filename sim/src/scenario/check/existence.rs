@@ -90,7 +90,7 @@ impl Check<'_, '_> {
         let site = match operation.kind {
             OperationKind::Failover => Side::Azure,
             OperationKind::ReprotectHome | OperationKind::Failback => Side::OnPremises,
-            OperationKind::Commit | OperationKind::ReprotectAzure => return,
+            OperationKind::Commit | OperationKind::ReprotectAzure | OperationKind::Cancel => return,
         };
         for machine in operation.machines(self.subject.inventory) {
             self.gone.remove(&(site, machine.to_owned()));

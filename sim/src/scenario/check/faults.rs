@@ -123,7 +123,7 @@ impl Check<'_, '_> {
             Step::Failover(_) | Step::Commit(_) | Step::Reprotect(_) | Step::Failback(_) => {
                 self.down(step.at)
             }
-            Step::Wait(_) | Step::WaitUntil(_) | Step::Write(_) | Step::Check(_) => {}
+            Step::Cancel(_) | Step::Wait(_) | Step::WaitUntil(_) | Step::Write(_) | Step::Check(_) => {}
         }
     }
 

@@ -149,6 +149,8 @@ fn workflows(step: &Step, kind: OperationKind, refused: bool) -> Vec<&'static Wo
         OperationKind::Commit => (Action::Commit, None),
         OperationKind::ReprotectHome => (Action::Reprotect, Some(Leg::Forward)),
         OperationKind::ReprotectAzure => (Action::Reprotect, Some(Leg::Reverse)),
+        // It makes no job.
+        OperationKind::Cancel => return Vec::new(),
     };
     let legs =
         [Leg::Forward, Leg::Reverse].into_iter().filter(|l| refused || leg.is_none_or(|leg| leg == *l));

@@ -74,13 +74,21 @@ pub(super) struct Standing {
     pub(super) moved: bool,
     /// True when an operation has failed or been cut short: the item may be on its way.
     pub(super) unsure: bool,
+    /// Where it stood before the operation that a step has started and not waited for.
+    pub(super) before: Option<Phase>,
 }
 
 /// Where each item stands at the end of the steps.
 pub(super) type Standings = BTreeMap<String, Standing>;
 
 pub(super) fn check(subject: &Subject<'_>, out: &mut Vec<Problem>) -> Standings {
-    let start = Standing { phase: Phase::Protected, since: Place::default(), moved: false, unsure: false };
+    let start = Standing {
+        phase: Phase::Protected,
+        since: Place::default(),
+        moved: false,
+        unsure: false,
+        before: None,
+    };
     let mut standings: Standings =
         subject.inventory.machines.iter().map(|m| (m.name.clone(), start)).collect();
     for step in &subject.scenario.steps {
@@ -94,6 +102,7 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Vec<Problem>) -> Standings 
             | Step::Commit(_)
             | Step::Reprotect(_)
             | Step::Failback(_)
+            | Step::Cancel(_)
             | Step::Wait(_)
             | Step::Write(_)
             | Step::Inject(_)
@@ -119,7 +128,19 @@ fn advance(
         let (fitting, next) = standing.phase.next();
         match operation.expect {
             Ending::Refused(_) => continue,
-            Ending::Succeeded | Ending::Failed(_) if operation.kind != fitting => {
+            Ending::Succeeded | Ending::Started | Ending::Failed(_)
+                if operation.kind == OperationKind::Cancel =>
+            {
+                match standing.before.take() {
+                    Some(before) => (standing.phase, standing.unsure) = (before, true),
+                    None => {
+                        let title = format!("nothing runs on `{machine}` that could be cancelled");
+                        let problem = Problem::at(subject.file, at, title, standing.phase.words());
+                        out.push(problem.help("let an operation `expect: started` before this"));
+                    }
+                }
+            }
+            Ending::Succeeded | Ending::Started | Ending::Failed(_) if operation.kind != fitting => {
                 let title = format!("the {} of `{machine}` can never happen here", operation.kind);
                 let label = format!("`{machine}` {}", standing.phase.words());
                 let problem = Problem::at(subject.file, at, title, label);
@@ -131,7 +152,12 @@ fn advance(
             }
             Ending::Succeeded => {
                 let moved = standing.moved || moves(operation.kind);
-                *standing = Standing { phase: next, since: at, moved, unsure: false };
+                *standing = Standing { phase: next, since: at, moved, unsure: false, before: None };
+            }
+            // It may come to its end, or be cancelled.
+            Ending::Started => {
+                let (moved, before) = (standing.moved || moves(operation.kind), Some(standing.phase));
+                *standing = Standing { phase: next, since: at, moved, unsure: true, before };
             }
             Ending::Failed(_) => standing.unsure = true,
         }
@@ -148,8 +174,9 @@ fn settled(kind: OperationKind, from: Phase, at: Place) -> Standing {
         OperationKind::ReprotectHome => Phase::ReverseProtected,
         OperationKind::ReprotectAzure => Phase::ForwardReprotected,
         OperationKind::Failback => Phase::FailedBack,
+        OperationKind::Cancel => from,
     };
-    Standing { phase, since: at, moved: true, unsure: false }
+    Standing { phase, since: at, moved: true, unsure: false, before: None }
 }
 
 fn waits(subject: &Subject<'_>, wait: &WaitUntil, standings: &Standings, out: &mut Vec<Problem>) {

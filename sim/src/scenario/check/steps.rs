@@ -65,6 +65,7 @@ impl Check<'_, '_> {
             Step::Failover(_)
             | Step::Commit(_)
             | Step::Failback(_)
+            | Step::Cancel(_)
             | Step::Inject(_)
             | Step::Arm(_)
             | Step::Clear(_)
@@ -78,7 +79,9 @@ impl Check<'_, '_> {
             // Whoever asks for a machine that never was under protection is told so.
             (Some(item), None) => match operation.expect {
                 Ending::Refused(_) if self.names.has(Kind::AzureVm, item) => {}
-                Ending::Refused(_) | Ending::Succeeded | Ending::Failed(_) => self.need(Kind::Machine, item),
+                Ending::Refused(_) | Ending::Succeeded | Ending::Started | Ending::Failed(_) => {
+                    self.need(Kind::Machine, item)
+                }
             },
             (None, Some(plan)) => self.need(Kind::Plan, plan),
             (Some(_), Some(plan)) => {
@@ -92,7 +95,7 @@ impl Check<'_, '_> {
         }
         self.positive(operation.within, "within");
         match operation.expect {
-            Ending::Succeeded => {}
+            Ending::Succeeded | Ending::Started => {}
             Ending::Refused(refused) => {
                 if refused.codes.is_empty() {
                     self.wrong(at, "a refusal has at least one code", "`codes` is empty");

@@ -1,0 +1,48 @@
+//! Cancelling what an earlier step has started.
+
+use super::client::Answer;
+use super::operate::Ended;
+use super::play::{Driver, Refusal};
+use super::steps::{At, Stop};
+use crate::report::outcome::{Finding, FindingKind};
+use crate::scenario::model::{Cancel, CancelBy, Ending};
+use failback_wire::http::Method;
+use serde_json::Value;
+
+impl Driver<'_> {
+    /// Asks, then waits until the job is over: it must have been cancelled.
+    pub(super) async fn cancel(&mut self, at: At, cancel: &Cancel) -> Result<(), Stop> {
+        let target = cancel.item.as_ref().or(cancel.plan.as_ref()).map(|name| name.value.clone());
+        let target = target.unwrap_or_default();
+        let job = self.started.get(&target).cloned();
+        let path = match (cancel.ask, &job) {
+            (CancelBy::Job, Some(job)) => format!("{}/cancel", self.client.job_path(job)),
+            (CancelBy::Job, None) => {
+                let finding = Finding::new(FindingKind::ExpectationFailed, "no step has started a job on it");
+                return Err(self.fail(at, finding));
+            }
+            (CancelBy::Target, _) if cancel.plan.is_some() => {
+                format!("{}/failoverCancel", self.client.plan_path(&target))
+            }
+            (CancelBy::Target, _) => format!("{}/failoverCancel", self.client.item_path(&target)),
+        };
+        let ended = match self.request(at, Method::POST, &path, &Value::Null).await? {
+            Answer::Refused(codes, report) => Ended::Refused(codes, report),
+            Answer::Done | Answer::Accepted(_) => match job {
+                None => Ended::Cancelled,
+                Some(job) => self.ended(Answer::Accepted(job), cancel.within.duration()).await,
+            },
+        };
+        if matches!(ended, Ended::Refused(..)) {
+            let observed = self.world.observe();
+            self.refusals.push(Refusal::new(self.requests, at.step(), self.world.clock.now(), observed));
+        }
+        // What is asked for is that the job stops.
+        let ended = match (ended, &cancel.expect) {
+            (Ended::Cancelled, Ending::Succeeded) => Ended::Succeeded,
+            (Ended::Succeeded, Ending::Succeeded) => Ended::Started,
+            (ended, _) => ended,
+        };
+        self.judge_ending(at, &cancel.expect, ended)
+    }
+}
