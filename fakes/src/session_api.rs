@@ -161,8 +161,9 @@ pub(crate) trait Server: SessionHost {
     fn health(&self) -> ServerHealth;
     /// Its running software; `None` before the first start.
     fn software(&self) -> Option<Ctx>;
-    /// What it tells the configuration server; also the moment for its own housekeeping.
-    fn heartbeat(&self) -> Heartbeat;
+    /// What it tells the configuration server; also the moment for its own housekeeping. `None` while the service that
+    /// tells it is stopped.
+    fn heartbeat(&self) -> Option<Heartbeat>;
 }
 
 /// The session interface of `host`.
@@ -315,7 +316,7 @@ async fn reaches(ctx: &Ctx, address: &str) -> bool {
 pub(crate) async fn heartbeats<H: Server>(host: Weak<H>, ctx: Ctx, cs_host: String, passphrase: String) {
     let url = format!("http://{cs_host}/v1/heartbeats");
     loop {
-        let Some(beat) = host.upgrade().map(|h| h.serving().then(|| h.heartbeat())) else { return };
+        let Some(beat) = host.upgrade().map(|h| h.serving().then(|| h.heartbeat()).flatten()) else { return };
         if let Some(beat) = beat {
             // A lost one is followed by the next; the configuration server notices silence by itself.
             post(&ctx.http, "cs.heartbeat", &url, &passphrase, &beat).await.ok();

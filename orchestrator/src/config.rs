@@ -13,6 +13,8 @@ pub struct Config {
     pub azure: AzureAccess,
     /// How to reach the configuration server and everything that shares its passphrase.
     pub cs: CsAccess,
+    /// The private link to the site is an ExpressRoute circuit, not a VPN (P12).
+    pub expressroute: bool,
     /// Deadlines, intervals and policies.
     pub knobs: Knobs,
 }
@@ -189,6 +191,7 @@ impl Default for Config {
                 container: "seeds".into(),
             },
             cs: CsAccess { host: "cs".into(), connection: "cs".into(), passphrase: "passphrase".into() },
+            expressroute: false,
             knobs: Knobs::default(),
         }
     }

@@ -224,12 +224,18 @@ pub(super) fn servers(db: &Connection) -> Result<Vec<ServerRow>> {
 /// The last sign of life of each server.
 pub(super) fn server_beats(db: &Connection) -> Result<Vec<ServerBeat>> {
     let mut sql = db.prepare_cached(
-        "SELECT s.component, s.id, COALESCE(at, 0)
+        "SELECT s.component, s.id, COALESCE(at, 0), s.facts
          FROM servers s LEFT JOIN heartbeats h ON h.component = s.component AND h.id = s.id
          ORDER BY s.component, s.id",
     )?;
     let rows = sql.query_map([], |row| {
-        Ok(ServerBeat { component: parse(row, 0)?, id: row.get(1)?, last_heartbeat: time(row, 2)? })
+        let facts: String = row.get(3)?;
+        Ok(ServerBeat {
+            component: parse(row, 0)?,
+            id: row.get(1)?,
+            last_heartbeat: time(row, 2)?,
+            facts: serde_json::from_str(&facts).unwrap_or_default(),
+        })
     })?;
     rows.collect()
 }

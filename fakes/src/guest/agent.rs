@@ -199,8 +199,8 @@ impl Guests {
             (guest.config.clone(), guest.registered, replicator, machine.tools_enabled, addressing)
         };
         let (session, disks) = replicator.progress();
-        let host_id = config.host_id.clone();
-        Some(AgentStatus { host_id, registered, session, tools_enabled, addressing, disks })
+        let (host_id, trouble) = (config.host_id.clone(), replicator.trouble());
+        Some(AgentStatus { host_id, registered, session, tools_enabled, addressing, disks, trouble })
     }
 
     /// Enables or disables VMware Tools in the guest that runs in `vm`; it stays so wherever its disks go.

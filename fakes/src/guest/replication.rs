@@ -21,6 +21,7 @@ use failback_wire::event::{PointKind, What};
 use failback_wire::http::StatusCode;
 use failback_wire::ids::{DiskId, MachineCopy, SessionId};
 use failback_wire::node::Ctx;
+use failback_wire::proto::agent::Trouble;
 use failback_wire::proto::session::{DiskProgress, SessionSpec, SyncMode};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -59,6 +60,8 @@ struct Run {
     /// Taken up by the agent itself after a boot: it ends when nobody knows the session any more.
     resumed: bool,
     last_cut: bool,
+    /// What keeps it from sending.
+    trouble: Option<Trouble>,
 }
 
 impl Replicator {
@@ -137,7 +140,7 @@ impl Replicator {
         self.end(&mut state);
         let wake = Arc::new(Notify::new());
         let next_app = VirtualMs(0);
-        state.run = Some(Run { spec, source, wake, next_app, resumed, last_cut: false });
+        state.run = Some(Run { spec, source, wake, next_app, resumed, last_cut: false, trouble: None });
         let run = state.runs;
         drop(state);
         self.ctx.spawn(sender::send(Arc::downgrade(self), run));
@@ -172,6 +175,11 @@ impl Replicator {
         };
         self.ctx.emit(What::Note { text: format!("{}: {news}", self.copy) });
         done
+    }
+
+    /// What keeps it from sending, if anything does.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.lock().run.as_ref().and_then(|run| run.trouble.clone())
     }
 
     /// The session it feeds and its progress per disk.

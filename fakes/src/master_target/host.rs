@@ -276,7 +276,7 @@ impl Server for MasterTarget {
         self.lock().ctx.clone()
     }
 
-    fn heartbeat(&self) -> Heartbeat {
+    fn heartbeat(&self) -> Option<Heartbeat> {
         let scsi = (self.scsi)();
         let disks = scsi.len();
         let mut state = self.lock();
@@ -293,13 +293,13 @@ impl Server for MasterTarget {
             facts.insert("retention_mount".to_owned(), volume.mount);
             facts.insert("retention_free".to_owned(), volume.free.to_string());
         }
-        Heartbeat {
+        Some(Heartbeat {
             component: Component::MasterTarget,
             id: self.config.id.clone(),
             address: self.config.host.clone(),
             version: self.config.version.clone(),
             os: self.config.os,
             facts,
-        }
+        })
     }
 }

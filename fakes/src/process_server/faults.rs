@@ -1,8 +1,8 @@
 //! What can befall a process server.
 
-use super::ProcessServer;
+use super::{Addressing, ProcessServer, Service};
 use failback_wire::event::{Actor, What};
-use failback_wire::ids::SessionId;
+use failback_wire::ids::{SessionId, Site};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,35 @@ pub enum ProcessServerFault {
     },
     /// Its bandwidth is not throttled any more.
     Unthrottle,
+    /// One of its services stops: without `cxprocessserver` or `process-server` no data comes in or goes out, without
+    /// the one that reports no heartbeat is sent (P13).
+    StopService {
+        /// Which.
+        service: Service,
+    },
+    /// The service runs again.
+    StartService {
+        /// Which.
+        service: Service,
+    },
+    /// How busy it is from now on, in percent (P14).
+    Load {
+        /// Of its processors.
+        cpu: u8,
+        /// Of its memory.
+        memory: u8,
+    },
+    /// Its address is not static, or is translated on the way to it (P12); or neither.
+    Address {
+        /// The IPv4 address is static.
+        r#static: bool,
+        /// It is translated.
+        nat: bool,
+    },
+    /// What agents send is refused, for the cache folder cannot be written (78028).
+    BlockUploads,
+    /// The cache folder can be written again.
+    AllowUploads,
     /// The cache's files are lost: what was received and not passed on is gone.
     CacheLost,
 }
@@ -41,8 +70,28 @@ impl ProcessServer {
             ProcessServerFault::StopServices => state.serving = false,
             ProcessServerFault::StartServices => {
                 state.serving = true;
-                state.sessions.values().for_each(|s| s.wake.notify_one());
+                state.wake_all();
             }
+            ProcessServerFault::StopService { service } => {
+                if self.config.site == Site::Azure && *service == Service::Tmansvc {
+                    return Err("a process server in Azure has no tmansvc".to_owned());
+                }
+                state.condition.stopped.insert(*service);
+            }
+            ProcessServerFault::StartService { service } => {
+                if !state.condition.stopped.remove(service) {
+                    return Err(format!("{} runs", service.name()));
+                }
+                state.wake_all();
+            }
+            ProcessServerFault::Load { cpu, memory } => {
+                (state.condition.cpu_pct, state.condition.memory_pct) = ((*cpu).min(100), (*memory).min(100));
+            }
+            ProcessServerFault::Address { r#static, nat } => {
+                state.condition.addressing = Addressing { is_static: *r#static, nat: *nat };
+            }
+            ProcessServerFault::BlockUploads => state.condition.uploads_blocked = true,
+            ProcessServerFault::AllowUploads => state.condition.uploads_blocked = false,
             ProcessServerFault::CacheSize { bytes } => state.cache_bytes = *bytes,
             ProcessServerFault::Throttle { bytes_per_second } => {
                 state.throttle.limit(Some(*bytes_per_second))

@@ -1,6 +1,6 @@
 //! The process server's side of the session interface.
 
-use super::{ProcessServer, Session, State, pump};
+use super::{ProcessServer, Service, Session, State, pump};
 use crate::session_api::{Denied, Range, Server, SessionHost};
 use bytes::Bytes;
 use failback_replication::relay::Relay;
@@ -11,11 +11,21 @@ use failback_wire::node::Ctx;
 use failback_wire::proto::call;
 use failback_wire::proto::cs::{Component, Heartbeat};
 use failback_wire::proto::session::{Ack, Phase, Roll, ServerHealth, SessionSpec, SessionView};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Notify;
+use tokio::time::Duration;
 
 impl State {
+    /// Bytes that may still come in. A fifth of the cache is kept free: beyond it the sources are throttled (P14).
+    fn room(&self) -> u64 {
+        let throttles = self.ctx.as_ref().is_none_or(|ctx| ctx.env.holds("P14"));
+        let most = if throttles { self.cache_bytes / 5 * 4 } else { self.cache_bytes };
+        most.saturating_sub(self.cached)
+    }
+    /// How long it takes to pass on what waits, at the bandwidth it is limited to; nothing without a limit.
+    fn eta(&self) -> Duration {
+        Duration::from_secs(self.throttle.rate().map_or(0, |rate| self.cached / rate.max(1)))
+    }
     fn session(&mut self, id: &SessionId) -> Result<&mut Session, Denied> {
         self.sessions.get_mut(id).ok_or_else(|| Denied::unknown_session(id))
     }
@@ -55,7 +65,17 @@ impl SessionHost for ProcessServer {
 
     fn frames(&self, id: &SessionId, body: Bytes) -> Result<Ack, Denied> {
         let mut state = self.lock();
-        let room = state.cache_bytes.saturating_sub(state.cached);
+        if !state.condition.moves_data() {
+            return Err(Denied::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "service-stopped",
+                "a service is stopped",
+            ));
+        }
+        if state.condition.uploads_blocked {
+            return Err(Denied::new(StatusCode::FORBIDDEN, "upload-blocked", "the cache cannot be written"));
+        }
+        let room = state.room();
         let before = state.session(id)?.relay.phase();
         let ack = state.relay(id, |relay| relay.accept(&body, room));
         let ack = ack.ok_or_else(|| Denied::unknown_session(id))?;
@@ -138,17 +158,23 @@ impl Server for ProcessServer {
         self.lock().ctx.clone()
     }
 
-    fn heartbeat(&self) -> Heartbeat {
+    fn heartbeat(&self) -> Option<Heartbeat> {
         let state = self.lock();
+        if state.condition.stopped.contains(&Service::heart(self.config.site)) {
+            return None;
+        }
         let (cap, used) = (state.cache_bytes, state.cached);
         let free_pct = cap.saturating_sub(used) * 100 / cap.max(1);
-        Heartbeat {
+        let mut facts = state.condition.facts(self.config.site);
+        facts.insert("cache_free_pct".to_owned(), free_pct.to_string());
+        facts.insert("upload_eta_min".to_owned(), (state.eta().as_secs() / 60).to_string());
+        Some(Heartbeat {
             component: Component::ProcessServer,
             id: self.config.id.clone(),
             address: self.config.host.clone(),
             version: self.config.version.clone(),
             os: self.config.os,
-            facts: BTreeMap::from([("cache_free_pct".to_owned(), free_pct.to_string())]),
-        }
+            facts,
+        })
     }
 }

@@ -3,18 +3,21 @@
 //!
 //! The cache and all it knows of sessions lie on its disk: they outlive its software.
 
+mod condition;
 mod faults;
 mod host;
 mod pump;
 
+pub use condition::{Addressing, Service};
 pub use faults::ProcessServerFault;
 
 use crate::net::Network;
 use crate::session_api::{heartbeats, phase_name, server_router};
+use condition::Condition;
 use failback_replication::relay::Relay;
 use failback_replication::throttle::Throttle;
 use failback_wire::event::What;
-use failback_wire::ids::SessionId;
+use failback_wire::ids::{SessionId, Site};
 use failback_wire::node::Ctx;
 use failback_wire::proto::cs::OsFamily;
 use failback_wire::proto::session::Phase;
@@ -38,6 +41,10 @@ pub struct ProcessServerConfig {
     pub os: OsFamily,
     /// Component version.
     pub version: String,
+    /// Where it runs (P11, P12).
+    pub site: Site,
+    /// How it is addressed when the run begins.
+    pub addressing: Addressing,
     /// Size of the cache in bytes; frames beyond are refused with `busy`.
     pub cache_bytes: u64,
 }
@@ -50,6 +57,7 @@ pub struct ProcessServer {
 
 struct State {
     serving: bool,
+    condition: Condition,
     cache_bytes: u64,
     /// What it passes on at most, of all sessions together (E15).
     throttle: Throttle,
@@ -72,6 +80,7 @@ impl ProcessServer {
         let cache_bytes = config.cache_bytes;
         let state = State {
             serving: true,
+            condition: Condition::new(config.addressing),
             cache_bytes,
             throttle: Throttle::default(),
             sessions: BTreeMap::new(),
@@ -117,6 +126,8 @@ impl ProcessServer {
         json!({
             "id": self.config.id,
             "serving": state.serving,
+            "condition": state.condition.facts(self.config.site),
+            "uploads_blocked": state.condition.uploads_blocked,
             "cache_bytes": state.cache_bytes,
             "cached": state.cached,
             "bytes_per_second": state.throttle.rate(),
@@ -130,6 +141,9 @@ impl ProcessServer {
 }
 
 impl State {
+    fn wake_all(&self) {
+        self.sessions.values().for_each(|session| session.wake.notify_one());
+    }
     fn emit(&self, what: What) {
         if let Some(ctx) = &self.ctx {
             ctx.emit(what);

@@ -63,7 +63,7 @@ impl ProcessServer {
         let Some(session) = state.sessions.get(id) else { return Work::End };
         let wait = Work::Wait(session.wake.clone());
         let passes_on = state.ctx.as_ref().is_none_or(|ctx| ctx.env.holds("C1"));
-        if !state.serving || !passes_on {
+        if !state.serving || !state.condition.moves_data() || !passes_on {
             return wait;
         }
         let Some(frames) = session.relay.next() else { return wait };

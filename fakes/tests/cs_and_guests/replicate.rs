@@ -84,6 +84,8 @@ impl Pair {
             passphrase: SECRET.to_owned(),
             os: OsFamily::Windows,
             version: "9.62".to_owned(),
+            site: failback_wire::ids::Site::Azure,
+            addressing: Default::default(),
             cache_bytes: 64 << 20,
         });
         ps.boot(set.lab.start_node(&NodeName::from("ps")), &*set.lab);

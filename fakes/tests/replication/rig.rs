@@ -117,6 +117,8 @@ impl Rig {
             passphrase: SECRET.to_owned(),
             os: OsFamily::Windows,
             version: "9.62".to_owned(),
+            site: failback_wire::ids::Site::Azure,
+            addressing: Default::default(),
             cache_bytes,
         });
         let disks: BTreeMap<_, _> = (0..2).map(|n| (disk_id(n), Disk::new(BLOCKS))).collect();

@@ -4,6 +4,7 @@
 //! both long-running headers, lists fit one page. Refusals are 4xx with every reason in `details`.
 
 mod errors;
+mod fabrics;
 mod ids;
 mod input;
 mod items;
@@ -118,6 +119,8 @@ impl Call {
                 self.me.cancel_failover(&Target::Plan(plans::find(self, name)?.name))?;
                 Ok(json(&plans::get(self, name)?))
             }
+            Route::Fabric(name) if get => Ok(json(&fabrics::get(self, name)?)),
+            Route::VaultHealth if get => Ok(json(&fabrics::vault(self))),
             Route::Plans if get => Ok(json(&List::single(plans::list(self)))),
             Route::Plan(name) if get => Ok(json(&plans::get(self, name)?)),
             Route::Plan(name) if put => Ok(json(&plans::put(self, name)?)),
@@ -134,6 +137,8 @@ impl Call {
             | Route::Jobs
             | Route::Job(_)
             | Route::JobAction(..)
+            | Route::Fabric(_)
+            | Route::VaultHealth
             | Route::Plans
             | Route::Plan(_)
             | Route::PlanAction(..) => Err(errors::method(&self.method)),

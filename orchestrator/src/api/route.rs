@@ -34,6 +34,10 @@ pub(crate) enum Route {
     Job(String),
     /// `cancel`, `restart` or `resume` of it.
     JobAction(String, String),
+    /// A fabric: a configuration server and its servers.
+    Fabric(String),
+    /// Health of the vault.
+    VaultHealth,
     /// All recovery plans.
     Plans,
     /// One of them.
@@ -68,6 +72,8 @@ impl Route {
             ("replicationjobs", [job, verb]) => {
                 Some(Self::JobAction((*job).to_owned(), verb.to_ascii_lowercase()))
             }
+            ("replicationfabrics", [fabric]) => Some(Self::Fabric((*fabric).to_owned())),
+            ("replicationvaulthealth", [] | ["default"]) => Some(Self::VaultHealth),
             ("replicationrecoveryplans", []) => Some(Self::Plans),
             ("replicationrecoveryplans", [plan]) => Some(Self::Plan((*plan).to_owned())),
             ("replicationrecoveryplans", [_, results, op]) if same(results, "operationresults") => {

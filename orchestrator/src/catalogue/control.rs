@@ -48,8 +48,15 @@ entries! {
         "the process server is down",
         "port 9443 is blocked"
         => "Start the process server and open its port, then try again.";
+    PS_ADDRESS "FB1103" Operator ["P12"] "the process server has no static address of its own";
+        "its IPv4 address comes from DHCP",
+        "its address is translated between it and the machines"
+        => "Give the process server a static IPv4 address that is not translated, then try again.";
     NO_PRIVATE_LINK "FB1201" Operator ["P11"] "there is no private connection between Azure and the site";
         "the site-to-site VPN is down",
         "ExpressRoute has no private peering"
         => "Bring the VPN or the private peering up, then try again.";
+    PS_FORWARD_IN_AZURE "FB1202" Operator ["P11"] "the process server cannot be used towards Azure";
+        "it stands in Azure: what replicates to Azure must not cross the private link"
+        => "Choose a process server on-premises.";
 }

@@ -35,13 +35,13 @@ macro_rules! entries {
                 keys: &[$($key),*],
             };
         )+
-        /// The entries of this file, by code.
+        /// The entries of this file.
         pub(super) static DOCS: &[&failback_wire::error::ErrorDoc] = &[$(&$name),+];
     };
 }
 pub(crate) use entries;
 
-/// Every entry, by code: the documented numbers first.
+/// Every entry, by code: the documented numbers come first.
 pub static ALL: LazyLock<Vec<&'static ErrorDoc>> = LazyLock::new(|| {
     let mut all = [
         documented::DOCS,

@@ -28,4 +28,25 @@ entries! {
     AZURE_VM_GONE "FB2140" Operator ["P33"] "the Azure virtual machine no longer exists";
         "it was deleted after the reprotect"
         => "What it wrote after the last recovery point is lost; the points on the master target remain.";
+    PS_BEHIND_VPN "FB2108" Operator ["P12"] "the process server for the way home is on-premises, behind a VPN";
+        "without ExpressRoute the way to it is slow"
+        => "Set up a process server in Azure's network and use that one.";
+    PS_CPU "FB2110" Operator ["P14"] "the processors of the process server are busy";
+        "too many machines, or too much change, for one process server"
+        => "Move machines to another process server, or add processors.";
+    PS_MEMORY "FB2111" Operator ["P14"] "the memory of the process server is used up";
+        "too many machines for one process server"
+        => "Move machines to another process server, or add memory.";
+    PS_CACHE_LOW "FB2112" Operator ["P14"] "the cache of the process server is short of space";
+        "what comes in does not go out as fast",
+        "others fill the volume"
+        => "Free the volume or widen the way out; below 20 % the sources are throttled, nothing is lost.";
+    PS_UPLOAD_LATE "FB2113" Wait ["P14"] "what waits in the process server takes long to pass on";
+        "its bandwidth is limited",
+        "the target is slow"
+        => "Raise the limit, or wait; the recovery point objective suffers.";
+    PS_SERVICES "FB2114" Operator ["P13", "P14"] "services of the process server are stopped";
+        "somebody stopped them",
+        "they failed"
+        => "Start the services and set them to start automatically.";
 }

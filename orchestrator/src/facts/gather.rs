@@ -94,6 +94,7 @@ impl<'a> Gathering<'a> {
             process_server: input.process_server.clone().or(relay),
             retention_drive: input.retention.clone(),
             datastore: input.datastore.clone(),
+            expressroute: self.services.config.expressroute,
         }
     }
 

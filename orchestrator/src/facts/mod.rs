@@ -92,6 +92,8 @@ pub struct RequestFacts {
     pub retention_drive: Option<String>,
     /// Datastore for an alternate location.
     pub datastore: Option<String>,
+    /// The private link to the site is an ExpressRoute circuit.
+    pub expressroute: bool,
 }
 
 /// One disk of the machine.

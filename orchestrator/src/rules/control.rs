@@ -1,7 +1,7 @@
 //! Rules about the configuration server and the process server.
 
 use super::target::late;
-use crate::catalogue::{control as doc, documented};
+use crate::catalogue::{control as doc, documented, warning};
 use crate::facts::{Facts, Seen};
 use failback_wire::error::Report;
 
@@ -39,6 +39,33 @@ pub(super) fn private_link(f: &Facts) -> Option<Report> {
     let cut: Vec<&str> = relay.unreached.iter().filter(alive).map(String::as_str).collect();
     let detail = format!("{} does not reach {}", relay.id, cut.join(" and "));
     (!cut.is_empty()).then(|| Report::new(&doc::NO_PRIVATE_LINK, &relay.id, detail))
+}
+
+/// A fact of the last heartbeat of the process server.
+fn relay_fact<'a>(f: &'a Facts, fact: &str) -> Option<&'a str> {
+    let id = f.request.process_server.as_deref()?;
+    f.cs.known()?.server(id)?.facts.get(fact).map(String::as_str)
+}
+
+/// What replicates to Azure takes public endpoints: the process server stands beside the machines (P11).
+pub(super) fn relay_at_the_site(f: &Facts) -> Option<Report> {
+    let id = f.request.process_server.as_deref()?;
+    (relay_fact(f, "location")? == "azure").then(|| Report::new(&doc::PS_FORWARD_IN_AZURE, id, id))
+}
+
+pub(super) fn relay_address(f: &Facts) -> Option<Report> {
+    let id = f.request.process_server.as_deref()?;
+    let dynamic = (relay_fact(f, "static_address")? == "false").then_some("its address is not static");
+    let nat = (relay_fact(f, "nat")? == "true").then_some("its address is translated");
+    let wrong: Vec<&str> = dynamic.into_iter().chain(nat).collect();
+    (!wrong.is_empty()).then(|| Report::new(&doc::PS_ADDRESS, id, wrong.join(" and ")))
+}
+
+/// On the way home a process server on-premises is for ExpressRoute; over a VPN it is discouraged (P12).
+pub(super) fn relay_near(f: &Facts) -> Option<Report> {
+    let id = f.request.process_server.as_deref()?;
+    let far = relay_fact(f, "location")? == "on-premises" && !f.request.expressroute;
+    far.then(|| Report::new(&warning::PS_BEHIND_VPN, id, id))
 }
 
 /// Quiet when no way leads to the site: then it could not register.

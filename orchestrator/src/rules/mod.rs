@@ -86,6 +86,7 @@ const BACK: &[Operation] = &[Reprotect, Failback, CommitBack];
 const CS: &[Operation] = &[EnableProtection, Reprotect, Failback, ReprotectForward];
 /// A failover does without it: what it holds may be lost with the site (C4).
 const RELAY: &[Operation] = &[EnableProtection, Reprotect, Failback, ReprotectForward];
+const FORWARD: &[Operation] = &[EnableProtection, ReprotectForward];
 const ROW: &[Operation] = &[Reprotect, Failback, ReprotectForward];
 const POINTS: &[Operation] = &[Failover, Failback];
 const MOVES: &[Operation] = &[Failover, Reprotect, Failback, ReprotectForward];
@@ -148,6 +149,15 @@ pub static RULES: &[Rule] = &[
     rule("P13", "the configuration server knows the process server", CS, control::relay_known),
     rule("P13", "the process server has a heartbeat", CS, control::relay_heartbeat),
     rule("P12", "the process server answers", RELAY, control::relay_answers),
+    rule("P11", "the process server of the way to Azure is on-premises", FORWARD, control::relay_at_the_site),
+    rule("P12", "the process server has a static address", CS, control::relay_address),
+    Rule {
+        key: "P12",
+        name: "the process server of the way home is near",
+        applies: &[Reprotect],
+        severity: Severity::Warn,
+        check: control::relay_near,
+    },
     rule("C16", "Azure answers", AZURE, azure::reachable),
     rule("P33", "the Azure virtual machine exists", HOME, azure::vm_exists),
     Rule {

@@ -2,17 +2,21 @@
 
 use super::{Health, Services};
 use crate::catalogue::control::{AZURE_UNREACHABLE, CS_DISCONNECTED};
-use crate::catalogue::documented::{AGENT_HEARTBEAT, INITIAL_SYNC_PROBLEM, MT_HEARTBEAT, PS_HEARTBEAT};
+use crate::catalogue::documented::{
+    AGENT_HEARTBEAT, INITIAL_SYNC_PROBLEM, MT_HEARTBEAT, PS_HEARTBEAT, PS_UNREACHABLE, PS_UPLOAD_BLOCKED,
+};
 use crate::clients::cs::CsError;
 use crate::journal::{Item, Leg, ServerRef};
 use crate::workflow::{Finding, Glance, agent_address};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::{ErrorDoc, Report};
 use failback_wire::ids::{MachineName, Site};
+use failback_wire::proto::agent::{Trouble, TroubleKind};
 use failback_wire::proto::cs::{Component, ServerBeat};
 use failback_wire::proto::session::{DiskProgress, Point, SessionSpec, SessionView};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::OnceCell;
 
 /// What the looks of one round share: who was last heard of when, as the configuration server says; asked for by the
@@ -20,6 +24,8 @@ use tokio::sync::OnceCell;
 #[derive(Debug, Default)]
 pub struct Roll {
     called: OnceCell<Result<Called, CsError>>,
+    /// What it brought of the servers has been taken in.
+    heard: AtomicBool,
     /// Ask where data waits that does not arrive; whoever is about to decide has no time for that.
     backlog: bool,
 }
@@ -36,6 +42,11 @@ impl Roll {
     pub(super) fn at_leisure() -> Self {
         Self { backlog: true, ..Self::default() }
     }
+    /// What it brought of the servers; once.
+    pub(super) fn news(&self) -> Option<&[ServerBeat]> {
+        let called = self.called.get()?.as_ref().ok()?;
+        (!self.heard.swap(true, Ordering::Relaxed)).then_some(called.servers.as_slice())
+    }
     async fn call(&self, services: &Services) -> &Result<Called, CsError> {
         let ask = || async {
             let roll = services.cs.roll_call().await?;
@@ -50,8 +61,14 @@ impl Roll {
 pub(crate) async fn glance(services: &Services, item: &Item, known: &[Arc<Point>], roll: &Roll) -> Glance {
     let Some(spec) = item.session() else { return Glance::default() };
     let mut glance = session(services, item, spec, known).await;
-    if let Some(view) = glance.view.as_mut().filter(|view| roll.backlog && is_behind(view, known)) {
-        backlog(services, item, spec, view).await;
+    // Whoever is about to decide asks only where something is wrong for sure.
+    let late = |view: &SessionView| {
+        let threshold = services.config.knobs.rpo_threshold;
+        view.last_mark.is_some_and(|mark| services.ctx.now().since(mark) > threshold)
+    };
+    let asks = |view: &SessionView| if roll.backlog { is_behind(view, known) } else { late(view) };
+    if let Some(view) = glance.view.as_mut().filter(|view| asks(view)) {
+        glance.findings.extend(backlog(services, item, spec, view).await);
     }
     match roll.call(services).await {
         Ok(called) => {
@@ -75,9 +92,17 @@ fn is_behind(view: &SessionView, known: &[Arc<Point>]) -> bool {
 }
 
 /// Asks the machine and its process server what waits there; who does not answer tells nothing (E19).
-async fn backlog(services: &Services, item: &Item, spec: &SessionSpec, view: &mut SessionView) {
+async fn backlog(
+    services: &Services,
+    item: &Item,
+    spec: &SessionSpec,
+    view: &mut SessionView,
+) -> Option<Finding> {
     let host = agent_address(services, &item.name, item.leg.source()).await;
-    let source = services.agents.status(&host).await.map(|status| status.disks).unwrap_or_default();
+    let status = services.agents.status(&host).await.ok();
+    let trouble = status.as_ref().and_then(|status| status.trouble.as_ref());
+    let trouble = trouble.map(|trouble| sending(item, trouble));
+    let source = status.map(|status| status.disks).unwrap_or_default();
     let relay = services.sessions.state(&spec.relay, &spec.session).await;
     let relay = relay.map(|view| view.disks).unwrap_or_default();
     for disk in &mut view.disks {
@@ -91,6 +116,18 @@ async fn backlog(services: &Services, item: &Item, spec: &SessionSpec, view: &mu
             disk.in_relay = seen.in_relay;
         }
     }
+    trouble
+}
+
+/// What the agent says keeps it from sending.
+fn sending(item: &Item, trouble: &Trouble) -> Finding {
+    let doc = match trouble.kind {
+        TroubleKind::Unreachable => &PS_UNREACHABLE,
+        TroubleKind::Blocked => &PS_UPLOAD_BLOCKED,
+    };
+    let mut report = Report::new(doc, item.name.as_str(), format!("since {}", trouble.since));
+    report.inner.push(trouble.why.clone());
+    lasting(report, Some(trouble.since))
 }
 
 /// The end of the session that holds its recovery points: the master target on the way home, the recovery

@@ -3,7 +3,9 @@
 mod announce;
 mod cancel;
 mod glance;
+mod health;
 pub(crate) mod monitor;
+mod servers;
 mod services;
 mod submit;
 
@@ -12,6 +14,7 @@ mod tests;
 
 pub use glance::Roll;
 pub(crate) use glance::glance;
+pub(crate) use servers::{ServerSight, worst};
 pub use services::Services;
 pub use submit::{Action, Ask, Refusal};
 
@@ -39,6 +42,7 @@ pub struct Orchestrator {
     book: Arc<dyn Book>,
     ids: Ids,
     sights: Mutex<BTreeMap<MachineName, Sight>>,
+    servers: Mutex<BTreeMap<String, ServerSight>>,
     shown: Mutex<BTreeMap<MachineName, Shown>>,
 }
 
@@ -74,6 +78,7 @@ impl Orchestrator {
             journal,
             book,
             sights: Mutex::default(),
+            servers: Mutex::default(),
             shown: Mutex::default(),
         });
         me.remember_shown();
@@ -154,6 +159,10 @@ impl Orchestrator {
     /// Health of an item as the monitor derives it, and the errors behind it.
     pub(crate) fn health(&self, item: &MachineName) -> (Health, Vec<Report>) {
         self.sights().get(item).map(|sight| (sight.health, sight.errors.clone())).unwrap_or_default()
+    }
+    /// What is known of the servers, by id.
+    pub(crate) fn servers(&self) -> MutexGuard<'_, BTreeMap<String, ServerSight>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
     pub(crate) fn sights(&self) -> MutexGuard<'_, BTreeMap<MachineName, Sight>> {
         self.sights.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,6 +1,7 @@
 //! Looks at every replicating item's session and servers: recovery points, RPO and health follow from
 //! what is seen. Nothing here is journalled but an item's first recovery point.
 
+use super::health::{Young, derive};
 use super::{Orchestrator, Roll};
 use crate::catalogue::warning::RPO_BREACH;
 use crate::journal::{Health, Item, Leg, ProtectionState, Record, State};
@@ -10,7 +11,6 @@ use failback_wire::error::Report;
 use failback_wire::event::What;
 use failback_wire::ids::{MachineName, SessionId};
 use failback_wire::proto::session::{Point, SessionView};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 use tokio::time::sleep_until;
@@ -28,8 +28,8 @@ pub(crate) struct Sight {
     pub(crate) health: Health,
     /// The errors behind it, worst first.
     pub(crate) errors: Vec<Report>,
-    /// Findings by code and entity, with when they were first made.
-    first: BTreeMap<(String, String), VirtualMs>,
+    /// Findings that may not have lasted yet.
+    young: Young,
     /// When the look began that brought it: an answer to an earlier question tells nothing new.
     begun: VirtualMs,
     /// A look is under way.
@@ -118,6 +118,7 @@ async fn look_at(me: Arc<Orchestrator>, item: Arc<Item>, roll: Arc<Roll>) {
     };
     let known = known.as_ref().map(|view| view.points.as_slice()).unwrap_or_default();
     let glance = me.book().glance(me.services(), &item, known, &roll).await;
+    me.hear_of_servers(&roll);
     let name = item.name.clone();
     let session = |item: &Item| item.session().map(|spec| (spec.session.clone(), spec.epoch));
     let looked = |now: &&Arc<Item>| watched(now) || keeps_points(now);
@@ -171,7 +172,9 @@ impl Orchestrator {
             self.offer(item, view);
             findings.extend(self.rpo(item, view).filter(|_| watched(item)));
         }
-        let (health, errors) = self.derive(&item.name, findings);
+        let (now, silence) = (self.now(), self.services().config.knobs.silent_after);
+        let (health, errors) =
+            derive(&mut self.sights().entry(item.name.clone()).or_default().young, findings, now, silence);
         let synced =
             |view: &SessionView| !view.points.is_empty() && view.disks.iter().all(|disk| disk.synced);
         let first = item.state == ProtectionState::InitialReplicationInProgress
@@ -229,13 +232,13 @@ impl Orchestrator {
         let gone = {
             let mut sights = self.sights();
             let Some(sight) = sights.get_mut(name) else { return };
-            let settled = is_watched || (sight.health == Health::Normal && sight.first.is_empty());
+            let settled = is_watched || (sight.health == Health::Normal && sight.young.is_empty());
             if settled && sight.session == session {
                 return;
             }
             sight.health = Health::Normal;
             sight.errors.clear();
-            sight.first.clear();
+            sight.young.clear();
             if sight.session == session {
                 Vec::new()
             } else {
@@ -264,33 +267,5 @@ impl Orchestrator {
             since: None,
             at_once: true,
         })
-    }
-
-    /// Health is the worst of the findings that have lasted long enough.
-    fn derive(&self, name: &MachineName, findings: Vec<Finding>) -> (Health, Vec<Report>) {
-        let now = self.now();
-        let silence = self.services().config.knobs.silent_after;
-        let mut sights = self.sights();
-        let first = &mut sights.entry(name.clone()).or_default().first;
-        let key = |finding: &Finding| (finding.report.code.clone(), finding.report.entity.clone());
-        let same = |a: &Report, b: &Report| a.code == b.code && a.entity == b.entity;
-        let before = std::mem::take(first);
-        let mut counted: Vec<(Health, Report)> = Vec::new();
-        for finding in findings {
-            // Who knows since when is not remembered: a young heartbeat must not lend its age to a silence.
-            let since = finding.since.unwrap_or_else(|| {
-                let seen = before.get(&key(&finding)).copied().unwrap_or(now);
-                first.insert(key(&finding), seen);
-                seen
-            });
-            let age = now.since(since);
-            let told = counted.iter().any(|(_, report)| same(report, &finding.report));
-            if !told && (finding.at_once || age > silence) {
-                counted.push((finding.health, finding.report));
-            }
-        }
-        counted.sort_by_key(|(health, _)| std::cmp::Reverse(*health));
-        let worst = counted.first().map(|(health, _)| *health).unwrap_or_default();
-        (worst, counted.into_iter().map(|(_, report)| report).collect())
     }
 }

@@ -76,6 +76,7 @@ pub struct Client {
     http: Http,
     host: String,
     vault: String,
+    fabric: String,
     container: String,
 }
 
@@ -86,11 +87,9 @@ impl Client {
             "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.RecoveryServices/vaults/{}",
             vault.subscription, vault.resource_group, vault.name
         );
-        let container = format!(
-            "{base}/replicationFabrics/{}/replicationProtectionContainers/{}",
-            vault.fabric, vault.container
-        );
-        Self { http, host: host.to_owned(), vault: base, container }
+        let fabric = format!("{base}/replicationFabrics/{}", vault.fabric);
+        let container = format!("{fabric}/replicationProtectionContainers/{}", vault.container);
+        Self { http, host: host.to_owned(), vault: base, fabric, container }
     }
 
     async fn send(
@@ -196,6 +195,14 @@ impl Client {
     /// When no reply came, or no item.
     pub async fn item(&self, item: &str) -> Result<Value, ClientError> {
         Ok(self.get("asr.item", &self.item_path(item)).await?["properties"].take())
+    }
+
+    /// The fabric's properties: its health, and that of its servers.
+    ///
+    /// # Errors
+    /// When no reply came, or no fabric.
+    pub async fn fabric(&self) -> Result<Value, ClientError> {
+        Ok(self.get("asr.fabric", &self.fabric).await?["properties"].take())
     }
 
     /// An item's recovery points, oldest first: (id, type).

@@ -8,11 +8,14 @@ use super::steps::At;
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::estate::Side;
 use crate::scenario::model::{
-    DataExpect, Equals, Expect, Health, ItemExpect, ItemState, Power, VmExpect, WaitUntil, Waiting,
+    DataExpect, Equals, Expect, Health, ItemExpect, ItemState, Power, ServerExpect, VmExpect, WaitUntil,
+    Waiting,
 };
+use crate::scenario::text::Name;
 use failback_wire::event::VmRef;
 use failback_wire::ids::{MachineName, Site};
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// A replicated item as its operator sees it.
@@ -24,6 +27,8 @@ pub(super) struct Seen {
     raw: String,
     active: Side,
     health: String,
+    /// Codes of its health errors and warnings.
+    alerts: BTreeSet<String>,
     points: u32,
     app_points: u32,
     resized: u32,
@@ -43,6 +48,19 @@ impl fmt::Display for Seen {
             self.raw, self.health, self.points, self.app_points
         )
     }
+}
+
+/// Codes of the health errors of an item or a server.
+fn codes(of: &Value) -> BTreeSet<String> {
+    let errors = of["healthErrors"].as_array().into_iter().flatten();
+    errors.filter_map(|error| error["errorCode"].as_str().map(str::to_owned)).collect()
+}
+
+/// Judges alerts: exactly these.
+fn judge_alerts(of: &str, wanted: Option<&Vec<Name>>, shown: &BTreeSet<String>) -> Option<Finding> {
+    let wanted: BTreeSet<String> = wanted?.iter().map(|code| code.value.clone()).collect();
+    (wanted != *shown)
+        .then(|| differs(format!("alerts of {of}"), format!("{wanted:?}"), format!("{shown:?}")))
 }
 
 /// What of a disk waits where, as the wire calls it, in MiB.
@@ -70,6 +88,7 @@ impl Seen {
             raw: format!("{state} ({provider}, active {location})"),
             active,
             health: text(&item["replicationHealth"]),
+            alerts: codes(item),
             points: points.len() as u32,
             app_points: app as u32,
             allowed: item["allowedOperations"].as_array().into_iter().flatten().map(text).collect(),
@@ -199,10 +218,16 @@ impl Driver<'_> {
         }
         for (item, codes) in &expect.warnings {
             let shown = self.world.recorder.witness(|w| w.warnings(&MachineName::from(item.value.as_str())));
+            if codes.is_empty() && !shown.is_empty() {
+                out.push(differs(format!("warnings of {}", item.value), "none", format!("{shown:?}")));
+            }
             for code in codes.iter().filter(|c| !shown.contains(&c.value)) {
                 let text = format!("{} never warned of this", item.value);
                 out.push(differs(text, &code.value, format!("{shown:?}")));
             }
+        }
+        if !expect.servers.is_empty() {
+            out.extend(self.judge_servers(&expect.servers).await);
         }
         for machine in &expect.differs {
             out.extend(self.judge_differs(&machine.value));
@@ -212,6 +237,28 @@ impl Driver<'_> {
             if now.0 > most.0 {
                 out.push(differs("the run took longer", format!("at most {most}"), now.to_string()));
             }
+        }
+        out
+    }
+
+    async fn judge_servers(&self, wanted: &BTreeMap<Name, ServerExpect>) -> Vec<Finding> {
+        let fabric = match self.client.fabric().await {
+            Ok(fabric) => fabric,
+            Err(e) => return vec![Finding::new(FindingKind::ExpectationFailed, format!("fabric: {e}"))],
+        };
+        let mut out = Vec::new();
+        for (name, wanted) in wanted {
+            let lists = ["processServers", "masterTargetServers"].map(|list| &fabric["customDetails"][list]);
+            let mut all = lists.into_iter().filter_map(Value::as_array).flatten();
+            let Some(server) = all.find(|server| server["id"] == name.value.as_str()) else {
+                out.push(differs(format!("server {}", name.value), "listed", "not listed"));
+                continue;
+            };
+            let health = server["health"].as_str().unwrap_or_default();
+            if let Some(wanted) = wanted.health.map(health_word).filter(|wanted| *wanted != health) {
+                out.push(differs(format!("health of {}", name.value), wanted, health));
+            }
+            out.extend(judge_alerts(&name.value, wanted.alerts.as_ref(), &codes(server)));
         }
         out
     }
@@ -355,6 +402,7 @@ fn judge_item(item: &str, wanted: &ItemExpect, seen: &Seen) -> Vec<Finding> {
     if let Some(health) = wanted.health.filter(|h| health_word(*h) != seen.health) {
         out.push(differs(format!("health of {item}"), health_word(health), seen.health.clone()));
     }
+    out.extend(judge_alerts(item, wanted.alerts.as_ref(), &seen.alerts));
     if let Some(points) = wanted.points.filter(|p| *p > seen.points) {
         out.push(differs(format!("points of {item}"), format!("at least {points}"), seen.points.to_string()));
     }

@@ -64,12 +64,21 @@ pub enum SiteKind {
 }
 
 /// The private link between the sites.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Network {
     /// What kind of link.
     #[serde(default)]
     pub kind: LinkKind,
+    /// The port firewalls open for replication data: 9443, or 9433 as another page has it (P12, a conflict of sources).
+    #[serde(default = "data_port")]
+    pub data_port: u16,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self { kind: LinkKind::default(), data_port: data_port() }
+    }
 }
 
 /// Kinds of links between Azure's virtual network and the site (P11).
@@ -176,6 +185,15 @@ pub struct ProcessServer {
     /// Where it runs (P12).
     #[serde(default = "in_azure")]
     pub location: Side,
+    /// The port it listens on for data; default the one the network opens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Its IPv4 address is static, as it must be (P12); default true.
+    #[serde(default = "yes")]
+    pub static_address: bool,
+    /// Its address is translated on the way to it, as it must not be (P12); default false.
+    #[serde(default)]
+    pub nat: bool,
 }
 
 /// A master target (P15 to P30).
@@ -368,6 +386,12 @@ fn machine_memory() -> Spanned<Size> {
 }
 fn datastore_capacity() -> Spanned<Size> {
     Spanned::unplaced(Size::gib(1024))
+}
+fn yes() -> bool {
+    true
+}
+fn data_port() -> u16 {
+    9443
 }
 fn in_azure() -> Side {
     Side::Azure

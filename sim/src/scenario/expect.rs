@@ -24,9 +24,12 @@ pub struct Expect {
     /// What the disks of the active copy hold.
     #[serde(default)]
     pub data: BTreeMap<Name, DataExpect>,
-    /// Codes of warnings each item must have shown.
+    /// Codes of warnings each item must have shown; an empty list: none at all.
     #[serde(default)]
     pub warnings: BTreeMap<Name, Vec<Name>>,
+    /// Process servers and master targets, as the vault shows them.
+    #[serde(default)]
+    pub servers: BTreeMap<Name, ServerExpect>,
     /// Items whose latest and latest application-consistent point hold different bytes.
     #[serde(default)]
     pub differs: Vec<Name>,
@@ -48,6 +51,9 @@ pub struct ItemExpect {
     /// Replication health.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
+    /// Codes its health shows, all of them here; an empty list: none at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alerts: Option<Vec<Name>>,
     /// How many recovery points it offers at least.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub points: Option<u32>,
@@ -78,6 +84,18 @@ pub struct Transferred {
     /// At most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most: Option<Spanned<Size>>,
+}
+
+/// What the vault must show of a server.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ServerExpect {
+    /// Health.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// Codes its health shows, all of them here; an empty list: none at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alerts: Option<Vec<Name>>,
 }
 
 /// Written and not at the target yet, of all disks together: at least so much (E19).

@@ -58,8 +58,8 @@ pub struct OnProcessServer {
 }
 
 /// The private link between the sites (P11).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case", deny_unknown_fields)]
 pub enum LinkChange {
     /// No packet crosses it.
     VpnDown,
@@ -67,6 +67,16 @@ pub enum LinkChange {
     VpnUp,
     /// Where there was no private link, one is built: a VPN, or private peering for the ExpressRoute circuit.
     Build,
+    /// A firewall before a process server drops what agents send to its data port (P12).
+    BlockPort {
+        /// The process server.
+        server: Name,
+    },
+    /// The firewall lets it through again.
+    OpenPort {
+        /// The process server.
+        server: Name,
+    },
 }
 
 /// Something happens to calls from one node to another.

@@ -87,6 +87,12 @@ pub struct ProcessServer {
     pub id: String,
     /// Where it runs.
     pub location: Side,
+    /// The network lets data through to the port it listens on.
+    pub port_open: bool,
+    /// Its address is static (P12).
+    pub static_address: bool,
+    /// Its address is translated (P12).
+    pub nat: bool,
 }
 
 /// A master target.
@@ -239,11 +245,22 @@ fn datastores(estate: &Estate) -> Vec<Datastore> {
 }
 
 fn process_servers(estate: &Estate) -> Vec<ProcessServer> {
+    let server = |p: &super::estate::ProcessServer| ProcessServer {
+        id: p.id.value.clone(),
+        location: p.location,
+        port_open: p.port.is_none_or(|port| port == estate.network.data_port),
+        static_address: p.static_address,
+        nat: p.nat,
+    };
     match &estate.process_servers {
-        Some(list) => {
-            list.iter().map(|p| ProcessServer { id: p.id.value.clone(), location: p.location }).collect()
-        }
-        None => vec![ProcessServer { id: "ps-azure".to_owned(), location: Side::Azure }],
+        Some(list) => list.iter().map(server).collect(),
+        None => vec![ProcessServer {
+            id: "ps-azure".to_owned(),
+            location: Side::Azure,
+            port_open: true,
+            static_address: true,
+            nat: false,
+        }],
     }
 }
 

@@ -3,7 +3,9 @@
 //! Enums are tagged from outside (`failover: {…}`), never by a field, so that errors keep their place.
 
 use super::estate::{Estate, Side};
-pub use super::expect::{DataExpect, Equals, Expect, ItemExpect, Lost, Power, Takes, VmExpect, Waiting};
+pub use super::expect::{
+    DataExpect, Equals, Expect, ItemExpect, Lost, Power, ServerExpect, Takes, VmExpect, Waiting,
+};
 use super::fault::{Change, When};
 use super::text::{Name, Spanned};
 use super::units::Period;

@@ -4,8 +4,11 @@ use bytes::{Bytes, BytesMut};
 use failback_wire::http::Request;
 use failback_wire::ids::NodeName;
 use http::Uri;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+
+/// What agents ask of a process server at its data port.
+const DATA_PORT: &[&str] = &["ps.frames", "ps.hashes", "ps.session", "ps.take-up"];
 
 /// Where a node stands. The VPN (or ExpressRoute) joins the first two; the cloud reaches both over the internet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -93,6 +96,8 @@ pub struct Rules {
     /// Nobody has built a private link (P11).
     no_link: bool,
     vpn_down: bool,
+    /// Process servers whose data port a firewall has closed.
+    closed: BTreeSet<NodeName>,
     rules: Vec<CallRule>,
     counts: BTreeMap<(NodeName, NodeName, &'static str), u64>,
     fired: Vec<String>,
@@ -107,6 +112,14 @@ impl Rules {
     /// Says whether there is a private link at all: without one no packet crosses, and no fault is to blame.
     pub fn set_link(&mut self, built: bool) {
         self.no_link = !built;
+    }
+    /// Opens or closes the data port of a process server: what agents send there is dropped.
+    pub fn set_port(&mut self, server: NodeName, open: bool) {
+        if open {
+            self.closed.remove(&server);
+        } else {
+            self.closed.insert(server);
+        }
     }
     /// Adds a rule.
     pub fn add(&mut self, rule: CallRule) {
@@ -141,8 +154,10 @@ impl Rules {
         let nth = *count;
         let over_vpn =
             matches!(zones, (Zone::OnPremises, Zone::AzureNetwork) | (Zone::AzureNetwork, Zone::OnPremises));
-        let cut = over_vpn && (self.vpn_down || self.no_link);
-        self.fired_links |= cut && self.vpn_down;
+        let off = over_vpn && (self.vpn_down || self.no_link);
+        let dropped = DATA_PORT.contains(&operation) && self.closed.contains(to);
+        let cut = off || dropped;
+        self.fired_links |= dropped || (off && self.vpn_down);
         let mut effect = None;
         for rule in &mut self.rules {
             let matches = rule.to == *to

@@ -1,13 +1,13 @@
 //! From an inventory (plain data of a scenario) to the configurations of the fakes and of the product.
 
 use crate::driver::client::OPERATOR_TOKEN;
-use crate::scenario::estate::{DatastoreKind as Kind, Os, Side, SiteKind};
+use crate::scenario::estate::{DatastoreKind as Kind, LinkKind, Os, Side, SiteKind};
 use crate::scenario::inventory::{self, Inventory, Machine};
 use failback_fakes::azure::{AzureConfig, NewVm};
 use failback_fakes::cs::ConfigurationServerConfig;
 use failback_fakes::guest::{GuestConfig, Workload, fill};
 use failback_fakes::master_target::MasterTargetConfig;
-use failback_fakes::process_server::ProcessServerConfig;
+use failback_fakes::process_server::{Addressing as ServerAddressing, ProcessServerConfig};
 use failback_fakes::vcenter::{
     DatastoreAccess, DatastoreConfig, DatastoreKind, Flavor, HostConfig, Privileges, ScsiController,
     UserConfig, VcenterConfig, VmConfig, VmDiskConfig,
@@ -212,6 +212,7 @@ pub(super) fn product(inventory: &Inventory) -> Config {
     config.knobs.forward.crash_interval_s = inventory.crash_consistent_every.duration().as_secs();
     config.knobs.forward.retention_s = inventory.retention.duration().as_secs();
     config.knobs.compress = inventory.compress;
+    config.expressroute = inventory.link == LinkKind::ExpressRoute;
     config
 }
 
@@ -269,8 +270,10 @@ pub(super) fn azure(config: &Config) -> AzureConfig {
 
 /// The process servers: the one that comes with the configuration server, and those of the inventory.
 pub(super) fn process_servers(inventory: &Inventory) -> Vec<ProcessServerConfig> {
-    let server = |id: &str| ProcessServerConfig {
+    let server = |id: &str, side: Side, addressing: ServerAddressing| ProcessServerConfig {
         id: id.to_owned(),
+        site: side.into(),
+        addressing,
         host: id.to_owned(),
         cs_host: inventory.cs_address.clone(),
         passphrase: PASSPHRASE.into(),
@@ -278,8 +281,11 @@ pub(super) fn process_servers(inventory: &Inventory) -> Vec<ProcessServerConfig>
         version: inventory::VERSION.into(),
         cache_bytes: 1 << 30,
     };
-    let named = inventory.process_servers.iter().map(|p| server(&p.id));
-    [server(inventory::BUILT_IN_PROCESS_SERVER)].into_iter().chain(named).collect()
+    let addressing =
+        |p: &inventory::ProcessServer| ServerAddressing { is_static: p.static_address, nat: p.nat };
+    let named = inventory.process_servers.iter().map(|p| server(&p.id, p.location, addressing(p)));
+    let built_in = server(inventory::BUILT_IN_PROCESS_SERVER, Side::OnPremises, ServerAddressing::default());
+    [built_in].into_iter().chain(named).collect()
 }
 
 /// The master targets.

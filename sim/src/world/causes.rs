@@ -20,9 +20,15 @@ pub(super) fn of(change: &Change, is_target: impl Fn(&str) -> bool) -> &'static 
             | MasterTargetFault::CorruptBlock { .. } => &[],
         },
         Change::ProcessServer(on) => match &*on.change {
-            ProcessServerFault::StopServices => &["P13"],
-            ProcessServerFault::CacheSize { .. } | ProcessServerFault::Throttle { .. } => &["P14"],
-            ProcessServerFault::StartServices
+            ProcessServerFault::StopServices | ProcessServerFault::StopService { .. } => &["P13"],
+            ProcessServerFault::CacheSize { .. }
+            | ProcessServerFault::Throttle { .. }
+            | ProcessServerFault::Load { .. } => &["P14"],
+            ProcessServerFault::StartService { .. }
+            | ProcessServerFault::Address { .. }
+            | ProcessServerFault::BlockUploads
+            | ProcessServerFault::AllowUploads
+            | ProcessServerFault::StartServices
             | ProcessServerFault::Unthrottle
             | ProcessServerFault::CacheLost => &[],
         },
@@ -32,9 +38,10 @@ pub(super) fn of(change: &Change, is_target: impl Fn(&str) -> bool) -> &'static 
             GuestFault::VssBroken { .. } => &["R1"],
             GuestFault::StartAgent { .. } | GuestFault::SetAddress { .. } | GuestFault::Burst { .. } => &[],
         },
-        Change::Link(link) => match **link {
+        Change::Link(link) => match &**link {
             LinkChange::VpnDown => &["P11"],
-            LinkChange::VpnUp | LinkChange::Build => &[],
+            LinkChange::BlockPort { .. } => &["P12"],
+            LinkChange::VpnUp | LinkChange::Build | LinkChange::OpenPort { .. } => &[],
         },
         Change::Call(_) => &[],
     }

@@ -138,7 +138,12 @@ impl World {
         config.knobs.rehearsal = options.rehearsal;
         recorder.set_oracle(Oracle::new(&build::oracle(inventory, &born)));
         place_nodes(&net, inventory);
-        net.rules(|r| r.set_link(inventory.link.is_private() || !env.holds("P11")));
+        net.rules(|r| {
+            r.set_link(inventory.link.is_private() || !env.holds("P11"));
+            for server in inventory.process_servers.iter().filter(|_| env.holds("P12")) {
+                r.set_port(server.id.as_str().into(), server.port_open);
+            }
+        });
 
         let guests = Guests::new(shared.clone());
         for b in &born {

@@ -34,10 +34,12 @@ impl World {
             }
             Change::Guest(fault) => self.guests.apply_fault(fault, by),
             Change::Link(link) => {
-                self.net.rules(|r| match **link {
+                self.net.rules(|r| match &**link {
                     LinkChange::VpnDown => r.set_vpn(false),
                     LinkChange::VpnUp => r.set_vpn(true),
                     LinkChange::Build => r.set_link(true),
+                    LinkChange::BlockPort { server } => r.set_port(server.value.as_str().into(), false),
+                    LinkChange::OpenPort { server } => r.set_port(server.value.as_str().into(), true),
                 });
                 Ok(())
             }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use failback_wire::event::ContentHash;
 use failback_wire::http::{Http, Method};
 use failback_wire::ids::DiskId;
+use failback_wire::proto::agent::TroubleKind;
 use failback_wire::proto::call::{self, CallError};
 use failback_wire::proto::session::{Ack, SessionSpec, SessionView};
 use tokio::time::Duration;
@@ -31,6 +32,16 @@ pub(super) fn remedy(error: &CallError, failures: u32) -> Remedy {
         Some("unknown-session" | "session-stopped") => Remedy::Over(back_off(failures, five)),
         Some("stale-epoch" | "wrong-passphrase" | "bad-request") => Remedy::Again(back_off(failures, five)),
         Some(_) | None => Remedy::Again(back_off(failures, minute)),
+    }
+}
+
+/// What keeps the agent from sending, if the error shows it. A full cache is no trouble, it throttles; what is said of
+/// the session is none either.
+pub(super) fn trouble(error: &CallError) -> Option<TroubleKind> {
+    match error.code() {
+        None | Some("service-stopped") => Some(TroubleKind::Unreachable),
+        Some("upload-blocked") => Some(TroubleKind::Blocked),
+        Some(_) => None,
     }
 }
 

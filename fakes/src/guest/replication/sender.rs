@@ -1,11 +1,12 @@
 //! The tasks of a run: one that sends, one that cuts marks on time.
 
-use super::link::{Link, Remedy, remedy};
+use super::link::{Link, Remedy, remedy, trouble};
 use super::{Replicator, Run, State};
 use failback_replication::source::{Acked, Action, Source};
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{PointKind, What};
 use failback_wire::node::Ctx;
+use failback_wire::proto::agent::Trouble;
 use failback_wire::proto::call::CallError;
 use failback_wire::proto::session::{Phase, SessionSpec, SessionView, SyncMode};
 use std::sync::{Arc, Weak};
@@ -63,8 +64,7 @@ pub(super) async fn send(me: Weak<Replicator>, run: u64) {
     }) else {
         return;
     };
-    let mut failures = 0;
-    let mut introduced = false;
+    let (mut failures, mut introduced, mut troubled) = (0, false, false);
     loop {
         let step = if introduced { seat.step().await } else { seat.introduce().await };
         let error = match step {
@@ -73,12 +73,17 @@ pub(super) async fn send(me: Weak<Replicator>, run: u64) {
                 // An introduction alone is no progress: what it is for may fail again and again.
                 failures = if introduced { 0 } else { failures };
                 introduced = true;
+                if std::mem::take(&mut troubled) {
+                    seat.met(None);
+                }
                 continue;
             }
             Step::Failed(error) => Some(error),
             Step::Misfit => None,
         };
         failures += 1;
+        troubled = true;
+        seat.met(error.as_ref());
         let again = Remedy::Again(crate::session_api::back_off(failures, Duration::from_secs(60)));
         match error.map_or(again, |e| remedy(&e, failures)) {
             Remedy::Again(wait) => sleep(wait).await,
@@ -99,6 +104,17 @@ impl Seat {
     }
     fn with_run<T>(&self, what: impl FnOnce(&mut Run) -> T) -> Option<T> {
         self.me.upgrade()?.with_run(self.run, what)
+    }
+    /// Notes what keeps it from sending; `None` when something got through, or what came back is no trouble.
+    fn met(&self, error: Option<&CallError>) {
+        let now = self.ctx.now();
+        self.with_run(|run| {
+            let kind = error.and_then(trouble);
+            let since =
+                run.trouble.as_ref().filter(|old| Some(old.kind) == kind).map_or(now, |old| old.since);
+            let why = error.map(ToString::to_string).unwrap_or_default();
+            run.trouble = kind.map(|kind| Trouble { kind, since, why });
+        });
     }
     fn restart(&self, epoch: u64) {
         if let Some(me) = self.me.upgrade() {

@@ -130,6 +130,7 @@ pub(super) fn sound(operation: Operation) -> Facts {
         session: None,
         tools_enabled: true,
         addressing: Addressing::Static,
+        trouble: None,
         disks: Vec::new(),
     };
     Facts {
@@ -137,6 +138,7 @@ pub(super) fn sound(operation: Operation) -> Facts {
         now: min(600),
         env: Env::new(0),
         request: RequestFacts {
+            expressroute: false,
             by_plan: false,
             choice: PointChoice::Latest,
             master_target: Some("mt".into()),

@@ -9,6 +9,7 @@
 //! | `GET /v1/status` → [`AgentStatus`] | |
 
 use super::session::DiskProgress;
+use crate::clock::VirtualMs;
 use crate::ids::SessionId;
 use serde::{Deserialize, Serialize};
 
@@ -53,4 +54,28 @@ pub struct AgentStatus {
     pub addressing: Addressing,
     /// Per disk, as seen at the source.
     pub disks: Vec<DiskProgress>,
+    /// What keeps it from sending, if anything does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<Trouble>,
+}
+
+/// What keeps an agent from sending to its process server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// What kind.
+    pub kind: TroubleKind,
+    /// Since when nothing has got through.
+    pub since: VirtualMs,
+    /// What the last attempt met.
+    pub why: String,
+}
+
+/// Kinds of trouble with sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TroubleKind {
+    /// The process server, or its data port, does not answer (78186).
+    Unreachable,
+    /// It answers and takes nothing (78028).
+    Blocked,
 }

@@ -167,6 +167,9 @@ pub struct ServerBeat {
     pub id: String,
     /// Its last sign of life.
     pub last_heartbeat: VirtualMs,
+    /// Facts of the last heartbeat.
+    #[serde(default)]
+    pub facts: std::collections::BTreeMap<String, String>,
 }
 
 /// Who was last heard of when: what a monitor asks for, once for all machines.

@@ -1,0 +1,111 @@
+//! Health of process servers and master targets, from what their heartbeats told the configuration server (P13, P14,
+//! P30). The worst of it shows.
+
+use super::health::{Young, derive};
+use super::{Health, Orchestrator, Roll};
+use crate::catalogue::documented::{AGENT_HEARTBEAT, MT_HEARTBEAT, PS_HEARTBEAT};
+use crate::catalogue::warning::{PS_CACHE_LOW, PS_CPU, PS_MEMORY, PS_SERVICES, PS_UPLOAD_LATE};
+use crate::workflow::Finding;
+use failback_wire::error::{ErrorDoc, Report};
+use failback_wire::proto::cs::{Component, ServerBeat};
+
+/// A figure of a process server that must not pass two limits (section 5).
+struct Limit {
+    /// The fact of its heartbeat.
+    fact: &'static str,
+    doc: &'static ErrorDoc,
+    /// Beyond this: a warning.
+    warning: u64,
+    /// Beyond this: critical.
+    critical: u64,
+    /// Beyond means above; else below.
+    above: bool,
+    unit: &'static str,
+}
+
+/// Limits of a process server, as the portal shows them.
+static LIMITS: [Limit; 4] = [
+    Limit { fact: "cpu_pct", doc: &PS_CPU, warning: 80, critical: 95, above: true, unit: "%" },
+    Limit { fact: "memory_pct", doc: &PS_MEMORY, warning: 80, critical: 95, above: true, unit: "%" },
+    Limit { fact: "cache_free_pct", doc: &PS_CACHE_LOW, warning: 30, critical: 25, above: false, unit: "%" },
+    Limit {
+        fact: "upload_eta_min",
+        doc: &PS_UPLOAD_LATE,
+        warning: 30,
+        critical: 45,
+        above: true,
+        unit: " min",
+    },
+];
+
+/// What is known of a server.
+#[derive(Clone, Debug)]
+pub(crate) struct ServerSight {
+    /// As the configuration server listed it last.
+    pub(crate) beat: ServerBeat,
+    /// The worst of what is wrong.
+    pub(crate) health: Health,
+    /// What is wrong, worst first.
+    pub(crate) errors: Vec<Report>,
+    young: Young,
+}
+
+impl Limit {
+    fn passed(&self, beat: &ServerBeat) -> Option<Finding> {
+        let value: u64 = beat.facts.get(self.fact)?.parse().ok()?;
+        let beyond = |limit: u64| if self.above { value > limit } else { value < limit };
+        let health = match (beyond(self.critical), beyond(self.warning)) {
+            (true, _) => Health::Critical,
+            (false, true) => Health::Warning,
+            (false, false) => return None,
+        };
+        let report = Report::new(self.doc, &beat.id, format!("{value}{}", self.unit));
+        Some(Finding { report, health, since: None, at_once: false })
+    }
+}
+
+/// Everything that may be wrong with a server; what has not lasted yet does not count.
+fn findings(beat: &ServerBeat) -> Vec<Finding> {
+    let silence: &ErrorDoc = match beat.component {
+        Component::MasterTarget => &MT_HEARTBEAT,
+        Component::ProcessServer => &PS_HEARTBEAT,
+        Component::Agent => &AGENT_HEARTBEAT,
+    };
+    let silent = Report::new(silence, &beat.id, format!("last heard at {}", beat.last_heartbeat));
+    let silent = Finding {
+        report: silent,
+        health: Health::Critical,
+        since: Some(beat.last_heartbeat),
+        at_once: false,
+    };
+    let down = beat.facts.get("services_down").filter(|down| !down.is_empty()).map(|down| Finding {
+        report: Report::new(&PS_SERVICES, &beat.id, down.as_str()),
+        health: Health::Warning,
+        since: None,
+        at_once: true,
+    });
+    let limits = LIMITS.iter().filter_map(|limit| limit.passed(beat));
+    [silent].into_iter().chain(down).chain(limits).collect()
+}
+
+impl Orchestrator {
+    /// Takes in what one round has brought of the servers, once.
+    pub(super) fn hear_of_servers(&self, roll: &Roll) {
+        let Some(beats) = roll.news() else { return };
+        let (now, silence) = (self.now(), self.services().config.knobs.silent_after);
+        let mut known = self.servers();
+        known.retain(|id, _| beats.iter().any(|beat| beat.id == *id));
+        for beat in beats {
+            let old = known.remove(&beat.id);
+            let mut young = old.map(|old| old.young).unwrap_or_default();
+            let all = if self.services().ctx.env.holds("P14") { findings(beat) } else { Vec::new() };
+            let (health, errors) = derive(&mut young, all, now, silence);
+            known.insert(beat.id.clone(), ServerSight { beat: beat.clone(), health, errors, young });
+        }
+    }
+}
+
+/// The worst health of several.
+pub(crate) fn worst(all: impl Iterator<Item = Health>) -> Health {
+    all.max().unwrap_or_default()
+}
