@@ -146,6 +146,30 @@ impl Console<'_> {
         known.ok_or_else(|| format!("there is no datastore {datastore}"))?;
         self.on_vm(vm, |apply, id| apply.move_disks(id, datastore))
     }
+    /// Sets an option of a virtual machine that is off; an empty value takes it away (P21).
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn set_option(&self, vm: &str, option: &str, value: &str) -> Result<(), String> {
+        let spec = VmConfigSpec { extra: vec![(option.to_owned(), value.to_owned())], ..Default::default() };
+        self.on_vm(vm, |apply, id| {
+            apply.is_without_power(id)?;
+            apply.reconfigure(id, &spec)
+        })
+    }
+    /// Installs VMware Tools in a virtual machine, or removes them (P22).
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn set_tools(&self, vm: &str, installed: bool) -> Result<(), String> {
+        self.on_vm(vm, |apply, id| {
+            if let Some(vm) = apply.model.vms.get_mut(&id) {
+                vm.tools_installed = installed;
+            }
+            apply.modified(id);
+            Ok(())
+        })
+    }
     /// What an account may do, from now on and in its open sessions.
     ///
     /// # Errors

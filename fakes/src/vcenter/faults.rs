@@ -57,6 +57,22 @@ pub enum VcenterFault {
         /// Name of the datastore they move to.
         datastore: String,
     },
+    /// A person sets an option of a virtual machine, such as `disk.EnableUUID` (P21): only while it is off.
+    SetOption {
+        /// Name of the virtual machine.
+        vm: String,
+        /// Name of the option.
+        option: String,
+        /// Its value; empty takes the option away.
+        value: String,
+    },
+    /// VMware Tools are installed in a virtual machine, or removed from it (P22).
+    Tools {
+        /// Name of the virtual machine.
+        vm: String,
+        /// Installed from now on.
+        installed: bool,
+    },
     /// An account may from now on do this (P8).
     AccountPrivileges {
         /// Name of the account.
@@ -153,6 +169,8 @@ impl Vcenter {
                 console.set_datastore_free(datastore, free_mb << 20)?;
             }
             VcenterFault::StorageVmotion { vm, datastore } => console.storage_vmotion(vm, datastore)?,
+            VcenterFault::SetOption { vm, option, value } => console.set_option(vm, option, value)?,
+            VcenterFault::Tools { vm, installed } => console.set_tools(vm, *installed)?,
             VcenterFault::AccountPrivileges { user, privileges } => {
                 console.set_privileges(user, privileges)?;
             }

@@ -45,7 +45,7 @@ use model::Model;
 use operation::{Applied, Apply, Effect};
 use props::Eyes;
 use session::Session;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
@@ -111,13 +111,15 @@ impl Vcenter {
     /// Tells what there is when the run begins and lets the guests of running machines boot.
     fn tell_setup(&self) {
         let mut effects = Vec::new();
+        // A clone's disk bears a UUID that is taken (P26): the world is told of the original only.
+        let mut told = BTreeSet::new();
         let by = Actor::Setup;
         let state = self.lock();
         for (id, vm) in &state.model.vms {
             let name = vm.reference();
             effects.push(Effect::Emit(What::VmCreated { vm: name.clone(), by }));
             let disks = state.model.scsi(*id);
-            for (uuid, _) in &disks {
+            for (uuid, _) in disks.iter().filter(|(uuid, _)| told.insert(uuid.clone())) {
                 let disk = DiskRef::Vmdk(uuid.clone());
                 effects.push(Effect::Emit(What::DiskCreated { disk: disk.clone(), by }));
                 effects.push(Effect::Emit(What::DiskAttached { disk, vm: name.clone(), by }));

@@ -53,6 +53,14 @@ impl Apply<'_> {
         Ok(())
     }
 
+    /// Some things can be changed only while a machine is off.
+    pub(super) fn is_without_power(&self, id: u64) -> Applied {
+        match self.model.vms.get(&id).is_some_and(|vm| vm.powered) {
+            true => Err(refusal::invalid_power_state(false, true)),
+            false => Ok(()),
+        }
+    }
+
     /// The machine has no power any more.
     pub(super) fn is_off(&mut self, id: u64, by: Actor) {
         let Some(vm) = self.model.vms.get_mut(&id) else { return };

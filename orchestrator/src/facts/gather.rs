@@ -338,7 +338,8 @@ async fn look_at(
         (None, Some(target)) => v.names_on(&target.host_ref).await?,
         (Some(_), _) | (None, None) => Vec::new(),
     };
-    let disks = vm.iter().chain(&target).flat_map(|vm| &vm.disks);
+    // The machine's own last: they count where a UUID is there twice (P26).
+    let disks = target.iter().chain(&vm).flat_map(|vm| &vm.disks);
     Ok(VcenterFacts {
         can_write: !connected.read_only,
         sizes: disks.map(|disk| (disk.uuid.clone(), disk.capacity)).collect(),
@@ -366,6 +367,7 @@ fn datastore(store: &vcenter::DatastoreFacts) -> DatastoreFacts {
 
 fn target_facts(vm: &vcenter::VmFacts) -> TargetVmFacts {
     TargetVmFacts {
+        on: vm.power == Power::On,
         snapshots: vm.snapshots.clone(),
         disks: vm.disks.iter().map(|disk| disk.uuid.clone()).collect(),
         controllers: vm.controllers.values().cloned().collect(),

@@ -194,6 +194,8 @@ pub struct VmFacts {
 /// The master target's virtual machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TargetVmFacts {
+    /// Powered on.
+    pub on: bool,
     /// Snapshots by name (P17).
     pub snapshots: Vec<String>,
     /// VMDKs attached to it, its own included.

@@ -40,10 +40,10 @@ pub(super) fn heartbeat(f: &Facts) -> Option<Report> {
     report(f, &documented::MT_HEARTBEAT, detail)
 }
 
-/// Quiet when the heartbeat is missing too: one cause, one report.
+/// Quiet when the heartbeat or the whole machine is missing too: one cause, one report.
 pub(super) fn answers(f: &Facts) -> Option<Report> {
     let why = f.target.silent()?;
-    if heartbeat(f).is_some() || known(f).is_some() {
+    if heartbeat(f).is_some() || known(f).is_some() || is_a_vm(f).is_some() {
         return None;
     }
     report(f, &doc::MT_SILENT, why)
@@ -109,8 +109,10 @@ pub(super) fn enable_uuid(f: &Facts) -> Option<Report> {
     (!vm(f)?.enable_uuid).then(|| Report::new(&doc::MT_ENABLE_UUID, id(f), ""))
 }
 
+/// In a machine that is off nothing runs: that is its heartbeat's business.
 pub(super) fn tools(f: &Facts) -> Option<Report> {
-    (!vm(f)?.tools).then(|| Report::new(&doc::MT_NO_TOOLS, id(f), ""))
+    let without = vm(f).is_some_and(|vm| vm.on && !vm.tools);
+    without.then(|| Report::new(&doc::MT_NO_TOOLS, id(f), ""))
 }
 
 /// Disks of this machine that hang there already (an earlier attempt) need no new slot.

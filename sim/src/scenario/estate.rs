@@ -3,6 +3,10 @@
 //! Everything has a default except the machines' names, so that a minimal estate is a few lines;
 //! [`super::inventory`] fills the defaults in.
 
+mod target;
+
+pub use target::{MasterTarget, Retention};
+
 use super::text::{Name, Spanned};
 use super::units::{Percent, Period, Size};
 pub use failback_fakes::vcenter::{Hypervisor, Licence};
@@ -194,38 +198,6 @@ pub struct ProcessServer {
     /// Its address is translated on the way to it, as it must not be (P12); default false.
     #[serde(default)]
     pub nat: bool,
-}
-
-/// A master target (P15 to P30).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct MasterTarget {
-    /// Id, also its host name and the name of its virtual machine.
-    pub id: Name,
-    /// Operating system family (P15).
-    pub os: Os,
-    /// The ESXi host it runs on; default: the first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<Name>,
-    /// The datastore its own disks lie on; default: the first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub datastore: Option<Name>,
-    /// Component version; default that of the configuration server (P16).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version: Option<Name>,
-    /// The volume that holds recovery points; default `R:` or `/mnt/retention`, 600 GiB (P27).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub retention: Option<Retention>,
-}
-
-/// A master target's retention volume (P27).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Retention {
-    /// `R:` or `/mnt/retention`.
-    pub mount: Name,
-    /// Capacity.
-    pub capacity: Spanned<Size>,
 }
 
 /// A protected machine.

@@ -112,6 +112,14 @@ pub struct MasterTarget {
     pub retention_mount: String,
     /// Capacity of the retention volume.
     pub retention_capacity: Size,
+    /// `disk.EnableUUID` is TRUE.
+    pub enable_uuid: bool,
+    /// VMware Tools are installed.
+    pub tools: bool,
+    /// The machine that was cloned from the same template.
+    pub template_of: Option<String>,
+    /// No virtual machine.
+    pub physical: bool,
 }
 
 /// A protected machine.
@@ -282,6 +290,10 @@ fn master_targets(estate: &Estate, host: &str, store: &str) -> Vec<MasterTarget>
             version: VERSION.to_owned(),
             retention_mount: mount.to_owned(),
             retention_capacity: capacity,
+            enable_uuid: true,
+            tools: true,
+            template_of: None,
+            physical: false,
         }
     };
     let Some(list) = &estate.master_targets else {
@@ -297,6 +309,8 @@ fn master_targets(estate: &Estate, host: &str, store: &str) -> Vec<MasterTarget>
             out.host = text(mt.host.as_ref(), host);
             out.datastore = text(mt.datastore.as_ref(), store);
             out.version = text(mt.version.as_ref(), VERSION);
+            (out.enable_uuid, out.tools, out.physical) = (mt.enable_uuid, mt.tools, mt.physical);
+            out.template_of = mt.template_of.as_ref().map(|name| name.value.clone());
             if let Some(retention) = &mt.retention {
                 out.retention_mount = retention.mount.value.clone();
                 out.retention_capacity = retention.capacity.value;

@@ -140,6 +140,21 @@ fn plain_vm(env: &Env, name: &str, os: Os, host: &str, datastore: &str) -> VmCon
     }
 }
 
+/// The virtual machine of a master target.
+fn target_vm(env: &Env, mt: &inventory::MasterTarget, born: &[Born]) -> VmConfig {
+    let mut vm = plain_vm(env, &mt.id, mt.os, &mt.host, &mt.datastore);
+    vm.tools_installed = mt.tools;
+    if !mt.enable_uuid {
+        vm.extra_config.clear();
+    }
+    // What was cloned from one template keeps its disk's UUID.
+    let twin = born.iter().find(|b| Some(&b.machine.name) == mt.template_of.as_ref());
+    if let Some((_, uuid, _)) = twin.and_then(|b| b.disks.first()) {
+        vm.disks[0].uuid = uuid.clone();
+    }
+    vm
+}
+
 /// vCenter with everything the inventory puts on-premises.
 pub(super) fn vcenter(env: &Env, inventory: &Inventory, born: &[Born], product: &Config) -> VcenterConfig {
     let mut config = VcenterConfig::new(inventory::VCENTER);
@@ -169,9 +184,8 @@ pub(super) fn vcenter(env: &Env, inventory: &Inventory, born: &[Born], product: 
     config.datastores = inventory.datastores.iter().map(datastore).collect();
     config.vms = born.iter().map(vm).collect();
     let (first_host, first_store) = (&inventory.hosts[0].name, &inventory.datastores[0].name);
-    for mt in &inventory.master_targets {
-        config.vms.push(plain_vm(env, &mt.id, mt.os, &mt.host, &mt.datastore));
-    }
+    let virtual_ones = inventory.master_targets.iter().filter(|mt| !mt.physical);
+    config.vms.extend(virtual_ones.map(|mt| target_vm(env, mt, born)));
     for other in inventory.bystanders.iter().filter(|b| b.site == Side::OnPremises) {
         config.vms.push(plain_vm(env, &other.name, Os::Linux, first_host, first_store));
     }

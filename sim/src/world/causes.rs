@@ -59,7 +59,10 @@ fn vcenter(fault: &VcenterFault, is_target: impl Fn(&str) -> bool) -> &'static [
         VcenterFault::AccountPrivileges { .. } | VcenterFault::AccountPassword { .. } => &["P8"],
         VcenterFault::HostLicence { .. } => &["P34"],
         VcenterFault::DeleteVm { .. } => &["C12"],
+        VcenterFault::PowerOff { vm } if is_target(vm) => &["P30"],
+        VcenterFault::PowerOn { vm } if is_target(vm) => &[],
         VcenterFault::PowerOn { .. } => &["C12", "C19"],
+        VcenterFault::Tools { installed: false, .. } => &["P22"],
         VcenterFault::Reconnect
         | VcenterFault::Snapshot { .. }
         | VcenterFault::RemoveSnapshots { .. }
@@ -68,6 +71,8 @@ fn vcenter(fault: &VcenterFault, is_target: impl Fn(&str) -> bool) -> &'static [
         | VcenterFault::CreateVm { .. }
         | VcenterFault::RenameVm { .. }
         | VcenterFault::Vmotion { .. }
+        | VcenterFault::SetOption { .. }
+        | VcenterFault::Tools { installed: true, .. }
         | VcenterFault::PowerOff { .. } => &[],
     }
 }

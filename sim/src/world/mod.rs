@@ -4,6 +4,7 @@ mod build;
 mod causes;
 mod observe;
 mod strike;
+mod targets;
 
 pub use crate::scenario::inventory::BUILT_IN_PROCESS_SERVER;
 
@@ -74,6 +75,7 @@ pub struct World {
     azure: Arc<Azure>,
     cs: Arc<ConfigurationServer>,
     guests: Arc<Guests>,
+    inhabitants: Arc<targets::Inhabitants>,
     process_servers: BTreeMap<String, Arc<ProcessServer>>,
     master_targets: BTreeMap<String, Arc<MasterTarget>>,
     machines: Vec<MachineName>,
@@ -151,7 +153,8 @@ impl World {
                 guests.register(b.vm(site), b.guest(&env, site, inventory));
             }
         }
-        let vcenter = Vcenter::new(build::vcenter(&env, inventory, &born, &config), guests.clone());
+        let inhabitants = targets::Inhabitants::new(guests.clone());
+        let vcenter = Vcenter::new(build::vcenter(&env, inventory, &born, &config), inhabitants.clone());
         let azure = Azure::new(build::azure(&config), guests.clone());
         let cs = ConfigurationServer::new(build::configuration_server(inventory), shared.clone());
         let process_servers = build::process_servers(inventory)
@@ -178,6 +181,7 @@ impl World {
             azure,
             cs,
             guests,
+            inhabitants: inhabitants.clone(),
             process_servers,
             master_targets,
             machines: born.iter().map(Born::name).collect(),
@@ -190,6 +194,7 @@ impl World {
         let strike: Arc<dyn Strike> = world.clone();
         world.board.connect(&strike);
         world.start_all();
+        inhabitants.live_in(Arc::downgrade(&world));
         world.settle_strangers(inventory, &env);
         world
     }
@@ -199,9 +204,7 @@ impl World {
             [inventory::AZURE, inventory::CONFIGURATION_SERVER, inventory::VCENTER, inventory::ORCHESTRATOR];
         let servers = self.process_servers.keys().chain(self.master_targets.keys()).map(String::as_str);
         for node in nodes.into_iter().chain(servers) {
-            if let Err(error) = self.start(&NodeName::from(node)) {
-                self.emit(What::Note { text: format!("{node} does not start: {error}") });
-            }
+            self.restart_or_note(&NodeName::from(node));
         }
     }
 
@@ -305,11 +308,17 @@ impl World {
         let (world, node) = (self.me.clone(), node.clone());
         in_the_lab(async move {
             tokio::time::sleep(back).await;
-            let Some(world) = world.upgrade() else { return };
-            if let Err(error) = world.start(&node) {
-                world.emit(What::Note { text: format!("{node} does not start: {error}") });
+            if let Some(world) = world.upgrade() {
+                world.restart_or_note(&node);
             }
         });
+    }
+
+    /// A node's software starts again by itself; when it does not, the timeline says why.
+    fn restart_or_note(&self, node: &NodeName) {
+        if let Err(error) = self.start(node) {
+            self.emit(What::Note { text: format!("{node} does not start: {error}") });
+        }
     }
 }
 

@@ -28,10 +28,12 @@ fn texts(value: &Value) -> Vec<String> {
 impl World {
     /// What the oracle judges at rest and at the end.
     pub fn observation(&self) -> Observation {
+        // A master target's first disk is its own, whatever UUID a template gave it (P26).
+        let own = |name: &str| usize::from(self.master_targets.contains_key(name));
         let on_premises = self.vcenter.vms().into_iter().map(|vm| VmSeen {
+            disks: vm.disks.into_iter().skip(own(&vm.name)).map(DiskRef::Vmdk).collect(),
             vm: VmRef { site: Site::OnPremises, name: vm.name },
             on: vm.on,
-            disks: vm.disks.into_iter().map(DiskRef::Vmdk).collect(),
             snapshots: vm.snapshots,
         });
         let in_azure = self.azure.vms().into_iter().map(|(name, on)| VmSeen {

@@ -102,6 +102,7 @@ fn vcenter() -> VcenterFacts {
             datastores: vec!["ds1".into()],
         }),
         target_vm: Some(TargetVmFacts {
+            on: true,
             snapshots: Vec::new(),
             disks: vec!["mt0".into()],
             controllers: vec!["VirtualLsiLogicController".into()],

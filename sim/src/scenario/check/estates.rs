@@ -149,6 +149,10 @@ impl Check<'_> {
         let inventory = Inventory::from(estate);
         for mt in estate.master_targets.iter().flatten() {
             self.place(&inventory, mt.host.as_ref(), mt.datastore.as_ref());
+            if let Some(name) = &mt.template_of {
+                let names = super::names::Names::of(&inventory);
+                names.need(self.file, super::names::Kind::Machine, name, name.at, &mut self.out);
+            }
         }
         for (list, what) in [
             (estate.vcenter.hosts.as_ref().map(Vec::len), "ESXi host"),

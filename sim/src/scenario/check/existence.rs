@@ -109,6 +109,8 @@ fn needed(change: &Change) -> Option<Needed<'_>> {
             | VcenterFault::ExtendDisk { vm, .. }
             | VcenterFault::RenameVm { vm, .. }
             | VcenterFault::Vmotion { vm, .. }
+            | VcenterFault::SetOption { vm, .. }
+            | VcenterFault::Tools { vm, .. }
             | VcenterFault::StorageVmotion { vm, .. } => (Side::OnPremises, vm, false),
             VcenterFault::Disconnect
             | VcenterFault::Reconnect

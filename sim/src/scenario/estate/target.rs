@@ -1,0 +1,55 @@
+//! Master targets as estates write them.
+
+use super::Os;
+use crate::scenario::text::{Name, Spanned};
+use crate::scenario::units::Size;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A master target (P15 to P30).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct MasterTarget {
+    /// Id, also its host name and the name of its virtual machine.
+    pub id: Name,
+    /// Operating system family (P15).
+    pub os: Os,
+    /// The ESXi host it runs on; default: the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<Name>,
+    /// The datastore its own disks lie on; default: the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datastore: Option<Name>,
+    /// Component version; default that of the configuration server (P16).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Name>,
+    /// The volume that holds recovery points; default `R:` or `/mnt/retention`, 600 GiB (P27).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
+    /// `disk.EnableUUID` is TRUE on its virtual machine (P21); default yes.
+    #[serde(default = "yes")]
+    pub enable_uuid: bool,
+    /// VMware Tools are installed in it (P22); default yes.
+    #[serde(default = "yes")]
+    pub tools: bool,
+    /// It was cloned from the template of this machine: its own disk has the UUID of the machine's first one (P26).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub template_of: Option<Name>,
+    /// It is a physical machine, unknown to vCenter (P25); default no.
+    #[serde(default)]
+    pub physical: bool,
+}
+
+/// A master target's retention volume (P27).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Retention {
+    /// `R:` or `/mnt/retention`.
+    pub mount: Name,
+    /// Capacity.
+    pub capacity: Spanned<Size>,
+}
+
+fn yes() -> bool {
+    true
+}
