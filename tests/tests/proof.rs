@@ -46,7 +46,7 @@ const UNPROVEN: &[&str] = &[
     // policies
     "P10",
     // master target
-    "P16", "P18", "P20", "P28",
+    "P16", "P20", "P28",
     // placement
     "P35",
     // duplicates

@@ -104,7 +104,7 @@ pub struct DatastoreConfig {
 }
 
 /// The type of a virtual machine's SCSI controllers (P18).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScsiController {
     /// LSI Logic Parallel.

@@ -2,8 +2,8 @@
 //! as the wire's, without the wire and at once.
 
 use super::Vcenter;
-use super::config::{DatastoreAccess, DatastoreKind, Licence, Privileges};
-use super::model::{Datastore, Model};
+use super::config::{DatastoreAccess, DatastoreKind, Licence, Privileges, ScsiController};
+use super::model::{Datastore, Model, controller_kind};
 use super::operation::{Applied, Apply};
 use super::refusal;
 use failback_wire::event::Actor;
@@ -155,6 +155,19 @@ impl Console<'_> {
         self.on_vm(vm, |apply, id| {
             apply.is_without_power(id)?;
             apply.reconfigure(id, &spec)
+        })
+    }
+    /// Gives a virtual machine that is off controllers of another type (P18); disks keep their places.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn set_controller(&self, vm: &str, controller: ScsiController) -> Result<(), String> {
+        self.on_vm(vm, |apply, id| {
+            apply.is_without_power(id)?;
+            let controllers = apply.model.vms.get_mut(&id).map(|vm| vm.hardware.controllers.values_mut());
+            controllers.into_iter().flatten().for_each(|c| c.kind = controller_kind(controller));
+            apply.modified(id);
+            Ok(())
         })
     }
     /// Installs VMware Tools in a virtual machine, or removes them (P22).

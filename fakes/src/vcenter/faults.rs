@@ -1,7 +1,7 @@
 //! What the world can do to a vCenter and what it manages.
 
 use super::Vcenter;
-use super::config::{DatastoreAccess, Licence, Privileges};
+use super::config::{DatastoreAccess, Licence, Privileges, ScsiController};
 use failback_wire::event::Actor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,13 @@ pub enum VcenterFault {
         option: String,
         /// Its value; empty takes the option away.
         value: String,
+    },
+    /// A person gives a virtual machine SCSI controllers of another type (P18): only while it is off.
+    Controller {
+        /// Name of the virtual machine.
+        vm: String,
+        /// The type.
+        controller: ScsiController,
     },
     /// VMware Tools are installed in a virtual machine, or removed from it (P22).
     Tools {
@@ -170,6 +177,7 @@ impl Vcenter {
             }
             VcenterFault::StorageVmotion { vm, datastore } => console.storage_vmotion(vm, datastore)?,
             VcenterFault::SetOption { vm, option, value } => console.set_option(vm, option, value)?,
+            VcenterFault::Controller { vm, controller } => console.set_controller(vm, *controller)?,
             VcenterFault::Tools { vm, installed } => console.set_tools(vm, *installed)?,
             VcenterFault::AccountPrivileges { user, privileges } => {
                 console.set_privileges(user, privileges)?;

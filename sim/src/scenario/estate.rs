@@ -5,7 +5,7 @@
 
 mod target;
 
-pub use target::{MasterTarget, Retention};
+pub use target::{MasterTarget, Retention, ScsiController};
 
 use super::text::{Name, Spanned};
 use super::units::{Percent, Period, Size};

@@ -1,6 +1,6 @@
 //! An estate with every default filled in: what a world is built from. Plain data, no places.
 
-use super::estate::{Bystander, DatastoreKind, Estate, LinkKind, Os, Side, SiteKind};
+use super::estate::{Bystander, DatastoreKind, Estate, LinkKind, Os, ScsiController, Side, SiteKind};
 use super::estate::{Hypervisor, Licence};
 use super::text::Name;
 use super::units::{Percent, Period, Size};
@@ -116,6 +116,8 @@ pub struct MasterTarget {
     pub enable_uuid: bool,
     /// VMware Tools are installed.
     pub tools: bool,
+    /// Its SCSI controller.
+    pub controller: ScsiController,
     /// The machine that was cloned from the same template.
     pub template_of: Option<String>,
     /// No virtual machine.
@@ -292,6 +294,7 @@ fn master_targets(estate: &Estate, host: &str, store: &str) -> Vec<MasterTarget>
             retention_capacity: capacity,
             enable_uuid: true,
             tools: true,
+            controller: ScsiController::LsiLogic,
             template_of: None,
             physical: false,
         }
@@ -310,6 +313,7 @@ fn master_targets(estate: &Estate, host: &str, store: &str) -> Vec<MasterTarget>
             out.datastore = text(mt.datastore.as_ref(), store);
             out.version = text(mt.version.as_ref(), VERSION);
             (out.enable_uuid, out.tools, out.physical) = (mt.enable_uuid, mt.tools, mt.physical);
+            out.controller = mt.controller;
             out.template_of = mt.template_of.as_ref().map(|name| name.value.clone());
             if let Some(retention) = &mt.retention {
                 out.retention_mount = retention.mount.value.clone();

@@ -143,7 +143,7 @@ fn plain_vm(env: &Env, name: &str, os: Os, host: &str, datastore: &str) -> VmCon
 /// The virtual machine of a master target.
 fn target_vm(env: &Env, mt: &inventory::MasterTarget, born: &[Born]) -> VmConfig {
     let mut vm = plain_vm(env, &mt.id, mt.os, &mt.host, &mt.datastore);
-    vm.tools_installed = mt.tools;
+    (vm.tools_installed, vm.controller) = (mt.tools, mt.controller);
     if !mt.enable_uuid {
         vm.extra_config.clear();
     }

@@ -72,6 +72,7 @@ fn vcenter(fault: &VcenterFault, is_target: impl Fn(&str) -> bool) -> &'static [
         | VcenterFault::RenameVm { .. }
         | VcenterFault::Vmotion { .. }
         | VcenterFault::SetOption { .. }
+        | VcenterFault::Controller { .. }
         | VcenterFault::Tools { installed: true, .. }
         | VcenterFault::PowerOff { .. } => &[],
     }

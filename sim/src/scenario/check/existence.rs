@@ -110,6 +110,7 @@ fn needed(change: &Change) -> Option<Needed<'_>> {
             | VcenterFault::RenameVm { vm, .. }
             | VcenterFault::Vmotion { vm, .. }
             | VcenterFault::SetOption { vm, .. }
+            | VcenterFault::Controller { vm, .. }
             | VcenterFault::Tools { vm, .. }
             | VcenterFault::StorageVmotion { vm, .. } => (Side::OnPremises, vm, false),
             VcenterFault::Disconnect

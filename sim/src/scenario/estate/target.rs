@@ -3,6 +3,7 @@
 use super::Os;
 use crate::scenario::text::{Name, Spanned};
 use crate::scenario::units::Size;
+pub use failback_fakes::vcenter::ScsiController;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,9 @@ pub struct MasterTarget {
     /// VMware Tools are installed in it (P22); default yes.
     #[serde(default = "yes")]
     pub tools: bool,
+    /// Its SCSI controller; default `lsi-logic` (P18).
+    #[serde(default = "lsi_logic")]
+    pub controller: ScsiController,
     /// It was cloned from the template of this machine: its own disk has the UUID of the machine's first one (P26).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template_of: Option<Name>,
@@ -50,6 +54,9 @@ pub struct Retention {
     pub capacity: Spanned<Size>,
 }
 
+fn lsi_logic() -> ScsiController {
+    ScsiController::LsiLogic
+}
 fn yes() -> bool {
     true
 }
