@@ -1,7 +1,7 @@
 //! The session interface that process servers, master targets and the recovery service share: routes, refusals, signs
 //! of life.
 
-use crate::component::{Json, guarded, post, read_json, refuse};
+use crate::component::{Json, guarded, read_json, refuse};
 use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
@@ -11,11 +11,11 @@ use failback_replication::relay::RelayError;
 use failback_replication::source::Marks;
 use failback_replication::target::TargetError;
 use failback_wire::event::{ContentHash, Mark};
-use failback_wire::http::{Call, MAX_BODY, Request, StatusCode};
+use failback_wire::http::{Call, MAX_BODY, Method, Request, StatusCode};
 use failback_wire::ids::{DiskId, SessionId};
 use failback_wire::node::Ctx;
-use failback_wire::proto::call::CallError;
-use failback_wire::proto::cs::Heartbeat;
+use failback_wire::proto::call::{self, CallError};
+use failback_wire::proto::cs::{Heard, Heartbeat};
 use failback_wire::proto::session::{
     Ack, Hashes, MAX_REACH, Phase, Roll, ServerHealth, SessionSpec, SessionView,
 };
@@ -164,6 +164,8 @@ pub(crate) trait Server: SessionHost {
     /// What it tells the configuration server; also the moment for its own housekeeping. `None` while the service that
     /// tells it is stopped.
     fn heartbeat(&self) -> Option<Heartbeat>;
+    /// What the configuration server answered.
+    fn heard(&self, _: Heard) {}
 }
 
 /// The session interface of `host`.
@@ -319,7 +321,10 @@ pub(crate) async fn heartbeats<H: Server>(host: Weak<H>, ctx: Ctx, cs_host: Stri
         let Some(beat) = host.upgrade().map(|h| h.serving().then(|| h.heartbeat()).flatten()) else { return };
         if let Some(beat) = beat {
             // A lost one is followed by the next; the configuration server notices silence by itself.
-            post(&ctx.http, "cs.heartbeat", &url, &passphrase, &beat).await.ok();
+            let reply = call::json(&ctx.http, &passphrase, "cs.heartbeat", Method::POST, &url, Some(&beat));
+            if let (Ok(heard), Some(host)) = (reply.await, host.upgrade()) {
+                host.heard(heard);
+            }
         }
         sleep(HEARTBEAT).await;
     }

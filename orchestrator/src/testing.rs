@@ -300,6 +300,7 @@ pub(crate) fn seen(machine: &str, points: &[u64]) -> Glance {
         disks: vec![DiskProgress { disk: Some(disk), synced: true, ..DiskProgress::default() }],
         rolled_to: None,
         resync_required: None,
+        refuses: None,
         kept: None,
     };
     Glance { view: Some(view), findings: Vec::new() }

@@ -14,7 +14,9 @@ use failback_wire::event::What;
 use failback_wire::http::StatusCode;
 use failback_wire::ids::{MachineCopy, MachineName};
 use failback_wire::node::Ctx;
-use failback_wire::proto::cs::{Component, Filed, Heartbeat, Protection, Registered, Registration, RollCall};
+use failback_wire::proto::cs::{
+    Component, Filed, Heard, Heartbeat, Protection, Registered, Registration, RollCall, version,
+};
 use failback_wire::store::{Store, StoreError};
 use serde_json::json;
 use std::sync::{Arc, Weak};
@@ -126,7 +128,20 @@ async fn heartbeat(State(server): Seat, body: Bytes) -> Result<Response, No> {
     }
     let done = desk.store.write("heartbeat", |db| tables::server_beat(db, &sign, now))?;
     unless_full(done)?;
-    Ok(Json(json!({})).into_response())
+    let oldest = match sign.component {
+        Component::MasterTarget => Some(desk.oldest_version()?),
+        Component::ProcessServer | Component::Agent => None,
+    };
+    Ok(Json(Heard { oldest }).into_response())
+}
+
+impl Desk {
+    /// The oldest component version among the configuration server and its process servers (P16).
+    fn oldest_version(&self) -> Result<String, No> {
+        let mut versions = self.store.read(tables::process_server_versions)?;
+        versions.push(self.server.version());
+        Ok(versions.into_iter().min_by_key(|text| version(text)).unwrap_or_default())
+    }
 }
 
 async fn roll_call(State(server): Seat) -> Result<Response, No> {

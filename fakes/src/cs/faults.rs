@@ -47,6 +47,11 @@ pub enum ConfigurationServerFault {
     },
     /// The clone is shut down.
     RemoveClone,
+    /// The server and the process server that it brings along are updated to this component version (P16).
+    Update {
+        /// `9.63`.
+        version: String,
+    },
     /// A backup is taken, scheduled ones aside.
     BackupNow,
     /// A protected machine's row is deleted from the database (P3).
@@ -86,6 +91,10 @@ impl ConfigurationServer {
             }
             ConfigurationServerFault::RemoveClone => {
                 self.set_clone(None);
+                Ok(())
+            }
+            ConfigurationServerFault::Update { version } => {
+                self.update(version);
                 Ok(())
             }
             ConfigurationServerFault::BackupNow => self.backup_now(),

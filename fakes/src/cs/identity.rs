@@ -13,7 +13,7 @@ impl ConfigurationServer {
     pub(super) fn status(&self) -> CsStatus {
         let clone = self.lock().clone.clone();
         CsStatus {
-            version: self.config.version.clone(),
+            version: self.version(),
             registered_address: self.config.host.clone(),
             address: self.address(),
             generation: self.generation(),

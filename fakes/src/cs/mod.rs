@@ -86,6 +86,7 @@ pub struct ConfigurationServer {
 }
 
 struct State {
+    version: String,
     address: String,
     generation: u64,
     /// Which installation it is, and how many there were.
@@ -115,6 +116,7 @@ impl ConfigurationServer {
     /// A server that has not booted yet.
     pub fn new(config: ConfigurationServerConfig, net: Arc<dyn Network>) -> Arc<Self> {
         let state = State {
+            version: config.version.clone(),
             address: config.host.clone(),
             generation: 1,
             instance: 1,
@@ -140,6 +142,17 @@ impl ConfigurationServer {
     /// The address it has now; differs from the registered one after a restore elsewhere.
     pub fn address(&self) -> String {
         self.lock().address.clone()
+    }
+
+    /// Its component version.
+    pub fn version(&self) -> String {
+        self.lock().version.clone()
+    }
+
+    /// Its software is updated (P16). The process server it brings along is updated with it, by whoever calls this.
+    pub fn update(&self, version: &str) {
+        version.clone_into(&mut self.lock().version);
+        self.note(&format!("the configuration server is updated to {version}"));
     }
 
     /// The database's generation: 1 at first, one more with every restore or initialisation.

@@ -221,6 +221,13 @@ pub(super) fn servers(db: &Connection) -> Result<Vec<ServerRow>> {
     rows.collect()
 }
 
+/// Component versions of the process servers.
+pub(super) fn process_server_versions(db: &Connection) -> Result<Vec<String>> {
+    let mut sql = db.prepare_cached("SELECT version FROM servers WHERE component = ?1 ORDER BY id")?;
+    let rows = sql.query_map([word(&Component::ProcessServer)?], |row| row.get(0))?;
+    rows.collect()
+}
+
 /// The last sign of life of each server.
 pub(super) fn server_beats(db: &Connection) -> Result<Vec<ServerBeat>> {
     let mut sql = db.prepare_cached(

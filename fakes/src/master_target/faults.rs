@@ -5,6 +5,7 @@ use failback_replication::disk::{BLOCK, Page};
 use failback_wire::event::{Actor, DiskRef, What};
 use failback_wire::ids::VmdkUuid;
 use failback_wire::proto::session::TargetDisk;
+use failback_wire::proto::target::Unfit;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,26 @@ pub enum MasterTargetFault {
     RetentionMissing,
     /// The retention volume is back as it was configured.
     RetentionBack,
+    /// The retention volume is not fit for its purpose any more, and not listed (P27).
+    RetentionUnfit {
+        /// What is wrong with it.
+        why: Flaw,
+    },
+    /// The retention volume is formatted anew, unlocked and dedicated: it is listed within 15 minutes (P27).
+    RetentionFit,
+    /// Its system updates the kernel by itself, as it was set up to (P28): the master target takes no data any more.
+    KernelUpdate,
+    /// `ApplyCustomChanges.sh` is run for the new kernel (P28).
+    ApplyCustomChanges,
+    /// Its calls go through a proxy that asks for a login (curl 35), or pass it by (P9).
+    AuthenticatedProxy {
+        /// They go through it.
+        used: bool,
+    },
+    /// `/etc/hosts` gets an entry for each of its network cards (P9).
+    CompleteHostsFile,
+    /// Its network card comes up at boot from now on (P28).
+    NicOnboot,
     /// Others have filled the retention volume: only this many bytes are left for recovery points (E12).
     RetentionFree {
         /// Bytes left.
@@ -34,6 +55,34 @@ pub enum MasterTargetFault {
     },
 }
 
+/// What is wrong with a retention volume (P27).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flaw {
+    /// It is formatted with FAT or FAT32.
+    Fat,
+    /// It is locked.
+    Locked,
+    /// It is the cache or installation volume of the master target itself.
+    Cache,
+    /// It is the target of a replication.
+    ReplicationTarget,
+    /// It has no capacity.
+    Empty,
+}
+
+impl From<Flaw> for Unfit {
+    fn from(flaw: Flaw) -> Self {
+        match flaw {
+            Flaw::Fat => Self::Fat,
+            Flaw::Locked => Self::Locked,
+            Flaw::Cache => Self::Cache,
+            Flaw::ReplicationTarget => Self::ReplicationTarget,
+            Flaw::Empty => Self::Empty,
+        }
+    }
+}
+
 impl MasterTarget {
     /// Changes the state as `fault` says, on behalf of `by`.
     ///
@@ -45,9 +94,30 @@ impl MasterTarget {
             MasterTargetFault::StartServices => self.lock().serving = true,
             MasterTargetFault::RetentionMissing => self.lock().retention = None,
             MasterTargetFault::RetentionBack => {
-                let volume = self.config.retention.clone();
-                self.lock().retention = Some(volume.ok_or("it never had a retention volume")?);
+                let volume = self.config.retention.clone().ok_or("it never had a retention volume")?;
+                self.lock().volume_added(volume);
             }
+            MasterTargetFault::RetentionUnfit { why } => {
+                let mut state = self.lock();
+                let volume = state.retention.as_mut().ok_or("there is no retention volume")?;
+                volume.unfit = Some((*why).into());
+            }
+            MasterTargetFault::RetentionFit => {
+                let mut state = self.lock();
+                let volume = state.retention.clone().ok_or("there is no retention volume")?;
+                state.volume_added(volume);
+            }
+            MasterTargetFault::KernelUpdate => {
+                let mut state = self.lock();
+                if !state.setup.kernel_updates {
+                    return Err("it does not update its kernel by itself (`kernel-updates`)".to_owned());
+                }
+                state.kernel_updated = true;
+            }
+            MasterTargetFault::ApplyCustomChanges => self.lock().kernel_updated = false,
+            MasterTargetFault::AuthenticatedProxy { used } => self.lock().setup.authenticated_proxy = *used,
+            MasterTargetFault::CompleteHostsFile => self.lock().setup.hosts_file = true,
+            MasterTargetFault::NicOnboot => self.lock().setup.nic_onboot = true,
             MasterTargetFault::RetentionFree { bytes } => {
                 let mut state = self.lock();
                 let volume = state.retention.as_mut().ok_or("there is no retention volume")?;

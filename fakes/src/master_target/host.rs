@@ -10,10 +10,8 @@ use failback_wire::event::{ContentHash, DiskRef, What};
 use failback_wire::http::StatusCode;
 use failback_wire::ids::{DiskId, SessionId, VmdkUuid};
 use failback_wire::node::Ctx;
-use failback_wire::proto::cs::{Component, Heartbeat};
-use failback_wire::proto::session::{
-    Ack, RetentionVolume, Roll, ServerHealth, SessionSpec, SessionView, TargetDisk,
-};
+use failback_wire::proto::cs::{Component, Heard, Heartbeat};
+use failback_wire::proto::session::{Ack, Roll, ServerHealth, SessionSpec, SessionView, TargetDisk};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -151,11 +149,6 @@ impl State {
             self.emit(What::Note { text });
         }
     }
-
-    fn retention_now(&self) -> Option<RetentionVolume> {
-        let volume = self.retention.clone()?;
-        Some(RetentionVolume { free: volume.free.saturating_sub(self.used()), ..volume })
-    }
 }
 
 impl SessionHost for MasterTarget {
@@ -185,13 +178,16 @@ impl SessionHost for MasterTarget {
     }
 
     fn view(&self, id: &SessionId) -> Result<SessionView, Denied> {
-        self.lock().target(id).map(|t| t.view())
+        let mut state = self.lock();
+        let refuses = state.refusing(&self.config.version);
+        state.target(id).map(|t| SessionView { refuses, ..t.view() })
     }
 
     fn frames(&self, id: &SessionId, body: Bytes) -> Result<Ack, Denied> {
         let scsi = (self.scsi)();
         let mut state = self.lock();
         let disks = attached(&state.target(id)?.intake().spec, &scsi);
+        state.takes_data(&self.config.version)?;
         let mut rest = body;
         while !rest.is_empty() {
             let corrupt =
@@ -207,6 +203,7 @@ impl SessionHost for MasterTarget {
         let scsi = (self.scsi)();
         let mut state = self.lock();
         state.target(&id)?.intake().check_epoch(range.epoch)?;
+        state.takes_data(&self.config.version)?;
         if state.target(&id)?.stalled() {
             // No resynchronisation begins before it can end (E12).
             let budget = state.budget(&id)?;
@@ -269,7 +266,13 @@ impl Server for MasterTarget {
             retention: state.retention_now(),
             sessions: state.sessions.keys().cloned().collect(),
             unreached: Vec::new(),
+            unregistered: state.obstacle(),
+            lvm: state.setup.lvm,
         }
+    }
+
+    fn heard(&self, heard: Heard) {
+        self.lock().oldest = heard.oldest;
     }
 
     fn software(&self) -> Option<Ctx> {
@@ -280,6 +283,9 @@ impl Server for MasterTarget {
         let scsi = (self.scsi)();
         let disks = scsi.len();
         let mut state = self.lock();
+        if state.obstacle().is_some() {
+            return None;
+        }
         let ids: Vec<SessionId> = state.sessions.keys().cloned().collect();
         for id in &ids {
             state.prune(id);

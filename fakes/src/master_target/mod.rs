@@ -6,13 +6,16 @@
 
 mod faults;
 mod host;
+mod setup;
 
-pub use faults::MasterTargetFault;
+pub use faults::{Flaw, MasterTargetFault};
+pub use setup::Setup;
 
 use crate::net::Network;
 use crate::session_api::{heartbeats, server_router};
 use failback_replication::disk::Disk;
 use failback_replication::target::Target;
+use failback_wire::clock::VirtualMs;
 use failback_wire::event::What;
 use failback_wire::ids::{SessionId, VmdkUuid};
 use failback_wire::node::Ctx;
@@ -41,6 +44,8 @@ pub struct MasterTargetConfig {
     pub version: String,
     /// Its retention volume, if it has one (P27). `free` is what others leave of it.
     pub retention: Option<RetentionVolume>,
+    /// How its system is set up.
+    pub setup: Setup,
 }
 
 /// The VMDKs attached to a master target now, by UUID.
@@ -55,7 +60,14 @@ pub struct MasterTarget {
 
 struct State {
     serving: bool,
+    setup: Setup,
+    /// The kernel was updated, and nobody has adapted the driver to it yet (P28).
+    kernel_updated: bool,
+    /// The oldest version among its servers, as the configuration server last said (P16).
+    oldest: Option<String>,
     retention: Option<RetentionVolume>,
+    /// From when on the retention volume is listed (P27).
+    listed_from: VirtualMs,
     sessions: BTreeMap<SessionId, Target>,
     /// The software that runs now, or ran last.
     ctx: Option<Ctx>,
@@ -65,13 +77,26 @@ impl MasterTarget {
     /// A master target whose software does not run yet. `scsi` answers which VMDKs hang on it.
     pub fn new(config: MasterTargetConfig, scsi: Scsi) -> Arc<Self> {
         let retention = config.retention.clone();
-        let state = State { serving: true, retention, sessions: BTreeMap::new(), ctx: None };
+        let state = State {
+            serving: true,
+            setup: config.setup.clone(),
+            kernel_updated: false,
+            oldest: None,
+            retention,
+            listed_from: VirtualMs(0),
+            sessions: BTreeMap::new(),
+            ctx: None,
+        };
         Arc::new(Self { config, scsi, state: Mutex::new(state) })
     }
 
     /// Its software starts, for the first time or after a crash.
     pub fn boot(self: &Arc<Self>, ctx: Ctx, net: &dyn Network) {
+        let first_boot = self.lock().ctx.is_none();
         self.reopen(ctx.clone());
+        if !self.network_comes_up(first_boot) {
+            return;
+        }
         let config = &self.config;
         net.bind(&config.host, ctx.fence.clone(), server_router(self, &config.passphrase));
         let (host, cs) = (Arc::downgrade(self), config.cs_host.clone());
@@ -104,6 +129,7 @@ impl MasterTarget {
         json!({
             "id": self.config.id,
             "serving": state.serving,
+            "kernel_updated": state.kernel_updated,
             "retention": state.retention,
             "sessions": sessions,
         })

@@ -55,6 +55,11 @@ pub enum ProcessServerFault {
     BlockUploads,
     /// The cache folder can be written again.
     AllowUploads,
+    /// It is updated to this component version (P16).
+    Update {
+        /// `9.63`.
+        version: String,
+    },
     /// The cache's files are lost: what was received and not passed on is gone.
     CacheLost,
 }
@@ -96,6 +101,7 @@ impl ProcessServer {
             ProcessServerFault::Throttle { bytes_per_second } => {
                 state.throttle.limit(Some(*bytes_per_second))
             }
+            ProcessServerFault::Update { version } => version.clone_into(&mut state.version),
             ProcessServerFault::Unthrottle => state.throttle.limit(None),
             ProcessServerFault::CacheLost => {
                 let held = state.sessions.iter().filter(|(_, s)| !s.relay.drained());

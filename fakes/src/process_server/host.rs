@@ -143,14 +143,17 @@ impl SessionHost for ProcessServer {
 
 impl Server for ProcessServer {
     fn health(&self) -> ServerHealth {
+        let state = self.lock();
         ServerHealth {
             id: self.config.id.clone(),
             os: self.config.os,
-            version: self.config.version.clone(),
+            version: state.version.clone(),
             attached: Vec::new(),
             retention: None,
-            sessions: self.lock().sessions.keys().cloned().collect(),
+            sessions: state.sessions.keys().cloned().collect(),
             unreached: Vec::new(),
+            unregistered: None,
+            lvm: false,
         }
     }
 
@@ -172,7 +175,7 @@ impl Server for ProcessServer {
             component: Component::ProcessServer,
             id: self.config.id.clone(),
             address: self.config.host.clone(),
-            version: self.config.version.clone(),
+            version: state.version.clone(),
             os: self.config.os,
             facts,
         })

@@ -58,6 +58,7 @@ pub struct ProcessServer {
 struct State {
     serving: bool,
     condition: Condition,
+    version: String,
     cache_bytes: u64,
     /// What it passes on at most, of all sessions together (E15).
     throttle: Throttle,
@@ -81,6 +82,7 @@ impl ProcessServer {
         let state = State {
             serving: true,
             condition: Condition::new(config.addressing),
+            version: config.version.clone(),
             cache_bytes,
             throttle: Throttle::default(),
             sessions: BTreeMap::new(),

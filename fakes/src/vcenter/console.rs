@@ -3,7 +3,7 @@
 
 use super::Vcenter;
 use super::config::{DatastoreAccess, DatastoreKind, Licence, Privileges, ScsiController};
-use super::model::{Datastore, Model, controller_kind};
+use super::model::{Datastore, Hardware, Model, SCSI_UNITS, controller_kind};
 use super::operation::{Applied, Apply};
 use super::refusal;
 use failback_wire::event::Actor;
@@ -133,6 +133,43 @@ impl Console<'_> {
             let device =
                 DeviceSpec { kind: "VirtualDisk".to_owned(), key, capacity_kb, ..Default::default() };
             let change = DeviceChange { op: DeviceOp::Edit, file_op: None, device };
+            apply.reconfigure(id, &VmConfigSpec { devices: vec![change], ..Default::default() })
+        })
+    }
+    /// Detaches a disk by its file, which stays.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn detach_disk(&self, vm: &str, file: &str) -> Result<(), String> {
+        self.on_vm(vm, |apply, id| {
+            let disks = apply.model.vms.get(&id).map(|vm| vm.hardware.disks.as_slice()).unwrap_or_default();
+            let device = disks.iter().find(|device| device.path == file);
+            let key = device.ok_or_else(|| refusal::file_not_found(file))?.key;
+            let device = DeviceSpec { kind: "VirtualDisk".to_owned(), key, ..Default::default() };
+            let change = DeviceChange { op: DeviceOp::Remove, file_op: None, device };
+            apply.reconfigure(id, &VmConfigSpec { devices: vec![change], ..Default::default() })
+        })
+    }
+    /// Attaches an existing disk by its file, at the first controller with room.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn attach_disk(&self, vm: &str, file: &str) -> Result<(), String> {
+        self.on_vm(vm, |apply, id| {
+            let hardware = apply.model.vms.get(&id).map(|vm| &vm.hardware);
+            let full = |key: &i32| {
+                let on = |h: &Hardware| h.disks.iter().filter(|d| d.controller == *key).count();
+                hardware.map_or(0, on) + 1 >= SCSI_UNITS as usize
+            };
+            let controller = hardware.and_then(|h| h.controllers.keys().copied().find(|key| !full(key)));
+            let device = DeviceSpec {
+                kind: "VirtualDisk".to_owned(),
+                key: -1,
+                file: Some(file.to_owned()),
+                controller,
+                ..Default::default()
+            };
+            let change = DeviceChange { op: DeviceOp::Add, file_op: None, device };
             apply.reconfigure(id, &VmConfigSpec { devices: vec![change], ..Default::default() })
         })
     }

@@ -57,6 +57,20 @@ pub enum VcenterFault {
         /// Name of the datastore they move to.
         datastore: String,
     },
+    /// A person detaches a disk from a virtual machine; its file stays (P20).
+    DetachDisk {
+        /// Name of the virtual machine.
+        vm: String,
+        /// The file: `[fast] mt-windows/web01.vmdk`.
+        file: String,
+    },
+    /// A person attaches an existing disk to a virtual machine (P20).
+    AttachDisk {
+        /// Name of the virtual machine.
+        vm: String,
+        /// The file.
+        file: String,
+    },
     /// A person sets an option of a virtual machine, such as `disk.EnableUUID` (P21): only while it is off.
     SetOption {
         /// Name of the virtual machine.
@@ -176,6 +190,8 @@ impl Vcenter {
                 console.set_datastore_free(datastore, free_mb << 20)?;
             }
             VcenterFault::StorageVmotion { vm, datastore } => console.storage_vmotion(vm, datastore)?,
+            VcenterFault::DetachDisk { vm, file } => console.detach_disk(vm, file)?,
+            VcenterFault::AttachDisk { vm, file } => console.attach_disk(vm, file)?,
             VcenterFault::SetOption { vm, option, value } => console.set_option(vm, option, value)?,
             VcenterFault::Controller { vm, controller } => console.set_controller(vm, *controller)?,
             VcenterFault::Tools { vm, installed } => console.set_tools(vm, *installed)?,

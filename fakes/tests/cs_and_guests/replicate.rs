@@ -3,7 +3,7 @@
 use super::set::{CS, Set, address, minutes, vm, web01};
 use crate::support::SECRET;
 use failback_fakes::guest::{GuestFault, GuestPower};
-use failback_fakes::master_target::{MasterTarget, MasterTargetConfig};
+use failback_fakes::master_target::{MasterTarget, MasterTargetConfig, Setup};
 use failback_fakes::net::Network;
 use failback_fakes::process_server::{ProcessServer, ProcessServerConfig};
 use failback_replication::disk::Disk;
@@ -62,7 +62,8 @@ impl Pair {
             let named = |(n, disk): &(usize, Disk)| (VmdkUuid::from(format!("vmdk-{n}")), disk.clone());
             vmdks.iter().map(named).collect()
         };
-        let retention = RetentionVolume { mount: "R:".to_owned(), capacity: 1 << 30, free: 1 << 30 };
+        let retention =
+            RetentionVolume { mount: "R:".to_owned(), capacity: 1 << 30, free: 1 << 30, unfit: None };
         let mt = MasterTarget::new(
             MasterTargetConfig {
                 id: "mt".to_owned(),
@@ -73,6 +74,7 @@ impl Pair {
                 os: OsFamily::Windows,
                 version: "9.62".to_owned(),
                 retention: Some(retention),
+                setup: Setup::default(),
             },
             Arc::new(scsi),
         );

@@ -2,7 +2,7 @@
 
 use crate::support::{Lab, SECRET};
 use failback_fakes::guest::Replicator;
-use failback_fakes::master_target::{MasterTarget, MasterTargetConfig};
+use failback_fakes::master_target::{MasterTarget, MasterTargetConfig, Setup};
 use failback_fakes::net::Network;
 use failback_fakes::process_server::{ProcessServer, ProcessServerConfig};
 use failback_replication::disk::{BLOCK, Disk, Page};
@@ -53,7 +53,7 @@ pub(super) async fn minutes(count: u64) {
 }
 
 fn retention(bytes: u64) -> RetentionVolume {
-    RetentionVolume { mount: "R:".to_owned(), capacity: bytes, free: bytes }
+    RetentionVolume { mount: "R:".to_owned(), capacity: bytes, free: bytes, unfit: None }
 }
 
 fn machine(lab: &Arc<Lab>, disks: &BTreeMap<DiskId, Disk>, quiet: &Arc<Mutex<bool>>) -> Arc<Replicator> {
@@ -107,6 +107,7 @@ impl Rig {
             os: OsFamily::Linux,
             version: "9.62".to_owned(),
             retention: Some(retention(1 << 30)),
+            setup: Setup::default(),
         };
         let hanging = slots.clone();
         let mt = MasterTarget::new(config, Arc::new(move || hanging.lock().unwrap().clone()));

@@ -268,6 +268,7 @@ impl Relay {
             disks: self.synced.iter().map(progress).collect(),
             rolled_to: None,
             resync_required: self.resync_required.clone(),
+            refuses: None,
             kept: None,
         }
     }

@@ -36,20 +36,30 @@ entries! {
         "the master target is powered off or unreachable",
         "its services are stopped"
         => "Start the master target and its services, then try again.";
-    MT_DISKS_GONE "FB1311" Operator ["P20"] "disks of the machine are no longer attached to the master target";
+    MT_DISKS_GONE "FB1311" Operator ["P20"] "disks of the machine are not where they were attached to the master target";
         "the master target was moved with Storage vMotion",
         "somebody detached the disks by hand"
-        => "Find the disks by UUID and attach them to the master target (or to the machine), then try again.";
+        => "Find the disks by UUID, detach them from the master target and attach them to the machine, then try again.";
     MT_UNKNOWN "FB1312" Operator ["P25", "P30"] "the master target is not registered with the configuration server";
         "it never registered",
         "the configuration server's database lost it"
         => "Register the master target, or choose one that is listed; then try again.";
+    MT_PROXY "FB1313" Operator ["P9"] "the master target cannot register: curl: (35) TLS connect error";
+        "its calls go through a proxy that asks for a login"
+        => "Let the master target pass the proxy by, or disable the proxy; it registers within minutes.";
+    MT_HOSTS_FILE "FB1314" Operator ["P9"] "the master target cannot register: its host name is not in /etc/hosts";
+        "the entries were not made before it was installed",
+        "a network card was added later"
+        => "Map its host name to the address of every network card in /etc/hosts; it registers within minutes.";
+    MT_LVM "FB1315" Operator ["P28"] "the master target's root or retention volume lies on LVM";
+        "the system was installed with the installer's default layout"
+        => "Install the master target without LVM, or use another one.";
     NO_DATASTORE "FB1401" Operator ["P23"] "the master target's ESXi host has no usable datastore";
         "the host has no VMFS or vSAN datastore, only NFS",
         "the datastores are not mounted read/write"
         => "Give the host a VMFS datastore that is mounted read/write, then try again.";
     NO_RETENTION "FB1402" Operator ["P27"] "the master target has no usable retention volume";
-        "the volume is missing, locked, FAT, or not dedicated",
+        "the volume is missing, locked, FAT, empty, or not dedicated (the target of a replication, the cache)",
         "it was added less than 15 minutes ago"
         => "Add a dedicated volume for retention, refresh the configuration server, then try again.";
     DATASTORE_UNKNOWN "FB1403" Operator ["C9", "P36"] "the chosen datastore does not exist";

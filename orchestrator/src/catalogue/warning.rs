@@ -25,6 +25,12 @@ entries! {
     SOURCE_NOT_DRAINED "FB2107" Operator ["C4", "C16"] "the last changes of the source could not be replicated";
         "the source was gone before its agent could send them"
         => "Data written after the last recovery point is only on the source.";
+    MT_KERNEL "FB2120" Operator ["P28"] "the master target malfunctions after a kernel update";
+        "its system updates the kernel by itself"
+        => "Run ApplyCustomChanges.sh on the master target, and turn automatic updates off.";
+    MT_SMALL "FB2121" Operator ["P28"] "the Linux master target is smaller than it should be";
+        "it has less than 6 GiB of memory, or less than 1 TiB of retention"
+        => "Give it more memory or a larger retention volume; with many machines it runs short.";
     AZURE_VM_GONE "FB2140" Operator ["P33"] "the Azure virtual machine no longer exists";
         "it was deleted after the reprotect"
         => "What it wrote after the last recovery point is lost; the points on the master target remain.";

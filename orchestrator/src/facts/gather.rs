@@ -161,8 +161,9 @@ impl<'a> Gathering<'a> {
             false => item.process_server.as_ref(),
         });
         let last = last.filter(|server| server.id == *id).map(|server| server.address.clone());
-        // One that is not listed may still run: its id is its host name.
-        let own = (!is_target).then(|| id.clone());
+        // One that is not listed may still run: its id is its host name. A master target that could not register knows
+        // why (P9).
+        let own = (!is_target || cs.known().is_some()).then(|| id.clone());
         let reach: Vec<String> = match is_target || !self.needs(&[Reprotect, Failback]) {
             true => Vec::new(),
             // What it passes on must get to the site (P11, P12).
@@ -373,6 +374,7 @@ fn target_facts(vm: &vcenter::VmFacts) -> TargetVmFacts {
         controllers: vm.controllers.values().cloned().collect(),
         enable_uuid: vm.enable_uuid(),
         tools: vm.tools_running,
+        memory_mb: vm.memory_mb,
         host_connected: vm.host_connected,
         hypervisor: vm.hypervisor.clone(),
     }

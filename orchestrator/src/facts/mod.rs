@@ -206,6 +206,8 @@ pub struct TargetVmFacts {
     pub enable_uuid: bool,
     /// VMware Tools run (P22).
     pub tools: bool,
+    /// Configured memory, MiB (P28).
+    pub memory_mb: u64,
     /// Its host is connected.
     pub host_connected: bool,
     /// What its host runs; empty when vCenter does not say (P34).

@@ -46,6 +46,9 @@ pub struct Item {
     pub process_server: Option<ServerRef>,
     /// Master target that holds its disks on the way home.
     pub master_target: Option<ServerRef>,
+    /// Where the files of its disks lay when they were attached to the master target (P20).
+    #[serde(default)]
+    pub attached: BTreeMap<DiskId, String>,
     /// Latest session to Azure.
     pub forward: Option<SessionSpec>,
     /// Latest session to on-premises.
@@ -166,6 +169,8 @@ pub enum Fact {
     ProcessServer(ServerRef),
     /// Another master target holds (`Some`) or none holds (`None`) the item's disks.
     MasterTarget(Option<ServerRef>),
+    /// The files of the item's disks, by disk, as they were attached to the master target.
+    Attached(BTreeMap<DiskId, String>),
     /// A session exists, or was taken up with a higher epoch.
     SessionOpened(SessionSpec),
     /// The session in this direction is over and forgotten everywhere.
@@ -219,6 +224,7 @@ impl Item {
             group: None,
             process_server: None,
             master_target: None,
+            attached: BTreeMap::new(),
             forward: None,
             reverse: None,
             epoch: 0,
@@ -265,6 +271,7 @@ impl Item {
             }
             Fact::ProcessServer(server) => self.process_server = Some(server.clone()),
             Fact::MasterTarget(server) => self.master_target = server.clone(),
+            Fact::Attached(files) => self.attached = files.clone(),
             Fact::SessionOpened(spec) => {
                 self.epoch = self.epoch.max(spec.epoch);
                 match spec.direction {

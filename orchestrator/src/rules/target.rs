@@ -1,10 +1,11 @@
 //! Rules about the master target.
 
-use crate::catalogue::{documented, target as doc};
+use crate::catalogue::{documented, target as doc, warning};
 use crate::facts::{Facts, TargetVmFacts};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::{ErrorDoc, Report};
-use failback_wire::proto::cs::OsFamily;
+use failback_wire::proto::cs::{self, OsFamily};
+use failback_wire::proto::target::{Obstacle, Unfit};
 use std::time::Duration;
 
 /// A server or machine without a sign of life for this long counts as lost (806, 78022, 78174).
@@ -30,9 +31,18 @@ fn vm(f: &Facts) -> Option<&TargetVmFacts> {
     f.vcenter.known()?.target_vm.as_ref()
 }
 
+/// Quiet when the master target itself says why it is not registered: one cause, one report.
 pub(super) fn known(f: &Facts) -> Option<Report> {
-    let cs = f.cs.known()?;
-    cs.server(id(f)).is_none().then(|| Report::new(&doc::MT_UNKNOWN, id(f), id(f)))
+    let listed = f.cs.known()?.server(id(f)).is_some();
+    (!listed && can_register(f).is_none()).then(|| Report::new(&doc::MT_UNKNOWN, id(f), id(f)))
+}
+
+pub(super) fn can_register(f: &Facts) -> Option<Report> {
+    let doc = match f.target.known()?.unregistered? {
+        Obstacle::AuthenticatedProxy => &doc::MT_PROXY,
+        Obstacle::HostsFile => &doc::MT_HOSTS_FILE,
+    };
+    report(f, doc, id(f))
 }
 
 pub(super) fn heartbeat(f: &Facts) -> Option<Report> {
@@ -70,16 +80,11 @@ pub(super) fn os_family(f: &Facts) -> Option<Report> {
     report(f, &doc::MT_OS_FAMILY, detail)
 }
 
-/// `9.62` as numbers; what is no number counts as zero.
-fn parts(version: &str) -> Vec<u32> {
-    version.split('.').map(|part| part.parse().unwrap_or(0)).collect()
-}
-
 pub(super) fn version(f: &Facts) -> Option<Report> {
     let (cs, target) = (f.cs.known()?, f.target.known()?);
     let relay = f.relay.known().map_or(cs.status.version.as_str(), |relay| relay.version.as_str());
-    let oldest = parts(relay).min(parts(&cs.status.version));
-    if parts(&target.version) <= oldest {
+    let oldest = cs::version(relay).min(cs::version(&cs.status.version));
+    if cs::version(&target.version) <= oldest {
         return None;
     }
     let detail = format!(
@@ -125,6 +130,24 @@ pub(super) fn slots(f: &Facts) -> Option<Report> {
     report(f, &doc::MT_FULL, format!("{} attached, {new} more needed", attached.len()))
 }
 
+/// That it is refused is ours: the pages only say that LVM is not supported.
+pub(super) fn no_lvm(f: &Facts) -> Option<Report> {
+    f.target.known()?.lvm.then(|| Report::new(&doc::MT_LVM, id(f), ""))
+}
+
+/// What a Linux master target should have at least: memory in MiB and bytes of retention (P28). A warning is ours.
+const LINUX_SIZE: (u64, u64) = (6 << 10, 1 << 40);
+
+pub(super) fn large_enough(f: &Facts) -> Option<Report> {
+    let (memory, target) = (vm(f)?.memory_mb, f.target.known()?);
+    let retention = target.retention.as_ref()?.capacity;
+    if target.os == OsFamily::Windows || (memory >= LINUX_SIZE.0 && retention >= LINUX_SIZE.1) {
+        return None;
+    }
+    let detail = format!("{memory} MiB of memory, {} GiB of retention", retention >> 30);
+    report(f, &warning::MT_SMALL, detail)
+}
+
 /// One disk hangs on one machine (I4): the same UUID on both means that both were made from one template.
 pub(super) fn uuid_clash(f: &Facts) -> Option<Report> {
     let vcenter = f.vcenter.known()?;
@@ -134,10 +157,12 @@ pub(super) fn uuid_clash(f: &Facts) -> Option<Report> {
 }
 
 pub(super) fn retention(f: &Facts) -> Option<Report> {
-    let volume = f.target.known()?.retention.as_ref();
-    let Some(volume) = volume.filter(|volume| volume.capacity > 0) else {
-        return report(f, &doc::NO_RETENTION, "none is listed");
+    let Some(volume) = f.target.known()?.retention.as_ref() else {
+        return report(f, &doc::NO_RETENTION, "it has none");
     };
+    if let Some(why) = volume.unfit.or_else(|| (volume.capacity == 0).then_some(Unfit::Empty)) {
+        return report(f, &doc::NO_RETENTION, format!("{} is not listed: {why}", volume.mount));
+    }
     let wanted = f.request.retention_drive.as_deref()?;
     if wanted.trim_end_matches(['\\', '/', ':']) == volume.mount.trim_end_matches(['\\', '/', ':']) {
         return None;

@@ -5,6 +5,8 @@ use crate::catalogue::control::{AZURE_UNREACHABLE, CS_DISCONNECTED};
 use crate::catalogue::documented::{
     AGENT_HEARTBEAT, INITIAL_SYNC_PROBLEM, MT_HEARTBEAT, PS_HEARTBEAT, PS_UNREACHABLE, PS_UPLOAD_BLOCKED,
 };
+use crate::catalogue::target::MT_VERSION;
+use crate::catalogue::warning::MT_KERNEL;
 use crate::clients::cs::CsError;
 use crate::journal::{Item, Leg, ServerRef};
 use crate::workflow::{Finding, Glance, agent_address};
@@ -14,6 +16,7 @@ use failback_wire::ids::{MachineName, Site};
 use failback_wire::proto::agent::{Trouble, TroubleKind};
 use failback_wire::proto::cs::{Component, ServerBeat};
 use failback_wire::proto::session::{DiskProgress, Point, SessionSpec, SessionView};
+use failback_wire::proto::target::Refusing;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -139,11 +142,12 @@ async fn session(services: &Services, item: &Item, spec: &SessionSpec, known: &[
     };
     match services.sessions.watch(&spec.target, &spec.session, known).await {
         Ok(view) => {
+            let refuses = view.refuses.as_ref().map(|why| refusing(item, why));
             let resync = view.resync_required.as_ref().map(|why| {
                 let report = Report::new(&INITIAL_SYNC_PROBLEM, item.name.as_str(), why.as_str());
                 Finding { report, health: Health::Warning, since: None, at_once: true }
             });
-            Glance { view: Some(view), findings: resync.into_iter().collect() }
+            Glance { view: Some(view), findings: refuses.into_iter().chain(resync).collect() }
         }
         Err(error) => {
             let server = item.master_target.as_ref().filter(|_| item.leg == Leg::Reverse);
@@ -153,6 +157,17 @@ async fn session(services: &Services, item: &Item, spec: &SessionSpec, known: &[
             Glance { view: None, findings: vec![lasting(report, None)] }
         }
     }
+}
+
+/// The master target runs and answers, but takes nothing: no points until somebody acts.
+fn refusing(item: &Item, why: &Refusing) -> Finding {
+    let doc: &ErrorDoc = match why {
+        Refusing::NewerThanServers { .. } => &MT_VERSION,
+        Refusing::KernelUpdated => &MT_KERNEL,
+    };
+    let server = item.master_target.as_ref().map_or("master target", |server| server.id.as_str());
+    let report = Report::new(doc, server, why.to_string());
+    Finding { report, health: Health::Critical, since: None, at_once: true }
 }
 
 fn lasting(report: Report, since: Option<VirtualMs>) -> Finding {

@@ -293,9 +293,28 @@ async fn map_disks(c: &StepCtx<'_>) -> StepResult {
     in_vcenter(c, |v| async move {
         let own = home(c, &v, &DETACH_FAILED).await?;
         let target = target_vm(&v, master_target(c)?, &DETACH_FAILED).await?;
+        where_they_were(c, &target)?;
         vcenter::note_paths(c, &[&target, &own], &MT_DISKS_GONE)
     })
     .await
+}
+
+/// Disks are detached by the files that were noted when they were attached. Somebody has moved them since, with the
+/// master target: then the detach finds nothing, and a person must attach them to their machine (P20). While there is a
+/// snapshot what is attached is a delta: the detach says so.
+fn where_they_were(c: &StepCtx<'_>, target: &VmFacts) -> Result<(), StepError> {
+    if !target.snapshots.is_empty() || !c.ctx.env.holds("P20") {
+        return Ok(());
+    }
+    let moved = c.item.disks.iter().filter_map(|disk| {
+        let (now, then) = (target.disk(&disk.vmdk)?, c.item.attached.get(&disk.disk)?);
+        (now.path != *then).then(|| format!("{} was {then}, is {}", disk.disk, now.path))
+    });
+    let moved: Vec<_> = moved.collect();
+    match moved.is_empty() {
+        true => Ok(()),
+        false => Err(StepError::new(&MT_DISKS_GONE, c.item.name.as_str(), moved.join(", "))),
+    }
 }
 
 async fn detach(c: &StepCtx<'_>) -> StepResult {

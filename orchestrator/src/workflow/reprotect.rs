@@ -19,8 +19,9 @@ use crate::catalogue::execution::{
 use crate::catalogue::machine::DISK_MISMATCH;
 use crate::catalogue::target::{DATASTORE_UNKNOWN, MT_SNAPSHOT, MT_UNKNOWN};
 use crate::catalogue::warning::{SOURCE_NOT_SHUT_DOWN, SPLIT_BRAIN};
-use crate::clients::vcenter::{NewVm, Power, VcenterClient};
+use crate::clients::vcenter::{NewVm, Power, VcenterClient, VmFacts};
 use crate::journal::{Fact, Leg, OnPremVm, Operation, ProtectionState, Rest};
+use failback_wire::error::ErrorDoc;
 use failback_wire::ids::Site;
 use failback_wire::proto::cs::{Component, OsFamily};
 use failback_wire::proto::session::{Direction, SessionDisk, SessionSpec, TargetDisk};
@@ -207,7 +208,8 @@ async fn map_disks(c: &StepCtx<'_>) -> StepResult {
     in_vcenter(c, |v| async move {
         let own = own_vm(c, &v, &DISK_MISMATCH).await?;
         let target = target_vm(&v, master_target(c)?, &DISK_MISMATCH).await?;
-        let holders: Vec<_> = own.iter().chain([&target]).collect();
+        let former = former(c, &v, &DISK_MISMATCH).await?;
+        let holders: Vec<_> = own.iter().chain([&target]).chain(&former).collect();
         vcenter::note_paths(c, &holders, &DISK_MISMATCH)
     })
     .await
@@ -218,9 +220,24 @@ async fn detach(c: &StepCtx<'_>) -> StepResult {
         if let Some(vm) = own_vm(c, &v, &RELEASE_FAILED).await? {
             vcenter::detach(c, &v, &vm, &RELEASE_FAILED, &MERGE_FAILED).await?;
         }
+        if let Some(vm) = former(c, &v, &RELEASE_FAILED).await? {
+            vcenter::detach(c, &v, &vm, &RELEASE_FAILED, &MT_SNAPSHOT).await?;
+        }
         Ok(Vec::new())
     })
     .await
+}
+
+/// The master target that an earlier attempt left the disks on, when this one goes through another: it may be dead, but
+/// its virtual machine must let them go.
+async fn former(c: &StepCtx<'_>, v: &VcenterClient, doc: &ErrorDoc) -> Result<Option<VmFacts>, StepError> {
+    let chosen = master_target(c)?;
+    match c.item.master_target.as_ref().filter(|server| server.id != chosen) {
+        Some(server) => {
+            vcenter::found(v.vm_by_name(&server.id).await).map_err(|e| vcenter::error(doc, &server.id, &e))
+        }
+        None => Ok(None),
+    }
 }
 
 async fn undo_detach(c: &StepCtx<'_>) -> StepResult {
@@ -241,7 +258,11 @@ async fn attach(c: &StepCtx<'_>) -> StepResult {
         vcenter::attach(c, &v, &target, &ATTACH_FAILED).await
     })
     .await?;
-    Ok(vec![Fact::MasterTarget(Some(server))])
+    let files = c.item.disks.iter().filter_map(|disk| {
+        let path = vcenter::noted_path(c.item, &disk.disk)?;
+        Some((disk.disk.clone(), path.clone()))
+    });
+    Ok(vec![Fact::MasterTarget(Some(server)), Fact::Attached(files.collect())])
 }
 
 async fn undo_attach(c: &StepCtx<'_>) -> StepResult {

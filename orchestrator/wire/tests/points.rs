@@ -31,6 +31,7 @@ fn view(marks: &BTreeSet<u64>) -> SessionView {
         disks: Vec::new(),
         rolled_to: None,
         resync_required: None,
+        refuses: None,
         kept: None,
     }
 }

@@ -5,7 +5,7 @@
 
 mod target;
 
-pub use target::{MasterTarget, Retention, ScsiController};
+pub use target::{Flaw, MasterTarget, Retention, ScsiController, Setup};
 
 use super::text::{Name, Spanned};
 use super::units::{Percent, Period, Size};

@@ -1,6 +1,8 @@
 //! An estate with every default filled in: what a world is built from. Plain data, no places.
 
-use super::estate::{Bystander, DatastoreKind, Estate, LinkKind, Os, ScsiController, Side, SiteKind};
+use super::estate::{
+    Bystander, DatastoreKind, Estate, Flaw, LinkKind, Os, ScsiController, Setup, Side, SiteKind,
+};
 use super::estate::{Hypervisor, Licence};
 use super::text::Name;
 use super::units::{Percent, Period, Size};
@@ -112,6 +114,12 @@ pub struct MasterTarget {
     pub retention_mount: String,
     /// Capacity of the retention volume.
     pub retention_capacity: Size,
+    /// What is wrong with it.
+    pub retention_unfit: Option<Flaw>,
+    /// Memory.
+    pub memory: Size,
+    /// How its system is set up.
+    pub setup: Setup,
     /// `disk.EnableUUID` is TRUE.
     pub enable_uuid: bool,
     /// VMware Tools are installed.
@@ -292,6 +300,9 @@ fn master_targets(estate: &Estate, host: &str, store: &str) -> Vec<MasterTarget>
             version: VERSION.to_owned(),
             retention_mount: mount.to_owned(),
             retention_capacity: capacity,
+            retention_unfit: None,
+            memory: Size::gib(6),
+            setup: Setup::default(),
             enable_uuid: true,
             tools: true,
             controller: ScsiController::LsiLogic,
@@ -313,11 +324,20 @@ fn master_targets(estate: &Estate, host: &str, store: &str) -> Vec<MasterTarget>
             out.datastore = text(mt.datastore.as_ref(), store);
             out.version = text(mt.version.as_ref(), VERSION);
             (out.enable_uuid, out.tools, out.physical) = (mt.enable_uuid, mt.tools, mt.physical);
+            out.memory = mt.memory.value;
+            out.setup = Setup {
+                hosts_file: mt.hosts_file,
+                authenticated_proxy: mt.authenticated_proxy,
+                nic_onboot: mt.nic_onboot,
+                lvm: mt.lvm,
+                kernel_updates: mt.kernel_updates,
+            };
             out.controller = mt.controller;
             out.template_of = mt.template_of.as_ref().map(|name| name.value.clone());
             if let Some(retention) = &mt.retention {
                 out.retention_mount = retention.mount.value.clone();
                 out.retention_capacity = retention.capacity.value;
+                out.retention_unfit = retention.unfit;
             }
             out
         })

@@ -143,7 +143,7 @@ fn plain_vm(env: &Env, name: &str, os: Os, host: &str, datastore: &str) -> VmCon
 /// The virtual machine of a master target.
 fn target_vm(env: &Env, mt: &inventory::MasterTarget, born: &[Born]) -> VmConfig {
     let mut vm = plain_vm(env, &mt.id, mt.os, &mt.host, &mt.datastore);
-    (vm.tools_installed, vm.controller) = (mt.tools, mt.controller);
+    (vm.tools_installed, vm.controller, vm.memory_mb) = (mt.tools, mt.controller, mt.memory.0 >> 20);
     if !mt.enable_uuid {
         vm.extra_config.clear();
     }
@@ -316,7 +316,9 @@ pub(super) fn master_targets(inventory: &Inventory) -> Vec<MasterTargetConfig> {
             mount: mt.retention_mount.clone(),
             capacity: mt.retention_capacity.0,
             free: mt.retention_capacity.0,
+            unfit: mt.retention_unfit.map(Into::into),
         }),
+        setup: mt.setup.clone(),
     };
     inventory.master_targets.iter().map(server).collect()
 }

@@ -14,8 +14,17 @@ pub(super) fn of(change: &Change, is_target: impl Fn(&str) -> bool) -> &'static 
         Change::ConfigurationServer(fault) => configuration_server(fault),
         Change::MasterTarget(on) => match &*on.change {
             MasterTargetFault::StopServices => &["P30"],
-            MasterTargetFault::RetentionMissing | MasterTargetFault::RetentionFree { .. } => &["P27"],
+            MasterTargetFault::RetentionMissing
+            | MasterTargetFault::RetentionFree { .. }
+            | MasterTargetFault::RetentionUnfit { .. } => &["P27"],
+            MasterTargetFault::KernelUpdate => &["P28"],
+            MasterTargetFault::AuthenticatedProxy { used: true } => &["P9"],
             MasterTargetFault::StartServices
+            | MasterTargetFault::RetentionFit
+            | MasterTargetFault::ApplyCustomChanges
+            | MasterTargetFault::AuthenticatedProxy { used: false }
+            | MasterTargetFault::CompleteHostsFile
+            | MasterTargetFault::NicOnboot
             | MasterTargetFault::RetentionBack
             | MasterTargetFault::CorruptBlock { .. } => &[],
         },
@@ -30,6 +39,7 @@ pub(super) fn of(change: &Change, is_target: impl Fn(&str) -> bool) -> &'static 
             | ProcessServerFault::AllowUploads
             | ProcessServerFault::StartServices
             | ProcessServerFault::Unthrottle
+            | ProcessServerFault::Update { .. }
             | ProcessServerFault::CacheLost => &[],
         },
         Change::Azure(fault) => azure(fault),
@@ -73,6 +83,8 @@ fn vcenter(fault: &VcenterFault, is_target: impl Fn(&str) -> bool) -> &'static [
         | VcenterFault::Vmotion { .. }
         | VcenterFault::SetOption { .. }
         | VcenterFault::Controller { .. }
+        | VcenterFault::DetachDisk { .. }
+        | VcenterFault::AttachDisk { .. }
         | VcenterFault::Tools { installed: true, .. }
         | VcenterFault::PowerOff { .. } => &[],
     }
@@ -89,6 +101,7 @@ fn configuration_server(fault: &ConfigurationServerFault) -> &'static [&'static 
         | ConfigurationServerFault::Clone { .. }
         | ConfigurationServerFault::RemoveClone
         | ConfigurationServerFault::Start
+        | ConfigurationServerFault::Update { .. }
         | ConfigurationServerFault::BackupNow => &[],
     }
 }

@@ -2,7 +2,9 @@
 
 use super::{World, causes, in_the_lab};
 use crate::fault::{Action, Strike};
-use crate::scenario::fault::{CallAction, CallFault, Change, LinkChange};
+use crate::scenario::fault::{
+    CallAction, CallFault, Change, ConfigurationServerFault, LinkChange, ProcessServerFault,
+};
 use crate::switchboard::rules::{CallRule, Effect};
 use failback_wire::event::{Actor, What};
 use failback_wire::ids::{MachineName, NodeName, Site};
@@ -20,7 +22,13 @@ impl World {
         }
         match change {
             Change::Vcenter(fault) => self.vcenter.apply_fault(fault, by),
-            Change::ConfigurationServer(fault) => self.cs.apply_fault(fault, by),
+            Change::ConfigurationServer(fault) => {
+                self.cs.apply_fault(fault, by)?;
+                if let ConfigurationServerFault::Update { version } = &**fault {
+                    self.update_built_in(version, by)?;
+                }
+                Ok(())
+            }
             Change::Azure(fault) => self.azure.apply_fault(fault, by),
             Change::MasterTarget(on) => {
                 let server = self.master_targets.get(&on.name.value);
@@ -49,6 +57,13 @@ impl World {
                 Ok(())
             }
         }
+    }
+
+    /// The process server on the configuration server is updated with it.
+    fn update_built_in(&self, version: &str, by: Actor) -> Result<(), String> {
+        let server = self.process_servers.get(super::BUILT_IN_PROCESS_SERVER);
+        let update = ProcessServerFault::Update { version: version.to_owned() };
+        server.map_or(Ok(()), |server| server.apply_fault(&update, by))
     }
 
     /// Takes away a fault that waits, or a rule about calls.

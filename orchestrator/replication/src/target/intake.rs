@@ -290,6 +290,7 @@ impl Intake {
             disks: self.synced.iter().map(progress).collect(),
             rolled_to: self.rolled_to.clone(),
             resync_required: self.resync_required.clone(),
+            refuses: None,
             kept: None,
         }
     }

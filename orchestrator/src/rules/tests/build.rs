@@ -85,9 +85,16 @@ fn health(id: &str) -> ServerHealth {
         os: OsFamily::Windows,
         version: "9.62".into(),
         attached: Vec::new(),
-        retention: Some(RetentionVolume { mount: "R:".into(), capacity: 600 << 30, free: 500 << 30 }),
+        retention: Some(RetentionVolume {
+            mount: "R:".into(),
+            capacity: 600 << 30,
+            free: 500 << 30,
+            unfit: None,
+        }),
         sessions: Vec::new(),
         unreached: Vec::new(),
+        unregistered: None,
+        lvm: false,
     }
 }
 
@@ -108,6 +115,7 @@ fn vcenter() -> VcenterFacts {
             controllers: vec!["VirtualLsiLogicController".into()],
             enable_uuid: true,
             tools: true,
+            memory_mb: 6 << 10,
             host_connected: true,
             hypervisor: "VMware ESXi".into(),
         }),

@@ -154,13 +154,14 @@ pub(in crate::workflow) async fn leave(c: &StepCtx<'_>, spec: &SessionSpec) -> R
     Ok(())
 }
 
-/// Forgets the session of an attempt whose undo failed, before another one takes its place.
+/// Forgets the session of an attempt whose undo failed, before another one takes its place. Who is gone must not hold
+/// that up.
 pub(in crate::workflow) async fn forget_leftover(
     c: &StepCtx<'_>,
     left: Option<&SessionSpec>,
 ) -> Result<(), StepError> {
     match left.filter(|spec| spec.session.as_str() != c.id("session")) {
-        Some(spec) => forget(c, spec).await,
+        Some(spec) => leave(c, spec).await,
         None => Ok(()),
     }
 }

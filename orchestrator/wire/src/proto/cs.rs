@@ -3,7 +3,7 @@
 //! | call | what |
 //! |---|---|
 //! | `POST /v1/registrations` [`Registration`] → [`Registered`] | an agent registers its copy of a machine |
-//! | `POST /v1/heartbeats` [`Heartbeat`] → `{}` | agents and servers say that they live |
+//! | `POST /v1/heartbeats` [`Heartbeat`] → `{}`, a master target gets [`Heard`] | agents and servers say that they live |
 //! | `GET /v1/heartbeats` → [`RollCall`] | who was last heard of when: all servers, and the agents of protected machines |
 //! | `GET /v1/machines/{name}` → [`MachineRow`] (404 `no-such-machine`) | the protected machine's row (P3) with both registrations |
 //! | `PUT /v1/machines/{name}` [`Protection`] → [`Filed`] | protect, or update the protected machine's row |
@@ -85,6 +85,19 @@ pub struct Filed {
     /// See [`CsStatus::instance`].
     #[serde(default)]
     pub instance: String,
+}
+
+/// What the configuration server answers to a master target's sign of life.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard {
+    /// The oldest component version among itself and its process servers (P16).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<String>,
+}
+
+/// `9.62` as numbers, to be compared; what is no number counts as zero.
+pub fn version(text: &str) -> Vec<u32> {
+    text.split('.').map(|part| part.parse().unwrap_or(0)).collect()
 }
 
 /// One registration of a machine.

@@ -9,6 +9,7 @@ pub mod agent;
 pub mod call;
 pub mod cs;
 pub mod session;
+pub mod target;
 
 use serde::{Deserialize, Serialize};
 

@@ -18,6 +18,7 @@
 use crate::clock::VirtualMs;
 use crate::event::{ContentHash, Mark, PointKind};
 use crate::ids::{DiskId, GroupName, MachineName, PointId, SessionId, VmdkUuid};
+use crate::proto::target::{Obstacle, Refusing, Unfit};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -198,6 +199,9 @@ pub struct SessionView {
     pub rolled_to: Option<PointId>,
     /// Why the target wants a resynchronisation, if it does.
     pub resync_required: Option<String>,
+    /// Why the target takes nothing although its services run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refuses: Option<Refusing>,
     /// What is said of the points that were left out, when some were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<Kept>,
@@ -312,6 +316,12 @@ pub struct ServerHealth {
     /// Of the addresses it was asked to try, those that do not answer it (P11, P12).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreached: Vec<String>,
+    /// Why it cannot register with the configuration server (master target; P9).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unregistered: Option<Obstacle>,
+    /// Its root or retention volume lies on LVM (Linux master target; P28).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lvm: bool,
 }
 
 /// The most addresses a server tries on behalf of one question.
@@ -326,4 +336,7 @@ pub struct RetentionVolume {
     pub capacity: u64,
     /// Free bytes.
     pub free: u64,
+    /// Why it is not listed, if it is not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfit: Option<Unfit>,
 }

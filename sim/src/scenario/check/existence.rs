@@ -111,6 +111,8 @@ fn needed(change: &Change) -> Option<Needed<'_>> {
             | VcenterFault::Vmotion { vm, .. }
             | VcenterFault::SetOption { vm, .. }
             | VcenterFault::Controller { vm, .. }
+            | VcenterFault::DetachDisk { vm, .. }
+            | VcenterFault::AttachDisk { vm, .. }
             | VcenterFault::Tools { vm, .. }
             | VcenterFault::StorageVmotion { vm, .. } => (Side::OnPremises, vm, false),
             VcenterFault::Disconnect

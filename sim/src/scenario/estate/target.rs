@@ -3,6 +3,7 @@
 use super::Os;
 use crate::scenario::text::{Name, Spanned};
 use crate::scenario::units::Size;
+pub use failback_fakes::master_target::{Flaw, Setup};
 pub use failback_fakes::vcenter::ScsiController;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,24 @@ pub struct MasterTarget {
     /// It was cloned from the template of this machine: its own disk has the UUID of the machine's first one (P26).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub template_of: Option<Name>,
+    /// Memory of its virtual machine; default 6 GiB (P28).
+    #[serde(default = "memory")]
+    pub memory: Spanned<Size>,
+    /// `/etc/hosts` maps its host name to each of its addresses, which a Linux one needs to register (P9); default yes.
+    #[serde(default = "yes")]
+    pub hosts_file: bool,
+    /// Its calls go through a proxy that asks for a login, so that it cannot register (P9); default no.
+    #[serde(default)]
+    pub authenticated_proxy: bool,
+    /// Its network card comes up at boot (P28); default yes.
+    #[serde(default = "yes")]
+    pub nic_onboot: bool,
+    /// Its root or retention volume lies on LVM (P28); default no.
+    #[serde(default)]
+    pub lvm: bool,
+    /// It updates its kernel by itself (P28); default no.
+    #[serde(default)]
+    pub kernel_updates: bool,
     /// It is a physical machine, unknown to vCenter (P25); default no.
     #[serde(default)]
     pub physical: bool,
@@ -52,10 +71,16 @@ pub struct Retention {
     pub mount: Name,
     /// Capacity.
     pub capacity: Spanned<Size>,
+    /// What is wrong with it; default nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unfit: Option<Flaw>,
 }
 
 fn lsi_logic() -> ScsiController {
     ScsiController::LsiLogic
+}
+fn memory() -> Spanned<Size> {
+    Spanned::unplaced(Size::gib(6))
 }
 fn yes() -> bool {
     true
