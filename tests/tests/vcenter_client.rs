@@ -156,6 +156,7 @@ impl Lab {
             capacity: 1 << 40,
             free: 1 << 39,
             access: DatastoreAccess::ReadWrite,
+            hosts: None,
         }];
         config.vms = vec![
             vm("web01", WEB, &[1, 2], false),
@@ -221,9 +222,10 @@ async fn the_facts_are_those_of_the_inventory() {
     let hosts = client.hosts().await.unwrap();
     assert_eq!((hosts[0].memory_mb, hosts[0].used_mb, hosts[0].connected), (16_384, 4096, true));
     let stores = client.datastores().await.unwrap();
-    assert_eq!((stores[0].kind.as_str(), stores[0].accessible, stores[0].writable), ("VMFS", true, true));
+    let mount = &stores[0].mounts[0];
+    assert_eq!((stores[0].kind.as_str(), mount.accessible, mount.writable), ("VMFS", true, true));
     lab.vcenter.console(Actor::Fault).set_datastore_access("ds-prod", DatastoreAccess::ReadOnly).unwrap();
-    assert!(!client.datastores().await.unwrap()[0].writable);
+    assert!(!client.datastores().await.unwrap()[0].mounts[0].writable);
     lab.vcenter.console(Actor::Fault).disconnect_host("esx01").unwrap();
     let web = client.vm_by_name("web01").await.unwrap();
     assert_eq!((web.connection_state.as_str(), web.host_connected), ("disconnected", false));

@@ -11,7 +11,8 @@ use failback_wire::http::StatusCode;
 use failback_wire::ids::{DiskId, SessionId, VmdkUuid};
 use failback_wire::node::Ctx;
 use failback_wire::proto::cs::{Component, Heard, Heartbeat};
-use failback_wire::proto::session::{Ack, Roll, ServerHealth, SessionSpec, SessionView, TargetDisk};
+use failback_wire::proto::session::{Ack, Phase, Roll, ServerHealth, SessionSpec, SessionView, TargetDisk};
+use failback_wire::proto::target::Refusing;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -30,6 +31,18 @@ fn vmdk_of(spec: &SessionSpec, disk: &DiskId) -> Option<DiskRef> {
         TargetDisk::Vmdk(uuid) => Some(DiskRef::Vmdk(uuid.clone())),
         TargetDisk::SeedBlob(_) => None,
     })
+}
+
+/// Disks that a session which takes data needs and does not find.
+fn gone(target: &Target, scsi: &[(VmdkUuid, Disk)]) -> Option<Refusing> {
+    let intake = target.intake();
+    if matches!(intake.phase, Phase::Stopped | Phase::Rolled) {
+        return None;
+    }
+    let held = attached(&intake.spec, scsi);
+    let missing = intake.spec.disks.iter().map(|d| &d.disk).filter(|disk| !held.contains_key(*disk));
+    let missing: Vec<DiskId> = missing.cloned().collect();
+    (!missing.is_empty()).then_some(Refusing::DisksGone(missing))
 }
 
 /// Blocks of each session that are verified with every sign of life: more than 1 GiB of disk a day.
@@ -178,9 +191,12 @@ impl SessionHost for MasterTarget {
     }
 
     fn view(&self, id: &SessionId) -> Result<SessionView, Denied> {
+        let scsi = (self.scsi)();
         let mut state = self.lock();
         let refuses = state.refusing(&self.config.version);
-        state.target(id).map(|t| SessionView { refuses, ..t.view() })
+        let target = state.target(id)?;
+        let refuses = refuses.or_else(|| gone(target, &scsi));
+        Ok(SessionView { refuses, ..target.view() })
     }
 
     fn frames(&self, id: &SessionId, body: Bytes) -> Result<Ack, Denied> {

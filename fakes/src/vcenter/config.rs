@@ -88,7 +88,7 @@ pub enum DatastoreAccess {
     None,
 }
 
-/// A datastore, mounted on every host.
+/// A datastore.
 #[derive(Clone, Debug)]
 pub struct DatastoreConfig {
     /// Its name: `ds-prod`.
@@ -101,6 +101,8 @@ pub struct DatastoreConfig {
     pub free: u64,
     /// What hosts may do with it.
     pub access: DatastoreAccess,
+    /// The hosts that mount it; all of them when absent.
+    pub hosts: Option<Vec<String>>,
 }
 
 /// The type of a virtual machine's SCSI controllers (P18).

@@ -306,7 +306,26 @@ impl Console<'_> {
     /// # Errors
     /// See [`Console`].
     pub fn set_datastore_access(&self, datastore: &str, access: DatastoreAccess) -> Result<(), String> {
-        self.on_datastore(datastore, |store| store.access = access)
+        self.on_datastore(datastore, |store| {
+            store.access = access;
+            store.by_host.clear();
+        })
+    }
+    /// What one host may do with a datastore.
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn set_datastore_access_on(
+        &self,
+        datastore: &str,
+        host: &str,
+        access: DatastoreAccess,
+    ) -> Result<(), String> {
+        let id = self.vcenter.lock().model.host_named(host);
+        let id = id.ok_or_else(|| format!("there is no host {host}"))?;
+        self.on_datastore(datastore, |store| {
+            store.by_host.insert(id, access);
+        })
     }
     /// A datastore's free space, bytes; never more than its size.
     ///

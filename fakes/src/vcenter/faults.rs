@@ -42,6 +42,9 @@ pub enum VcenterFault {
         datastore: String,
         /// What they may do.
         access: DatastoreAccess,
+        /// Only this host; `none` then means that it does not mount the datastore. Default: every host.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        host: Option<String>,
     },
     /// A datastore fills up and leaves this much free.
     DatastoreFree {
@@ -183,9 +186,10 @@ impl Vcenter {
             VcenterFault::RemoveSnapshots { vm } => console.remove_snapshots(vm)?,
             VcenterFault::DisconnectHost { host } => console.disconnect_host(host)?,
             VcenterFault::ReconnectHost { host } => console.reconnect_host(host)?,
-            VcenterFault::DatastoreAccess { datastore, access } => {
-                console.set_datastore_access(datastore, *access)?;
-            }
+            VcenterFault::DatastoreAccess { datastore, access, host } => match host {
+                Some(host) => console.set_datastore_access_on(datastore, host, *access)?,
+                None => console.set_datastore_access(datastore, *access)?,
+            },
             VcenterFault::DatastoreFree { datastore, free_mb } => {
                 console.set_datastore_free(datastore, free_mb << 20)?;
             }

@@ -1,5 +1,6 @@
 //! Virtual machines coming and going, and what lies on datastores.
 
+use super::config::DatastoreAccess;
 use super::model::{Controller, Hardware, SCSI_KEY, Vm, fixed, split_path, vm_ref};
 use super::operation::{Applied, Apply};
 use super::refusal;
@@ -45,7 +46,7 @@ impl Apply<'_> {
             true => path.to_owned(),
             false => self.free_vmx(store, &name),
         };
-        self.usable(&vmx)?;
+        self.usable(host, &vmx)?;
         if self.is_config(&vmx) {
             return Err(refusal::file_exists(&vmx));
         }
@@ -201,7 +202,7 @@ impl Apply<'_> {
 
     pub(super) fn register(&mut self, path: &str, name: Option<&str>, host: Option<u64>) -> Applied<MoRef> {
         let host = self.placement(host)?;
-        self.usable(path)?;
+        self.usable(host, path)?;
         let known = self.model.unregistered.get(path).ok_or_else(|| refusal::file_not_found(path))?;
         let name = name.unwrap_or(&known.name).to_owned();
         self.name_free(host, &name)?;
@@ -239,7 +240,7 @@ impl Apply<'_> {
             let rest = split_path(path).map_or(path, |(_, rest)| rest);
             format!("[{datastore}] {rest}")
         };
-        self.usable(&format!("[{datastore}]"))?;
+        self.usable(vm.host, &format!("[{datastore}]"))?;
         let taken = files
             .iter()
             .map(|f| moved(f))
@@ -260,7 +261,10 @@ impl Apply<'_> {
     pub(super) fn search(&self, directory: &str, patterns: &[String], deep: bool) -> Applied<Value> {
         let (name, rest) = split_path(directory).ok_or_else(|| refusal::invalid_datastore(directory))?;
         let store = self.model.datastore_named(name).ok_or_else(|| refusal::invalid_datastore(directory))?;
-        self.usable(directory).or_else(|f| if f.kind == "FileNotWritable" { Ok(()) } else { Err(f) })?;
+        let access = self.model.datastores.get(&store).map(|store| store.access);
+        if access == Some(DatastoreAccess::None) {
+            return Err(refusal::cannot_access(directory));
+        }
         let root = rest.trim_end_matches('/');
         let configs = self.model.vms.values().map(|vm| &vm.vmx).chain(self.model.unregistered.keys());
         let files = configs.chain(self.model.vmdks.keys());

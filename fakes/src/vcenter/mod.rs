@@ -140,6 +140,12 @@ impl Vcenter {
         state.model.vm_named(vm).map(|id| state.model.scsi(id)).unwrap_or_default()
     }
 
+    /// The same as far as its host may write to them now (P24).
+    pub fn within_reach(&self, vm: &str) -> Vec<(VmdkUuid, Disk)> {
+        let state = self.lock();
+        state.model.vm_named(vm).map(|id| state.model.within_reach(id)).unwrap_or_default()
+    }
+
     /// The content of a VMDK, attached or not.
     pub fn disk(&self, uuid: &VmdkUuid) -> Option<Disk> {
         self.lock().model.leaf(uuid).map(|v| v.disk.clone())

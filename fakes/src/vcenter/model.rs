@@ -61,6 +61,19 @@ pub(super) struct Datastore {
     pub capacity: u64,
     pub free: u64,
     pub access: DatastoreAccess,
+    /// What single hosts may do with it, where that differs; `None` there means that it is not mounted.
+    pub by_host: BTreeMap<u64, DatastoreAccess>,
+}
+
+impl Datastore {
+    /// What a host may do with it (P24).
+    pub(super) fn access_on(&self, host: u64) -> DatastoreAccess {
+        self.by_host.get(&host).copied().unwrap_or(self.access)
+    }
+    /// The hosts that mount it, among these.
+    pub(super) fn mounted<'a>(&'a self, hosts: impl Iterator<Item = &'a u64>) -> impl Iterator<Item = u64> {
+        hosts.copied().filter(|host| self.by_host.get(host) != Some(&DatastoreAccess::None))
+    }
 }
 
 /// A file with a virtual disk's content: a base disk or a snapshot's delta.
@@ -237,6 +250,7 @@ impl Model {
                 capacity: d.capacity,
                 free: d.free,
                 access: d.access,
+                by_host: model.not_among(d.hosts.as_deref()),
             };
             let id = model.id();
             model.datastores.insert(id, store);
@@ -245,6 +259,13 @@ impl Model {
             model.add_configured(vm);
         }
         model
+    }
+
+    /// No access for the hosts that are not listed; `None` lists all.
+    fn not_among(&self, listed: Option<&[String]>) -> BTreeMap<u64, DatastoreAccess> {
+        let left_out = |host: &Host| listed.is_some_and(|names| !names.contains(&host.name));
+        let hosts = self.hosts.iter().filter(|(_, host)| left_out(host));
+        hosts.map(|(id, _)| (*id, DatastoreAccess::None)).collect()
     }
 
     fn add_configured(&mut self, config: &VmConfig) {
@@ -391,6 +412,17 @@ impl Model {
         devices.sort_by_key(|d| d.key);
         let found = devices.iter().filter_map(|d| self.vmdks.get(&d.path));
         found.map(|v| (v.uuid.clone(), v.disk.clone())).collect()
+    }
+    /// The same as far as the machine's host may write to them.
+    pub(super) fn within_reach(&self, vm: u64) -> Vec<(VmdkUuid, Disk)> {
+        let Some(machine) = self.vms.get(&vm) else { return Vec::new() };
+        let store = |path: &str| self.datastore_of(path).and_then(|id| self.datastores.get(&id));
+        let usable = |path: &str| {
+            store(path).is_some_and(|store| store.access_on(machine.host) == DatastoreAccess::ReadWrite)
+        };
+        let files = machine.hardware.disks.iter().filter(|d| usable(&d.path));
+        let uuids: Vec<_> = files.filter_map(|d| self.vmdks.get(&d.path)).map(|v| &v.uuid).collect();
+        self.scsi(vm).into_iter().filter(|(uuid, _)| uuids.contains(&uuid)).collect()
     }
     /// The file with the live content of a disk: the attached one, else the leaf of its chain.
     pub(super) fn leaf(&self, uuid: &VmdkUuid) -> Option<&Vmdk> {

@@ -32,6 +32,7 @@ impl Vcenter {
                 "capacity": d.capacity,
                 "free": d.free,
                 "access": d.access,
+                "by_host": d.by_host,
             })
         });
         let vmdks = model.vmdks.iter().map(|(path, v)| {

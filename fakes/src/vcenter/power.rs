@@ -18,7 +18,7 @@ impl Apply<'_> {
             if !model.vmdks.contains_key(&device.path) {
                 return Err(refusal::file_not_found(&device.path));
             }
-            self.usable(&device.path)?;
+            self.usable(vm.host, &device.path)?;
             if model.locked_by(&device.path, id).is_some() {
                 return Err(refusal::file_locked(&device.path));
             }
@@ -89,10 +89,10 @@ impl Apply<'_> {
         Ok(())
     }
 
-    /// A file on a datastore that hosts may write to.
-    pub(super) fn usable(&self, path: &str) -> Applied {
+    /// A file on a datastore that this host may write to.
+    pub(super) fn usable(&self, host: u64, path: &str) -> Applied {
         let store = self.model.datastore_of(path).and_then(|id| self.model.datastores.get(&id));
-        match store.map(|s| s.access) {
+        match store.map(|s| s.access_on(host)) {
             Some(DatastoreAccess::ReadWrite) => Ok(()),
             Some(DatastoreAccess::ReadOnly) => Err(refusal::not_writable(path)),
             Some(DatastoreAccess::None) => Err(refusal::cannot_access(path)),

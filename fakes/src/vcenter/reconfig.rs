@@ -133,7 +133,7 @@ impl Apply<'_> {
             None => {
                 let path = device.file.clone();
                 let path = path.ok_or_else(|| refusal::invalid_device(index, "device.backing.fileName"))?;
-                self.usable(&path)?;
+                self.usable(vm.host, &path)?;
                 let vmdk = self.model.vmdks.get(&path).ok_or_else(|| refusal::file_not_found(&path))?;
                 if vm.hardware.disks.iter().any(|d| d.path == path) {
                     return Err(refusal::invalid_device(index, "device.backing.fileName"));
@@ -179,7 +179,7 @@ impl Apply<'_> {
                 .find(|path| !taken(path))
                 .unwrap_or_default(),
         };
-        self.usable(&path)?;
+        self.usable(vm.host, &path)?;
         let capacity = device.capacity_kb.and_then(|kb| u64::try_from(kb).ok()).filter(|kb| *kb > 0);
         let bytes = capacity.ok_or_else(|| refusal::invalid_device(index, "device.capacityInKB"))? * 1024;
         let store = self.model.datastore_of(&path).ok_or_else(|| refusal::invalid_datastore(&path))?;

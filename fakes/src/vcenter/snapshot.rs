@@ -19,7 +19,7 @@ impl Apply<'_> {
         self.reachable(id)?;
         let vm = self.model.vms.get(&id).ok_or_else(|| refusal::gone(&vm_ref(id)))?;
         for device in &vm.hardware.disks {
-            self.usable(&device.path)?;
+            self.usable(vm.host, &device.path)?;
         }
         let (reference, hardware, parent) = (vm.reference(), vm.hardware.clone(), vm.current);
         let devices = self.fork_leaves(&hardware.disks);

@@ -240,7 +240,11 @@ async fn every_fault_changes_the_world_or_says_why_not() {
         VcenterFault::PowerOff { vm: text("web01") },
         VcenterFault::DisconnectHost { host: text("esx01") },
         VcenterFault::ReconnectHost { host: text("esx01") },
-        VcenterFault::DatastoreAccess { datastore: text("ds-nfs"), access: DatastoreAccess::ReadOnly },
+        VcenterFault::DatastoreAccess {
+            datastore: text("ds-nfs"),
+            access: DatastoreAccess::ReadOnly,
+            host: None,
+        },
         VcenterFault::DatastoreFree { datastore: text("ds-nfs"), free_mb: 1 },
         VcenterFault::HostMemory { host: text("esx02"), free_mb: 1 },
         VcenterFault::StorageVmotion { vm: text("web01"), datastore: text("ds-vsan") },

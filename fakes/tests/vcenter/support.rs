@@ -133,6 +133,7 @@ pub(crate) fn config() -> VcenterConfig {
         capacity: 1 << 40,
         free: 1 << 30,
         access: DatastoreAccess::ReadWrite,
+        hosts: None,
     };
     config.datastores = vec![
         store("ds-prod", DatastoreKind::Vmfs),

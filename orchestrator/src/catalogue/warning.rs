@@ -28,6 +28,10 @@ entries! {
     MT_KERNEL "FB2120" Operator ["P28"] "the master target malfunctions after a kernel update";
         "its system updates the kernel by itself"
         => "Run ApplyCustomChanges.sh on the master target, and turn automatic updates off.";
+    MT_DISKS_LOST "FB2122" Operator ["P20", "P24"] "the master target has no access to disks of the machine";
+        "their datastore is read-only, or out of the reach of the master target's host",
+        "somebody detached them by hand"
+        => "Mount the datastore read/write on that host, or attach the disks again; replication then goes on.";
     MT_SMALL "FB2121" Operator ["P28"] "the Linux master target is smaller than it should be";
         "it has less than 6 GiB of memory, or less than 1 TiB of retention"
         => "Give it more memory or a larger retention volume; with many machines it runs short.";

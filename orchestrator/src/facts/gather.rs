@@ -331,8 +331,9 @@ async fn look_at(
     let names = |refs: &[failback_wire::vim::MoRef]| {
         stores.iter().filter(|store| refs.contains(&store.moref)).map(|store| store.name.clone()).collect()
     };
-    let on_host = |store: &&vcenter::DatastoreFacts| {
-        target.as_ref().is_some_and(|target| store.hosts.contains(&target.host_ref))
+    let on_host = |store: &vcenter::DatastoreFacts| {
+        let target = target.as_ref()?;
+        store.mounts.iter().find(|mount| mount.host == target.host_ref).map(|mount| datastore(store, mount))
     };
     // A stranger of the machine's name on the master target's host stands in the way of a new machine (P36).
     let names_on_host = match (&vm, &target) {
@@ -344,7 +345,7 @@ async fn look_at(
     Ok(VcenterFacts {
         can_write: !connected.read_only,
         sizes: disks.map(|disk| (disk.uuid.clone(), disk.capacity)).collect(),
-        datastores: stores.iter().filter(on_host).map(datastore).collect(),
+        datastores: stores.iter().filter_map(on_host).collect(),
         vm: vm.map(|vm| VmFacts {
             on: vm.power == Power::On,
             host_connected: vm.host_connected,
@@ -357,12 +358,12 @@ async fn look_at(
     })
 }
 
-fn datastore(store: &vcenter::DatastoreFacts) -> DatastoreFacts {
+fn datastore(store: &vcenter::DatastoreFacts, mount: &vcenter::Mount) -> DatastoreFacts {
     DatastoreFacts {
         name: store.name.clone(),
         kind: store.kind.clone(),
-        accessible: store.accessible,
-        writable: store.writable,
+        accessible: mount.accessible,
+        writable: mount.writable,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::catalogue::documented::{
     AGENT_HEARTBEAT, INITIAL_SYNC_PROBLEM, MT_HEARTBEAT, PS_HEARTBEAT, PS_UNREACHABLE, PS_UPLOAD_BLOCKED,
 };
 use crate::catalogue::target::MT_VERSION;
-use crate::catalogue::warning::MT_KERNEL;
+use crate::catalogue::warning::{MT_DISKS_LOST, MT_KERNEL};
 use crate::clients::cs::CsError;
 use crate::journal::{Item, Leg, ServerRef};
 use crate::workflow::{Finding, Glance, agent_address};
@@ -163,6 +163,7 @@ async fn session(services: &Services, item: &Item, spec: &SessionSpec, known: &[
 fn refusing(item: &Item, why: &Refusing) -> Finding {
     let doc: &ErrorDoc = match why {
         Refusing::NewerThanServers { .. } => &MT_VERSION,
+        Refusing::DisksGone(_) => &MT_DISKS_LOST,
         Refusing::KernelUpdated => &MT_KERNEL,
     };
     let server = item.master_target.as_ref().map_or("master target", |server| server.id.as_str());

@@ -119,7 +119,7 @@ pub struct Vcenter {
     /// ESXi hosts; default: `esx-01`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hosts: Option<Vec<Host>>,
-    /// Datastores, mounted on every host; default: `datastore1`.
+    /// Datastores; default: `datastore1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datastores: Option<Vec<Datastore>>,
 }
@@ -153,6 +153,9 @@ pub struct Datastore {
     /// Capacity; default 1 TiB.
     #[serde(default = "datastore_capacity")]
     pub capacity: Spanned<Size>,
+    /// The hosts that mount it (P24); default: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hosts: Option<Vec<Name>>,
 }
 
 /// Datastore types (P23).

@@ -71,7 +71,7 @@ pub struct Host {
     pub licence: Licence,
 }
 
-/// A datastore, mounted on every host.
+/// A datastore.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Datastore {
     /// Name.
@@ -80,6 +80,8 @@ pub struct Datastore {
     pub kind: DatastoreKind,
     /// Capacity.
     pub capacity: Size,
+    /// The hosts that mount it; `None` for all.
+    pub hosts: Option<Vec<String>>,
 }
 
 /// A process server.
@@ -251,6 +253,7 @@ fn datastores(estate: &Estate) -> Vec<Datastore> {
         name: d.name.value.clone(),
         kind: d.kind,
         capacity: d.capacity.value,
+        hosts: d.hosts.as_ref().map(|names| names.iter().map(|name| name.value.clone()).collect()),
     };
     match &estate.vcenter.datastores {
         Some(list) => list.iter().map(one).collect(),
@@ -258,6 +261,7 @@ fn datastores(estate: &Estate) -> Vec<Datastore> {
             name: "datastore1".to_owned(),
             kind: DatastoreKind::Vmfs,
             capacity: Size::gib(1024),
+            hosts: None,
         }],
     }
 }

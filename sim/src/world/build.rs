@@ -180,6 +180,7 @@ pub(super) fn vcenter(env: &Env, inventory: &Inventory, born: &[Born], product: 
         capacity: d.capacity.0,
         free: d.capacity.0,
         access: DatastoreAccess::ReadWrite,
+        hosts: d.hosts.clone(),
     };
     config.datastores = inventory.datastores.iter().map(datastore).collect();
     config.vms = born.iter().map(vm).collect();

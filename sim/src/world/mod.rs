@@ -165,7 +165,7 @@ impl World {
             .into_iter()
             .map(|c| {
                 let (id, vm, vcenter) = (c.id.to_string(), c.vm_name.clone(), vcenter.clone());
-                (id, MasterTarget::new(c, Arc::new(move || vcenter.scsi(&vm))))
+                (id, MasterTarget::new(c, Arc::new(move || vcenter.within_reach(&vm))))
             })
             .collect();
         let hook = Arc::new(Hook { crash: options.crash, writes: Mutex::default(), world: Mutex::default() });

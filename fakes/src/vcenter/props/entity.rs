@@ -142,7 +142,7 @@ impl Eyes<'_> {
             "info" => datastore_info(id, store).into(),
             "summary" => self.datastore_summary(id, store).into(),
             "host" => {
-                let mounts = self.model.hosts.keys().map(|host| host_mount(*host, id, store));
+                let mounts = store.mounted(self.model.hosts.keys()).map(|host| host_mount(host, id, store));
                 Value::objects("DatastoreHostMount", mounts)
             }
             "vm" => {
@@ -228,11 +228,12 @@ fn datastore_info(id: u64, store: &Datastore) -> Obj {
 }
 
 fn host_mount(host: u64, id: u64, store: &Datastore) -> Obj {
-    let mode = if store.access == DatastoreAccess::ReadOnly { "readOnly" } else { "readWrite" };
+    let access = store.access_on(host);
+    let mode = if access == DatastoreAccess::ReadOnly { "readOnly" } else { "readWrite" };
     let mount = Obj::new("HostMountInfo")
         .set("path", format!("/vmfs/volumes/{id:08x}"))
         .set("accessMode", Value::of_enum("HostMountMode", mode))
         .set("mounted", true)
-        .set("accessible", accessible(store));
+        .set("accessible", access != DatastoreAccess::None);
     Obj::new("DatastoreHostMount").set("key", host_ref(host)).set("mountInfo", mount)
 }

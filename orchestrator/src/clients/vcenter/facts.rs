@@ -135,12 +135,19 @@ pub struct DatastoreFacts {
     pub capacity: u64,
     /// Free space in bytes.
     pub free: u64,
-    /// Whether hosts reach it.
+    /// The hosts that mount it.
+    pub mounts: Vec<Mount>,
+}
+
+/// A datastore on a host (P24).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mount {
+    /// The host.
+    pub host: MoRef,
+    /// Whether the host reaches it.
     pub accessible: bool,
-    /// Whether it is mounted for writing (P24).
+    /// Whether it is mounted for writing.
     pub writable: bool,
-    /// Hosts that mount it.
-    pub hosts: Vec<MoRef>,
 }
 
 /// A virtual machine to be created (ALR).

@@ -11,7 +11,7 @@ mod task;
 mod tests;
 
 pub use error::VcenterError;
-pub use facts::{Connected, DatastoreFacts, HostFacts, NewVm, Power, VmFacts, VmdkFacts};
+pub use facts::{Connected, DatastoreFacts, HostFacts, Mount, NewVm, Power, VmFacts, VmdkFacts};
 
 use failback_wire::http::Http;
 use link::Link;

@@ -1,6 +1,6 @@
 //! Reading the inventory.
 
-use super::{Connected, DatastoreFacts, HostFacts, Power, Result, VcenterClient, VcenterError};
+use super::{Connected, DatastoreFacts, HostFacts, Mount, Power, Result, VcenterClient, VcenterError};
 use super::{VmFacts, VmdkFacts};
 use failback_wire::ids::VmdkUuid;
 use failback_wire::vim::{Element, FilterSpec, MoRef, PropSpec, Selection, VimRequest};
@@ -347,16 +347,19 @@ fn host_facts(host: &Seen) -> HostFacts {
 fn datastore_facts(store: &Seen) -> DatastoreFacts {
     let summary = |path: &str| store.element("summary").and_then(|s| s.text_at(path));
     let mounts = store.element("host").map_or(&[][..], |e| &e.children);
-    let writable = |m: &Element| m.text_at("mountInfo.accessMode") == Some("readWrite");
-    let keys = mounts.iter().filter_map(|m| m.child("key").and_then(|k| MoRef::read(k).ok()));
+    let mount = |m: &Element| {
+        Some(Mount {
+            host: m.child("key").and_then(|key| MoRef::read(key).ok())?,
+            accessible: m.text_at("mountInfo.accessible") == Some("true"),
+            writable: m.text_at("mountInfo.accessMode") == Some("readWrite"),
+        })
+    };
     DatastoreFacts {
         moref: store.object.clone(),
         name: store.text("name").to_owned(),
         kind: summary("type").unwrap_or_default().to_owned(),
         capacity: number(summary("capacity")),
         free: number(summary("freeSpace")),
-        accessible: summary("accessible") == Some("true"),
-        writable: !mounts.is_empty() && mounts.iter().all(writable),
-        hosts: keys.collect(),
+        mounts: mounts.iter().filter_map(mount).collect(),
     }
 }

@@ -1,5 +1,6 @@
 //! What a master target says of itself, beyond its sessions.
 
+use crate::ids::DiskId;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -24,6 +25,8 @@ pub enum Refusing {
         /// The oldest version among the configuration server and its process servers.
         oldest: String,
     },
+    /// Disks of the session do not hang on it, or their datastore is out of its host's reach (P20, P24).
+    DisksGone(Vec<DiskId>),
     /// Its system has updated the kernel by itself; what was built for the one before does not load (P28).
     KernelUpdated,
 }
@@ -33,6 +36,10 @@ impl fmt::Display for Refusing {
         match self {
             Self::NewerThanServers { own, oldest } => {
                 write!(f, "the master target is {own}, the oldest of its servers {oldest}")
+            }
+            Self::DisksGone(disks) => {
+                let names: Vec<_> = disks.iter().map(DiskId::as_str).collect();
+                write!(f, "it has no access to {}", names.join(", "))
             }
             Self::KernelUpdated => f.write_str("the kernel was updated"),
         }

@@ -154,6 +154,11 @@ impl Check<'_> {
                 names.need(self.file, super::names::Kind::Machine, name, name.at, &mut self.out);
             }
         }
+        for store in estate.vcenter.datastores.iter().flatten() {
+            for host in store.hosts.iter().flatten() {
+                self.place(&inventory, Some(host), None);
+            }
+        }
         for (list, what) in [
             (estate.vcenter.hosts.as_ref().map(Vec::len), "ESXi host"),
             (estate.vcenter.datastores.as_ref().map(Vec::len), "datastore"),
