@@ -1,5 +1,9 @@
 //! What the orchestrator is told about its surroundings, and the knobs an operator may turn.
 
+mod settings;
+
+pub use settings::{Settings, Vsan};
+
 use std::time::Duration;
 
 /// Everything the orchestrator needs to know before it starts.
@@ -114,6 +118,8 @@ pub struct Knobs {
     pub reverse: ReplicationPolicy,
     /// Agents compress what they send, where that pays (E17).
     pub compress: bool,
+    /// What the documentation leaves open.
+    pub settings: Settings,
 }
 
 /// What tests ask for, to hold that the real steps and undos do what their recovery promises, and that scenarios prove
@@ -157,6 +163,7 @@ impl Default for Knobs {
             forward: policy,
             reverse: policy,
             compress: false,
+            settings: Settings::default(),
         }
     }
 }

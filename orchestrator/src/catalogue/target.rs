@@ -66,4 +66,7 @@ entries! {
         "its name is misspelt",
         "it was removed"
         => "Choose a datastore that the master target's host lists.";
+    VSAN_REFUSED "FB1404" Operator ["P23"] "the lab's settings keep the machine's disks off vSAN";
+        "vSAN is a supported target by some of the documentation only"
+        => "Choose, or move the disks to, a VMFS datastore; or allow vSAN in the settings.";
 }

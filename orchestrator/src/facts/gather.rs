@@ -51,6 +51,7 @@ impl<'a> Gathering<'a> {
             operation: self.operation,
             now: self.services.ctx.now(),
             env: self.services.ctx.env,
+            settings: self.services.config.knobs.settings,
             item: self.item(name, member),
             vcenter: self.vcenter(name, member, &request).await,
             azure: self.azure(member).await,

@@ -7,6 +7,7 @@ mod gather;
 
 pub use gather::Gathering;
 
+use crate::config::Settings;
 use crate::journal::{Operation, PointChoice};
 use failback_wire::clock::VirtualMs;
 use failback_wire::env::Env;
@@ -57,6 +58,8 @@ pub struct Facts {
     pub now: VirtualMs,
     /// Which rules hold.
     pub env: Env,
+    /// What the documentation leaves open.
+    pub settings: Settings,
     /// The request's inputs.
     pub request: RequestFacts,
     /// What the vault itself knows.

@@ -137,6 +137,7 @@ pub static RULES: &[Rule] = &[
     },
     rule("P27", "the master target has a retention volume", &[Reprotect], target::retention),
     rule("P23", "the master target's host has a usable datastore", &[Reprotect], site::datastores),
+    rule("P23", "disks may lie on the datastore's type", &[Reprotect], site::vsan),
     rule("P24", "the datastore is mounted read/write there", &[Reprotect], site::datastore_writable),
     rule("C9", "the chosen datastore exists", &[Reprotect], site::datastore_known),
     rule("P36", "the name is free on the master target's host", &[Reprotect], placement::name_free),

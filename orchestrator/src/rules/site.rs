@@ -1,6 +1,7 @@
 //! Rules about vCenter, hosts, datastores and the on-premises virtual machine.
 
 use crate::catalogue::{control, documented, machine, target as doc, warning};
+use crate::config::Vsan;
 use crate::facts::{DatastoreFacts, DiskFacts, Facts, Seen, VcenterFacts};
 use failback_wire::error::Report;
 use failback_wire::ids::Site;
@@ -42,6 +43,20 @@ fn wanted(f: &Facts) -> Option<Vec<&str>> {
         Some(vm) => vm.datastores.iter().map(String::as_str).collect(),
         None => f.request.datastore.as_deref().into_iter().collect(),
     })
+}
+
+/// The sources disagree about vSAN; a setting decides.
+pub(super) fn vsan(f: &Facts) -> Option<Report> {
+    let vcenter = f.vcenter.known()?;
+    match (f.settings.vsan, vcenter.vm.is_some()) {
+        (Vsan::Allow, _) | (Vsan::OriginalOnly, true) => return None,
+        (Vsan::OriginalOnly, false) | (Vsan::Refuse, _) => {}
+    }
+    let names = wanted(f)?;
+    let on_vsan =
+        |d: &&DatastoreFacts| d.kind.eq_ignore_ascii_case("vsan") && names.contains(&d.name.as_str());
+    let store = vcenter.datastores.iter().find(on_vsan)?;
+    Some(Report::new(&doc::VSAN_REFUSED, store.name.as_str(), store.name.as_str()))
 }
 
 pub(super) fn datastore_writable(f: &Facts) -> Option<Report> {

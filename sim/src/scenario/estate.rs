@@ -3,8 +3,10 @@
 //! Everything has a default except the machines' names, so that a minimal estate is a few lines;
 //! [`super::inventory`] fills the defaults in.
 
+mod settings;
 mod target;
 
+pub use settings::Settings;
 pub use target::{Flaw, MasterTarget, Retention, ScsiController, Setup};
 
 use super::text::{Name, Spanned};
@@ -54,6 +56,9 @@ pub struct Estate {
     /// Recovery plans.
     #[serde(default)]
     pub plans: Vec<Plan>,
+    /// What the domain's sources leave open.
+    #[serde(default)]
+    pub settings: Settings,
 }
 
 /// What plays the part of the datacentre.

@@ -1,7 +1,7 @@
 //! An estate with every default filled in: what a world is built from. Plain data, no places.
 
 use super::estate::{
-    Bystander, DatastoreKind, Estate, Flaw, LinkKind, Os, ScsiController, Setup, Side, SiteKind,
+    Bystander, DatastoreKind, Estate, Flaw, LinkKind, Os, ScsiController, Settings, Setup, Side, SiteKind,
 };
 use super::estate::{Hypervisor, Licence};
 use super::text::Name;
@@ -56,6 +56,8 @@ pub struct Inventory {
     pub compress: bool,
     /// Recovery plans.
     pub plans: Vec<Plan>,
+    /// What the domain's sources leave open.
+    pub settings: Settings,
 }
 
 /// An ESXi host.
@@ -226,6 +228,7 @@ impl From<&Estate> for Inventory {
             retention: estate.policy.retention.value,
             compress: estate.policy.compress,
             plans: estate.plans.iter().map(plan).collect(),
+            settings: estate.settings,
         }
     }
 }

@@ -228,6 +228,7 @@ pub(super) fn product(inventory: &Inventory) -> Config {
     config.knobs.forward.retention_s = inventory.retention.duration().as_secs();
     config.knobs.compress = inventory.compress;
     config.expressroute = inventory.link == LinkKind::ExpressRoute;
+    config.knobs.settings = inventory.settings.into();
     config
 }
 

@@ -146,6 +146,7 @@ pub(super) fn sound(operation: Operation) -> Facts {
         operation,
         now: min(600),
         env: Env::new(0),
+        settings: crate::config::Settings::default(),
         request: RequestFacts {
             expressroute: false,
             by_plan: false,

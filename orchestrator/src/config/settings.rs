@@ -1,0 +1,22 @@
+//! What the public documentation leaves open or says in two ways: a choice for each, the cautious one or the one of
+//! its newest page by default.
+
+/// The choices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether disks may come home to vSAN.
+    pub vsan: Vsan,
+}
+
+/// Whether disks may come home to vSAN (P23). One page shows it in the list and lets the job fail, another one supports
+/// it; a private cloud of Azure has nothing else, so it is allowed by default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Vsan {
+    /// Yes.
+    #[default]
+    Allow,
+    /// Only disks that lie there already.
+    OriginalOnly,
+    /// No.
+    Refuse,
+}
