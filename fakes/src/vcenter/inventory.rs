@@ -113,6 +113,7 @@ impl Apply<'_> {
         }
         let (reference, memory) = (vm.reference(), if vm.powered { vm.hardware.memory_mb } else { 0 });
         self.name_free(host_id, &vm.name)?;
+        vm.hardware.disks.iter().try_for_each(|device| self.usable(host_id, &device.path))?;
         let used = self.model.used_mb(host_id);
         let free = self.model.hosts.get(&host_id).map_or(0, |h| h.memory_mb.saturating_sub(used));
         if memory > free {
@@ -250,6 +251,9 @@ impl Apply<'_> {
         }
         for from in &files {
             self.model.rename_file(from, &moved(from));
+        }
+        if let Some(vm) = self.model.vms.get_mut(&id) {
+            vm.vmx = moved(&vm.vmx);
         }
         self.modified(id);
         let change = format!("disks moved to {datastore}");
