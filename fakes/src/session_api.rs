@@ -166,6 +166,8 @@ pub(crate) trait Server: SessionHost {
     fn heartbeat(&self) -> Option<Heartbeat>;
     /// What the configuration server answered.
     fn heard(&self, _: Heard) {}
+    /// The configuration server belongs to another vault now: what it did for this one is over (C23).
+    fn left_vault(&self) {}
 }
 
 /// The session interface of `host`.
@@ -322,8 +324,12 @@ pub(crate) async fn heartbeats<H: Server>(host: Weak<H>, ctx: Ctx, cs_host: Stri
         if let Some(beat) = beat {
             // A lost one is followed by the next; the configuration server notices silence by itself.
             let reply = call::json(&ctx.http, &passphrase, "cs.heartbeat", Method::POST, &url, Some(&beat));
-            if let (Ok(heard), Some(host)) = (reply.await, host.upgrade()) {
-                host.heard(heard);
+            let reply = reply.await;
+            let Some(host) = host.upgrade() else { return };
+            match reply {
+                Ok(heard) => host.heard(heard),
+                Err(error) if error.code() == Some("other-vault") => host.left_vault(),
+                Err(_) => {}
             }
         }
         sleep(HEARTBEAT).await;

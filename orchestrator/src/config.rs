@@ -135,7 +135,7 @@ pub struct Rehearsal {
 }
 
 /// Cadence and retention of recovery points, in seconds as the session protocol wants them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct ReplicationPolicy {
     /// Between crash-consistent points (R1).
     pub crash_interval_s: u64,

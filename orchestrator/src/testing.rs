@@ -213,7 +213,9 @@ const COMMITTED: (P, P, Option<P>) = (P::CommitInProgress, P::UnplannedFailoverC
 const ENABLED: (P, P, Option<P>) =
     (P::EnablingInProgress, P::InitialReplicationInProgress, Some(P::EnablingFailed));
 
-static FLOWS: [Workflow; 7] = [
+const LEFT: (P, P, Option<P>) = (P::DisablingInProgress, P::UnprotectedStatesBegin, Some(P::DisablingFailed));
+
+static FLOWS: [Workflow; 10] = [
     flow(Operation::EnableProtection, "EnableDr", ENABLED, Leg::Forward, Site::OnPremises, OPEN),
     flow(Operation::Failover, "UnplannedFailover", FAILOVER, Leg::Forward, Site::Azure, STEPS),
     flow(Operation::Commit, "CommitFailover", COMMITTED, Leg::Forward, Site::Azure, COMMIT),
@@ -235,6 +237,9 @@ static FLOWS: [Workflow; 7] = [
         Site::OnPremises,
         OPEN,
     ),
+    flow(Operation::Disable, "DisableDr", LEFT, Leg::Forward, Site::OnPremises, COMMIT),
+    flow(Operation::Purge, "DisableDr", LEFT, Leg::Forward, Site::OnPremises, COMMIT),
+    flow(Operation::CompleteMigration, "DisableDr", LEFT, Leg::Forward, Site::OnPremises, COMMIT),
 ];
 
 impl Book for Script {

@@ -24,9 +24,9 @@ pub fn unplanned((_, verb, _): &StepName) -> bool {
     *verb == Verb::Unplanned
 }
 
-/// The same as far as a plan can ask for it: machines come under protection one by one.
+/// The same as far as a plan can ask for it: machines come under protection, and leave it, one by one.
 pub fn in_a_plan(step: &StepName) -> bool {
-    unplanned(step) && step.0 != Operation::EnableProtection
+    unplanned(step) && step.0 != Operation::EnableProtection && step.0.ends().is_none()
 }
 
 /// Workflows that are others when planned.

@@ -35,7 +35,9 @@ fn crash_at_every_write(name: &str) -> BTreeSet<StepName> {
 
 #[test]
 fn every_workflow_survives_a_crash_at_every_journal_write() {
-    assert_covers(&crash_at_every_write("happy/full-round-trip"), unplanned);
+    let mut met = crash_at_every_write("happy/full-round-trip");
+    met.extend(crash_at_every_write("protection/every-way-out"));
+    assert_covers(&met, unplanned);
 }
 
 #[test]
@@ -57,7 +59,10 @@ fn every_workflow_of_a_plan_survives_a_crash_at_every_journal_write() {
 fn every_undo_survives_a_crash_at_every_journal_write() {
     let sweep = crash_while_unwinding(&failback_tests::scenario("happy/full-round-trip"), |_| true);
     sweep.assert_holds();
-    assert_covers(&sweep.failed, unplanned);
+    let ends = |setback: &Setback| setback.operation.ends().is_some();
+    let leaving = crash_while_unwinding(&failback_tests::scenario("protection/every-way-out"), ends);
+    leaving.assert_holds();
+    assert_covers(&sweep.failed.union(&leaving.failed).cloned().collect(), unplanned);
     assert!(sweep.plays > 300, "only {} crash points", sweep.plays);
 }
 

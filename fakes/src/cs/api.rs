@@ -96,6 +96,16 @@ fn unless_full(done: bool) -> Result<(), No> {
     done.then_some(()).ok_or_else(full)
 }
 
+/// The same for a caller from the vault, or a server that works for it.
+fn open_here(server: &Weak<ConfigurationServer>) -> Result<Desk, No> {
+    let desk = open(server)?;
+    if desk.server.is_elsewhere() {
+        let why = "this configuration server is registered in another vault";
+        return Err(No::new(StatusCode::FORBIDDEN, "other-vault", why));
+    }
+    Ok(desk)
+}
+
 async fn register(State(server): Seat, body: Bytes) -> Result<Response, No> {
     let desk = open(&server)?;
     let new: Registration = read_json(&body)?;
@@ -126,6 +136,7 @@ async fn heartbeat(State(server): Seat, body: Bytes) -> Result<Response, No> {
         let why = || No::new(StatusCode::NOT_FOUND, "not-registered", "no agent has this host id");
         return known.then(|| Json(json!({})).into_response()).ok_or_else(why);
     }
+    open_here(&server)?;
     let done = desk.store.write("heartbeat", |db| tables::server_beat(db, &sign, now))?;
     unless_full(done)?;
     let oldest = match sign.component {
@@ -145,7 +156,7 @@ impl Desk {
 }
 
 async fn roll_call(State(server): Seat) -> Result<Response, No> {
-    let desk = open(&server)?;
+    let desk = open_here(&server)?;
     let roll = desk
         .store
         .read(|db| Ok(RollCall { servers: tables::server_beats(db)?, agents: tables::agents(db)? }))?;
@@ -153,7 +164,7 @@ async fn roll_call(State(server): Seat) -> Result<Response, No> {
 }
 
 async fn machine(State(server): Seat, Path(name): Path<String>) -> Result<Response, No> {
-    let desk = open(&server)?;
+    let desk = open_here(&server)?;
     let row = desk.store.read(|db| tables::machine(db, &MachineName::from(name.as_str())))?;
     let why = || format!("the database has no row of {name}");
     row.map(|row| Json(row).into_response())
@@ -161,7 +172,7 @@ async fn machine(State(server): Seat, Path(name): Path<String>) -> Result<Respon
 }
 
 async fn protect(State(server): Seat, Path(name): Path<String>, body: Bytes) -> Result<Response, No> {
-    let desk = open(&server)?;
+    let desk = open_here(&server)?;
     let row: Protection = read_json(&body)?;
     check_texts(&[&name, &row.vm_uuid, &row.policy])?;
     if !["forward", "reverse", "none"].contains(&row.direction.as_str()) {
@@ -180,17 +191,17 @@ async fn protect(State(server): Seat, Path(name): Path<String>, body: Bytes) -> 
 }
 
 async fn forget(State(server): Seat, Path(name): Path<String>) -> Result<Response, No> {
-    let desk = open(&server)?;
+    let desk = open_here(&server)?;
     desk.store.write("forget", |db| tables::forget(db, &MachineName::from(name.as_str())))?;
     Ok(Json(json!({})).into_response())
 }
 
 async fn servers(State(server): Seat) -> Result<Response, No> {
-    let desk = open(&server)?;
+    let desk = open_here(&server)?;
     Ok(Json(desk.store.read(tables::servers)?).into_response())
 }
 
 async fn status(State(server): Seat) -> Result<Response, No> {
-    let desk = open(&server)?;
+    let desk = open_here(&server)?;
     Ok(Json(desk.server.status()).into_response())
 }

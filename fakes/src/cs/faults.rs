@@ -52,6 +52,10 @@ pub enum ConfigurationServerFault {
         /// `9.63`.
         version: String,
     },
+    /// The server is registered in another vault: it answers this one no more, and replication under it stops (C23).
+    RegisterElsewhere,
+    /// It is registered in this vault again.
+    RegisterHere,
     /// A backup is taken, scheduled ones aside.
     BackupNow,
     /// A protected machine's row is deleted from the database (P3).
@@ -97,6 +101,8 @@ impl ConfigurationServer {
                 self.update(version);
                 Ok(())
             }
+            ConfigurationServerFault::RegisterElsewhere => self.set_vault(true),
+            ConfigurationServerFault::RegisterHere => self.set_vault(false),
             ConfigurationServerFault::BackupNow => self.backup_now(),
             ConfigurationServerFault::DeleteMachine { machine } => {
                 self.delete_machine(&MachineName::from(machine.as_str()))

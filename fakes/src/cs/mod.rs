@@ -94,6 +94,8 @@ struct State {
     installations: u32,
     /// Where a clone of it is connected from, if one is.
     clone: Option<String>,
+    /// Registered in another vault than the lab's.
+    elsewhere: bool,
     database: Database,
     /// The latest epoch of its software, alive or dead.
     ctx: Option<Ctx>,
@@ -122,6 +124,7 @@ impl ConfigurationServer {
             instance: 1,
             installations: 1,
             clone: None,
+            elsewhere: false,
             database: Database::Closed(None),
             ctx: None,
             backups: Vec::new(),
@@ -240,6 +243,26 @@ impl ConfigurationServer {
         self.lock().ctx.as_ref().is_some_and(|ctx| ctx.fence.alive())
     }
 
+    /// Registers the server in another vault, or in this one again.
+    ///
+    /// # Errors
+    /// When it is registered there.
+    fn set_vault(&self, elsewhere: bool) -> Result<(), String> {
+        if std::mem::replace(&mut self.lock().elsewhere, elsewhere) == elsewhere {
+            return Err("the configuration server is registered there already".to_owned());
+        }
+        self.note(match elsewhere {
+            true => "the configuration server is registered in another vault",
+            false => "the configuration server is registered in this vault again",
+        });
+        Ok(())
+    }
+
+    /// True while it belongs to another vault.
+    fn is_elsewhere(&self) -> bool {
+        self.lock().elsewhere
+    }
+
     /// Backs the database up now, scheduled backups aside.
     ///
     /// # Errors
@@ -355,6 +378,7 @@ impl ConfigurationServer {
             "generation": state.generation,
             "instance": state.instance,
             "clone": state.clone,
+            "elsewhere": state.elsewhere,
             "database": database,
             "backups": state.backups.iter().map(|backup| backup.at).collect::<Vec<_>>(),
         })

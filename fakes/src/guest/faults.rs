@@ -56,6 +56,14 @@ pub enum GuestFault {
         /// Broken or repaired.
         broken: bool,
     },
+    /// A firewall closes (true) or opens (false) port 20004 of the machine to the others of its replication group: it
+    /// makes no application-consistent marks with them (G1).
+    GroupPort {
+        /// Machine.
+        machine: String,
+        /// Closed or open.
+        closed: bool,
+    },
     /// The agent registers this late after the machine's next boot, on whichever site that is (P32).
     DelayRegistration {
         /// Machine.
@@ -91,6 +99,9 @@ impl Guests {
             GuestFault::StartAgent { machine, site } => self.set_agent(machine, (*site).into(), true),
             GuestFault::VssBroken { machine, broken } => {
                 self.machine(machine, |machine| machine.vss_broken = *broken)
+            }
+            GuestFault::GroupPort { machine, closed } => {
+                self.machine(machine, |machine| machine.group_port_closed = *closed)
             }
             GuestFault::DelayRegistration { machine, minutes } => {
                 let delay = Duration::from_secs(minutes.saturating_mul(60));

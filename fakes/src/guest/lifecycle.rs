@@ -2,7 +2,7 @@
 
 use super::agent::{Gate, agent_router, run_agent};
 use super::workload::Writer;
-use super::{Booted, GuestConfig, GuestPower, Guests, Replicator, Running};
+use super::{Booted, GuestConfig, GuestPower, Guests, Quiesce, Replicator, Running};
 use failback_replication::disk::Disk;
 use failback_wire::event::{VmRef, What};
 use failback_wire::http::{BoxFuture, Http};
@@ -211,9 +211,9 @@ impl Guests {
 }
 
 /// Asks the guest's writers to flush; fails when they are broken or the agent that asks is stopped.
-fn quiesce(me: Weak<Guests>, vm: VmRef, agent_runs: Arc<AtomicBool>) -> Arc<dyn Fn() -> bool + Send + Sync> {
-    Arc::new(move || {
-        agent_runs.load(Ordering::Relaxed) && me.upgrade().is_some_and(|guests| guests.quiesce(&vm))
+fn quiesce(me: Weak<Guests>, vm: VmRef, agent_runs: Arc<AtomicBool>) -> Quiesce {
+    Arc::new(move |grouped| {
+        agent_runs.load(Ordering::Relaxed) && me.upgrade().is_some_and(|guests| guests.quiesce(&vm, grouped))
     })
 }
 

@@ -17,7 +17,7 @@ mod workload;
 pub use content::{fill, written_page};
 pub use faults::GuestFault;
 pub use power::GuestPower;
-pub use replication::Replicator;
+pub use replication::{Quiesce, Replicator};
 pub use system::{SystemSeen, UNEXPECTED_SHUTDOWN};
 pub use workload::Workload;
 
@@ -96,6 +96,8 @@ struct Machine {
     tools_enabled: bool,
     vss_broken: bool,
     system: system::System,
+    /// Port 20004, over which the members of a replication group agree (G1).
+    group_port_closed: bool,
     /// Delay of the next boot's registration, once.
     next_registration: Option<Duration>,
     /// Writes so far, on all sites: no two writes have the same content.
@@ -141,6 +143,7 @@ impl Guests {
             tools_enabled: true,
             vss_broken: false,
             system: system::System::new(config.addressing),
+            group_port_closed: false,
             next_registration: None,
             writes: 0,
         });
@@ -197,12 +200,13 @@ impl Guests {
         count
     }
 
-    /// Flushes for an application-consistent mark; true when that worked.
-    fn quiesce(&self, vm: &VmRef) -> bool {
+    /// Flushes for an application-consistent mark; true when that worked. Members of a group do so together, or not at
+    /// all: they must reach each other (G1).
+    fn quiesce(&self, vm: &VmRef, grouped: bool) -> bool {
         let state = self.lock();
         let Some(guest) = state.running.get(vm) else { return false };
         let machine = state.machines.get(&guest.config.copy.machine);
-        guest.booted.is_some() && machine.is_some_and(|machine| !machine.vss_broken)
+        guest.booted.is_some() && machine.is_some_and(|m| !m.vss_broken && !(grouped && m.group_port_closed))
     }
 
     /// True once the guest of `vm` runs its workload.
@@ -251,6 +255,7 @@ impl Guests {
                     "tools_enabled": machine.tools_enabled,
                     "vss_broken": machine.vss_broken,
                     "addressing": machine.system.addressing,
+                    "group_port_closed": machine.group_port_closed,
                 })
             })
             .collect();

@@ -28,12 +28,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Duration, timeout};
 
+/// Flushes a guest's writers for a mark of its own, or (true) for one of its replication group.
+pub type Quiesce = Arc<dyn Fn(bool) -> bool + Send + Sync>;
+
 /// The replicating half of one agent.
 pub struct Replicator {
     ctx: Ctx,
     copy: MachineCopy,
     disks: BTreeMap<DiskId, Disk>,
-    quiesce: Arc<dyn Fn() -> bool + Send + Sync>,
+    quiesce: Quiesce,
     passphrase: String,
     change_log: usize,
     state: Mutex<State>,
@@ -66,13 +69,13 @@ struct Run {
 
 impl Replicator {
     /// A replicator that feeds no session yet. `quiesce` flushes the guest's writers for an
-    /// application-consistent mark and says whether that worked. `change_log` bounds the writes it keeps in order,
+    /// application-consistent mark, alone or (true) with the others of a group, and says whether that worked. `change_log` bounds the writes it keeps in order,
     /// in bytes (E14).
     pub fn new(
         ctx: Ctx,
         copy: MachineCopy,
         disks: BTreeMap<DiskId, Disk>,
-        quiesce: Arc<dyn Fn() -> bool + Send + Sync>,
+        quiesce: Quiesce,
         passphrase: String,
         change_log: usize,
     ) -> Arc<Self> {

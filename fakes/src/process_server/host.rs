@@ -161,6 +161,11 @@ impl Server for ProcessServer {
         self.lock().ctx.clone()
     }
 
+    fn left_vault(&self) {
+        let ids: Vec<SessionId> = self.lock().sessions.keys().cloned().collect();
+        ids.iter().for_each(|id| self.delete(id));
+    }
+
     fn heartbeat(&self) -> Option<Heartbeat> {
         let state = self.lock();
         if state.condition.stopped.contains(&Service::heart(self.config.site)) {

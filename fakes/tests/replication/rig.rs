@@ -63,7 +63,7 @@ fn machine(lab: &Arc<Lab>, disks: &BTreeMap<DiskId, Disk>, quiet: &Arc<Mutex<boo
         ctx,
         copy,
         disks.clone(),
-        Arc::new(move || *quiet.lock().unwrap()),
+        Arc::new(move |_| *quiet.lock().unwrap()),
         SECRET.to_owned(),
         64 << 20,
     )

@@ -44,6 +44,10 @@ impl Names {
     pub(crate) fn plan(&self, name: &str) -> String {
         format!("{}/replicationRecoveryPlans/{name}", self.vault())
     }
+    /// A mapping of the protection container.
+    pub(crate) fn mapping(&self, name: &str) -> String {
+        format!("{}/replicationProtectionContainerMappings/{name}", self.container())
+    }
     /// A policy.
     pub(crate) fn policy(&self, name: &str) -> String {
         format!("{}/replicationPolicies/{name}", self.vault())

@@ -6,8 +6,8 @@ use crate::journal::{Input, Item, Leg, Plan, PointChoice, Verb};
 use crate::service::{Action, Refusal};
 use bytes::Bytes;
 use failback_wire::arm::asr::{
-    Body, EnableInput, IN_MAGE, IN_MAGE_AZURE_V2, OneOrMany, OperationInput, PRIMARY_TO_RECOVERY,
-    ProviderInput, RECOVERY_TO_PRIMARY,
+    Body, DisableInput, EnableInput, IN_MAGE, IN_MAGE_AZURE_V2, OneOrMany, OperationInput,
+    PRIMARY_TO_RECOVERY, ProviderInput, RECOVERY_TO_PRIMARY,
 };
 use failback_wire::error::Report;
 use failback_wire::http::StatusCode;
@@ -72,6 +72,16 @@ pub(super) fn enable(body: &Bytes, name: &str) -> Result<Asked, Refusal> {
         ..servers(&provider)
     };
     Ok([(MachineName::new(name), asked)].into())
+}
+
+/// Body of a request to end the protection of an item: why tells what it is.
+pub(super) fn leaving(body: &Bytes, name: &str) -> Result<Action, Refusal> {
+    let input: DisableInput = read(body, name)?;
+    match input.disable_protection_reason.as_deref().unwrap_or("NotSpecified").to_ascii_lowercase().as_str() {
+        "notspecified" => Ok(Action::Disable),
+        "migrationcomplete" => Ok(Action::CompleteMigration),
+        other => Err(Refusal::bad(name, format!("disableProtectionReason {other} is unknown"))),
+    }
 }
 
 /// Body of an operation on one item.
@@ -170,7 +180,11 @@ fn single_direction(action: Action, leg: Leg) -> Option<&'static str> {
     match (action, leg) {
         (Action::Failover(_), _) => Some(PRIMARY_TO_RECOVERY),
         (Action::Reprotect, Leg::Forward) => Some(RECOVERY_TO_PRIMARY),
-        (Action::Reprotect, Leg::Reverse) | (Action::Enable | Action::Commit, _) => None,
+        (Action::Reprotect, Leg::Reverse)
+        | (
+            Action::Enable | Action::Commit | Action::Disable | Action::Purge | Action::CompleteMigration,
+            _,
+        ) => None,
     }
 }
 
@@ -179,7 +193,11 @@ fn plan_direction(action: Action, leg: Leg) -> Option<&'static str> {
     match (action, leg) {
         (Action::Failover(_), Leg::Forward) => Some(PRIMARY_TO_RECOVERY),
         (Action::Failover(_), Leg::Reverse) | (Action::Reprotect, Leg::Forward) => Some(RECOVERY_TO_PRIMARY),
-        (Action::Reprotect, Leg::Reverse) | (Action::Enable | Action::Commit, _) => None,
+        (Action::Reprotect, Leg::Reverse)
+        | (
+            Action::Enable | Action::Commit | Action::Disable | Action::Purge | Action::CompleteMigration,
+            _,
+        ) => None,
     }
 }
 
@@ -188,7 +206,15 @@ fn wanted_type(action: Action, leg: Leg) -> &'static str {
     match (action, leg) {
         (Action::Reprotect, Leg::Forward) => IN_MAGE,
         (Action::Reprotect, Leg::Reverse) => IN_MAGE_AZURE_V2,
-        (Action::Enable | Action::Failover(_) | Action::Commit, _) => leg.instance_type(),
+        (
+            Action::Enable
+            | Action::Failover(_)
+            | Action::Commit
+            | Action::Disable
+            | Action::Purge
+            | Action::CompleteMigration,
+            _,
+        ) => leg.instance_type(),
     }
 }
 
@@ -207,7 +233,12 @@ fn asked(
 ) -> Input {
     let verb = match action {
         Action::Failover(verb) => verb,
-        Action::Enable | Action::Commit | Action::Reprotect => Verb::Unplanned,
+        Action::Enable
+        | Action::Commit
+        | Action::Reprotect
+        | Action::Disable
+        | Action::Purge
+        | Action::CompleteMigration => Verb::Unplanned,
     };
     let wants = input.source_site_operations.as_deref();
     let shutdown = wants.is_some_and(|wants| wants.eq_ignore_ascii_case("Required"));

@@ -2,14 +2,16 @@
 
 use super::Call;
 use super::jobs::group;
-use crate::journal::{Health, Item, Leg, Outcome, State};
-use crate::service::Refusal;
+use crate::journal::{Health, Item, Leg, Outcome, Policy, State};
+use crate::service::{Refusal, unknown};
 use failback_wire::arm::asr::{
     CurrentScenario, HealthError, ItemProperties, PointDetails, PointProperties, ProtectedDisk,
     ProviderDetails, Resource, ResyncDetails,
 };
 use failback_wire::error::Report;
 use failback_wire::event::PointKind;
+use failback_wire::http::StatusCode;
+use failback_wire::ids::MachineName;
 use failback_wire::proto::cs::OsFamily;
 use failback_wire::proto::session::{DiskProgress, Point, SessionView};
 use std::sync::Arc;
@@ -22,8 +24,12 @@ const MIB: f64 = 1_048_576.0;
 /// The item of this name, in any case.
 pub(super) fn find(call: &Call, name: &str) -> Result<Arc<Item>, Refusal> {
     let same = |item: &&Arc<Item>| item.name.as_str().eq_ignore_ascii_case(name);
-    let found = call.me.journal().read(|state| state.items.values().find(same).cloned());
-    found.ok_or_else(|| Refusal::missing(name))
+    let env = call.me.services().ctx.env;
+    call.me.journal().read(|state| {
+        let found = state.items.values().find(same).cloned();
+        let missing = || unknown(state, &env, &MachineName::new(name));
+        found.ok_or_else(|| Refusal { status: StatusCode::NOT_FOUND, reports: vec![missing()] })
+    })
 }
 
 /// All of them, by name.
@@ -73,17 +79,16 @@ fn view(call: &Call, item: &Item) -> Resource<ItemProperties> {
     let (health, errors) = call.me.health(&item.name);
     let allowed = call.me.journal().read(|state| state.allowed(&item.name));
     let premises = vault.fabric.clone();
+    let forward = item.policy.clone().unwrap_or_else(|| vault.policy.clone());
     // On the way home both fabrics are the one on-premises, and the policy is the failback policy.
     let (recovery_fabric, recovery_id, recovery_container, recovery_container_id, policy) = match item.leg {
-        Leg::Forward => {
-            (AZURE.to_owned(), AZURE.to_owned(), AZURE.to_owned(), AZURE.to_owned(), &vault.policy)
-        }
+        Leg::Forward => (AZURE.to_owned(), AZURE.to_owned(), AZURE.to_owned(), AZURE.to_owned(), forward),
         Leg::Reverse => (
             premises.clone(),
             call.names.fabric(),
             vault.container.clone(),
             call.names.container(),
-            &vault.failback_policy,
+            Policy::failback_of(&forward),
         ),
     };
     let point = |chosen: &crate::journal::Chosen| {
@@ -114,8 +119,8 @@ fn view(call: &Call, item: &Item) -> Resource<ItemProperties> {
             replication_health: health.as_str().to_owned(),
             failover_health: "Normal".to_owned(),
             health_errors: failures.chain(warnings).collect(),
-            policy_id: call.names.policy(policy),
-            policy_friendly_name: policy.clone(),
+            policy_id: call.names.policy(&policy),
+            policy_friendly_name: policy,
             last_successful_failover_time: item.last_failover.map(|at| call.date(at)),
             current_scenario: scenario(call, item),
             failover_recovery_point_id: item.chosen.as_ref().map(point),

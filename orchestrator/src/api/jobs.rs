@@ -130,7 +130,12 @@ impl Page<'_> {
         let instance_type = match self.job.request.operation {
             Operation::Failover | Operation::Failback => "FailoverJobDetails",
             Operation::Reprotect | Operation::ReprotectForward => "SwitchProtectionJobDetails",
-            Operation::EnableProtection | Operation::Commit | Operation::CommitBack => "AsrJobDetails",
+            Operation::EnableProtection
+            | Operation::Commit
+            | Operation::CommitBack
+            | Operation::Disable
+            | Operation::Purge
+            | Operation::CompleteMigration => "AsrJobDetails",
         };
         let name = self.job.request.target.name().to_owned();
         let names = [("primaryVmName", name.clone()), ("recoveryVmName", name)];

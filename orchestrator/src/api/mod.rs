@@ -10,6 +10,7 @@ mod input;
 mod items;
 mod jobs;
 mod plans;
+mod policies;
 mod route;
 
 #[cfg(test)]
@@ -91,12 +92,18 @@ impl Call {
         let get = self.method == Method::GET;
         let post = self.method == Method::POST;
         let put = self.method == Method::PUT;
+        let delete = self.method == Method::DELETE;
         match &self.route {
             Route::Items if get => Ok(json(&List::single(items::list(self)))),
             Route::Item(name) if get => Ok(json(&items::get(self, name)?)),
             Route::Item(name) if put => {
                 let asked = self.told(Action::Enable, name, input::enable(&self.body, name))?;
                 self.accept(Action::Enable, Target::Item(name.as_str().into()), asked)
+            }
+            Route::Item(name) if delete => self.leave(name, Action::Purge),
+            Route::ItemAction(name, Action::Disable) if post => {
+                let action = self.told(Action::Disable, name, input::leaving(&self.body, name))?;
+                self.leave(name, action)
             }
             Route::ItemAction(name, action) if post => self.operate(name, *action),
             Route::Points(name) if get => Ok(json(&List::single(items::points(self, name)?))),
@@ -121,6 +128,19 @@ impl Call {
             }
             Route::Fabric(name) if get => Ok(json(&fabrics::get(self, name)?)),
             Route::VaultHealth if get => Ok(json(&fabrics::vault(self))),
+            Route::Policies if get => Ok(json(&List::single(policies::list(self)))),
+            Route::Policy(name) if get => Ok(json(&policies::get(self, name)?)),
+            Route::Policy(name) if put => Ok(json(&policies::save(self, name, false)?)),
+            Route::Policy(name) if self.method == Method::PATCH => {
+                Ok(json(&policies::save(self, name, true)?))
+            }
+            Route::Policy(name) if delete => policies::delete(self, name).map(|()| no_content()),
+            Route::Mappings if get => Ok(json(&List::single(policies::mappings(self)))),
+            Route::Mapping(name, false) if get => Ok(json(&policies::mapping(self, name)?)),
+            Route::Mapping(name, false) if put => Ok(json(&policies::associate(self, name)?)),
+            Route::Mapping(name, removes) if post && *removes || delete && !*removes => {
+                policies::dissociate(self, name).map(|()| no_content())
+            }
             Route::Plans if get => Ok(json(&List::single(plans::list(self)))),
             Route::Plan(name) if get => Ok(json(&plans::get(self, name)?)),
             Route::Plan(name) if put => Ok(json(&plans::put(self, name)?)),
@@ -139,6 +159,10 @@ impl Call {
             | Route::JobAction(..)
             | Route::Fabric(_)
             | Route::VaultHealth
+            | Route::Policies
+            | Route::Policy(_)
+            | Route::Mappings
+            | Route::Mapping(..)
             | Route::Plans
             | Route::Plan(_)
             | Route::PlanAction(..) => Err(errors::method(&self.method)),
@@ -153,6 +177,16 @@ impl Call {
             self.told(action, name, input::single(&self.body, action, &item))?
         };
         self.accept(action, Target::Item(item.name.clone()), asked)
+    }
+
+    /// An operation after which the item is no more: asked again, it may be gone already.
+    fn leave(&self, name: &str, action: Action) -> Reply {
+        let name = match items::find(self, name) {
+            Ok(item) => item.name.clone(),
+            Err(_) if self.again(action, name) => name.into(),
+            Err(refusal) => return self.told(action, name, Err(refusal)),
+        };
+        self.accept(action, Target::Item(name), BTreeMap::new())
     }
 
     fn operate_plan(&self, name: &str, action: Action) -> Reply {
@@ -252,12 +286,21 @@ impl Call {
             Some(crate::journal::Outcome::Failed | crate::journal::Outcome::Cancelled) => {
                 Ok(errors::of_job(&job).reply(StatusCode::BAD_REQUEST))
             }
+            Some(crate::journal::Outcome::Succeeded) if job.request.operation.ends().is_some() => {
+                Ok(no_content())
+            }
             Some(crate::journal::Outcome::Succeeded) => match &job.request.target {
                 Target::Item(name) => Ok(json(&items::get(self, name.as_str())?)),
                 Target::Plan(name) => Ok(json(&plans::get(self, name)?)),
             },
         }
     }
+}
+
+fn no_content() -> Response<Bytes> {
+    let mut reply = Response::new(Bytes::new());
+    *reply.status_mut() = StatusCode::NO_CONTENT;
+    reply
 }
 
 fn json<T: serde::Serialize>(body: &T) -> Response<Bytes> {

@@ -5,7 +5,7 @@ use super::ids::last_segment;
 use crate::catalogue::machine::{
     BAD_REQUEST, NOT_FOUND, PLAN_DUPLICATE, PLAN_EMPTY, PLAN_TOO_LARGE, PLAN_TOO_MANY_GROUPS,
 };
-use crate::journal::{Item, Plan, Record, State};
+use crate::journal::{Allowed, Item, Plan, Record, State};
 use crate::service::Refusal;
 use failback_wire::arm::asr::{Body, CurrentScenario, PlanGroup, PlanItem, PlanProperties, Resource};
 use failback_wire::error::{ErrorDoc, Report};
@@ -98,8 +98,12 @@ fn view(call: &Call, plan: &Plan) -> Resource<PlanProperties> {
     });
     let providers: BTreeSet<&str> = items.iter().map(|item| item.leg.instance_type()).collect();
     let offers: BTreeSet<&str> = call.me.journal().read(|state| {
-        let of = |item: &Arc<Item>| state.allowed(&item.name).iter().map(|allowed| allowed.as_str());
-        items.iter().flat_map(of).collect()
+        let offered = |allowed: &&Allowed| {
+            // Machines leave protection one by one.
+            !matches!(allowed, Allowed::DisableProtection | Allowed::CompleteMigration)
+        };
+        let of = |item: &Arc<Item>| state.allowed(&item.name).iter().filter(offered);
+        items.iter().flat_map(of).map(|allowed| allowed.as_str()).collect()
     });
     let texts = |words: BTreeSet<&str>| words.into_iter().map(str::to_owned).collect::<Vec<_>>();
     let group = |members: &Vec<MachineName>| PlanGroup {

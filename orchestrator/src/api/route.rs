@@ -38,6 +38,14 @@ pub(crate) enum Route {
     Fabric(String),
     /// Health of the vault.
     VaultHealth,
+    /// All replication policies.
+    Policies,
+    /// One of them.
+    Policy(String),
+    /// All mappings of the protection container.
+    Mappings,
+    /// One of them; true to take it away by `remove`.
+    Mapping(String, bool),
     /// All recovery plans.
     Plans,
     /// One of them.
@@ -74,6 +82,9 @@ impl Route {
             }
             ("replicationfabrics", [fabric]) => Some(Self::Fabric((*fabric).to_owned())),
             ("replicationvaulthealth", [] | ["default"]) => Some(Self::VaultHealth),
+            ("replicationpolicies", []) => Some(Self::Policies),
+            ("replicationpolicies", [policy]) => Some(Self::Policy((*policy).to_owned())),
+            ("replicationprotectioncontainermappings", []) => Some(Self::Mappings),
             ("replicationrecoveryplans", []) => Some(Self::Plans),
             ("replicationrecoveryplans", [plan]) => Some(Self::Plan((*plan).to_owned())),
             ("replicationrecoveryplans", [_, results, op]) if same(results, "operationresults") => {
@@ -83,15 +94,29 @@ impl Route {
                 Some(Self::CancelPlan((*plan).to_owned()))
             }
             ("replicationrecoveryplans", [plan, verb]) => {
-                Some(Self::PlanAction((*plan).to_owned(), action(verb)?))
+                Some(Self::PlanAction((*plan).to_owned(), plan_action(verb)?))
             }
-            ("replicationfabrics", [fabric, containers, container, items, rest @ ..])
+            ("replicationfabrics", [fabric, containers, container, kind, rest @ ..])
                 if same(fabric, &vault.fabric)
                     && same(containers, "replicationProtectionContainers")
-                    && same(container, &vault.container)
-                    && same(items, "replicationProtectedItems") =>
+                    && same(container, &vault.container) =>
             {
-                Self::item(rest)
+                match kind.to_ascii_lowercase().as_str() {
+                    "replicationprotecteditems" => Self::item(rest),
+                    "replicationprotectioncontainermappings" => Self::mapping(rest),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    fn mapping(rest: &[&str]) -> Option<Self> {
+        match rest {
+            [] => Some(Self::Mappings),
+            [mapping] => Some(Self::Mapping((*mapping).to_owned(), false)),
+            [mapping, verb] if verb.eq_ignore_ascii_case("remove") => {
+                Some(Self::Mapping((*mapping).to_owned(), true))
             }
             _ => None,
         }
@@ -120,6 +145,13 @@ fn action(verb: &str) -> Option<Action> {
         "plannedfailover" => Some(Action::Failover(Verb::Planned)),
         "failovercommit" => Some(Action::Commit),
         "reprotect" => Some(Action::Reprotect),
+        // The body says whether it is this or the end of a migration.
+        "remove" => Some(Action::Disable),
         _ => None,
     }
+}
+
+/// Machines leave protection one by one.
+fn plan_action(verb: &str) -> Option<Action> {
+    action(verb).filter(|action| *action != Action::Disable)
 }

@@ -44,7 +44,7 @@ async fn paths_match_in_any_case_and_only_in_this_vault() {
     }
     let elsewhere = path.replace("lab-vault", "other-vault");
     assert_eq!(node.call("GET", &elsewhere, Value::Null, None).await.status, 404);
-    assert_eq!(node.call("DELETE", &path, Value::Null, None).await.status, 405);
+    assert_eq!(node.call("DELETE", &format!("{path}/recoveryPoints"), Value::Null, None).await.status, 405);
     assert_eq!(node.call("GET", &item_path("nobody"), Value::Null, None).await.status, 404);
     assert_eq!(
         node.post(&format!("{}/resolveHealthErrors", item_path("web01")), Value::Null).await.status,
@@ -177,14 +177,14 @@ async fn the_whole_cycle_goes_by_the_recorded_states() {
         }
     }
     insta::assert_snapshot!(seen.join("\n"), @r"
-    InMageAzureV2 UnplannedFailoverCommitPendingStatesBegin Recovery Commit
-    InMageAzureV2 UnplannedFailoverCommitted Recovery SwitchProtection
-    InMage InitialReplicationInProgress Primary 
-    InMage Protected Primary UnplannedFailover,PlannedFailover
-    InMage CommitPendingStatesBegin Recovery Commit
-    InMage UnplannedFailoverCommitted Recovery SwitchProtection
-    InMageAzureV2 InitialReplicationInProgress Primary 
-    InMageAzureV2 Protected Primary UnplannedFailover,PlannedFailover
+    InMageAzureV2 UnplannedFailoverCommitPendingStatesBegin Recovery CompleteMigration,Commit,DisableProtection
+    InMageAzureV2 UnplannedFailoverCommitted Recovery CompleteMigration,DisableProtection,SwitchProtection
+    InMage InitialReplicationInProgress Primary DisableProtection
+    InMage Protected Primary UnplannedFailover,PlannedFailover,DisableProtection
+    InMage CommitPendingStatesBegin Recovery Commit,DisableProtection
+    InMage UnplannedFailoverCommitted Recovery DisableProtection,SwitchProtection
+    InMageAzureV2 InitialReplicationInProgress Primary DisableProtection
+    InMageAzureV2 Protected Primary UnplannedFailover,PlannedFailover,DisableProtection
     ");
 }
 

@@ -77,6 +77,12 @@ entries! {
     PLAN_EMPTY "FB1709" Operator ["L1"] "the plan has no machines";
         "no machine was added"
         => "Add machines to the plan.";
+    GROUP_FIXED "FB1710" Fatal ["G1"] "the replication group of a machine is fixed when it is protected";
+        "the machine already replicates, alone or in another group"
+        => "Disable its protection and protect it anew, in the group.";
+    GROUP_FULL "FB1711" Operator ["G1"] "the replication group is full";
+        "it has as many machines as a group may hold"
+        => "Protect the machine in another group, or alone.";
     NOT_ALLOWED "FB1801" Operator ["C7", "C8", "C20"] "the operation is not allowed in this state";
         "the item is not where the operation begins",
         "an earlier operation must be completed or committed first"

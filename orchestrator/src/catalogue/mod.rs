@@ -14,6 +14,7 @@ pub mod execution;
 pub mod guest;
 pub mod machine;
 pub mod placement;
+pub mod protection;
 pub mod target;
 pub mod warning;
 
@@ -52,6 +53,7 @@ pub static ALL: LazyLock<Vec<&'static ErrorDoc>> = LazyLock::new(|| {
         execution::DOCS,
         warning::DOCS,
         guest::DOCS,
+        protection::DOCS,
     ]
     .concat();
     all.sort_by_key(|doc| doc.code);

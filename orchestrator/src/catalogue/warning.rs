@@ -59,4 +59,10 @@ entries! {
         "somebody stopped them",
         "they failed"
         => "Start the services and set them to start automatically.";
+    ROWS_LEFT "FB2145" Operator ["C23", "P40"] "rows of the machine stay at the configuration server";
+        "the machine was removed from the vault without cleaning up"
+        => "Delete the stale rows at the configuration server before the machine is protected anew.";
+    DISKS_LEFT "FB2146" Operator ["C23", "I4"] "disks of the machine stay on a master target";
+        "the machine was removed from the vault while it replicated home"
+        => "Detach the disks from the master target and attach them to their virtual machine by hand.";
 }

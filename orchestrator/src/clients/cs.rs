@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 /// How a call to the configuration server can fail.
 pub type CsError = ComponentError;
 
+/// Code of the refusal of a configuration server that is registered in another vault (C23).
+pub const OTHER_VAULT: &str = "other-vault";
+
 /// A reply that says no more than that it is done.
 #[derive(Deserialize)]
 struct Done {}

@@ -2,13 +2,14 @@
 //! session is closed before the facts are handed out.
 
 use super::{
-    AzureFacts, CsFacts, DatastoreFacts, DiskFacts, Facts, ItemFacts, RequestFacts, Seen, TargetVmFacts,
-    VcenterFacts, VmFacts,
+    AzureFacts, CsFacts, DatastoreFacts, DiskFacts, Facts, ItemFacts, PolicyFacts, RequestFacts, Seen,
+    TargetVmFacts, VcenterFacts, VmFacts,
 };
 use crate::clients::azure::{AzureClient, AzureError};
 use crate::clients::component::ComponentError;
+use crate::clients::cs::OTHER_VAULT;
 use crate::clients::vcenter::{self, Power, VcenterClient, VcenterError};
-use crate::journal::{Allowed, AzureVm, Health, Item, Operation, ProtectionState};
+use crate::journal::{Allowed, AzureVm, Health, Item, Operation, PolicyKind, ProtectionState};
 use crate::service::Services;
 use crate::workflow::{Member, agent_address, noted_path};
 use failback_wire::ids::{DiskId, MachineName, Site};
@@ -20,7 +21,7 @@ use std::future::Future;
 use std::time::Duration;
 use tokio::time::timeout;
 
-use Operation::{CommitBack, EnableProtection, Failback, Failover, Reprotect, ReprotectForward};
+use Operation::{CommitBack, Disable, EnableProtection, Failback, Failover, Reprotect, ReprotectForward};
 use std::sync::Arc;
 
 /// The longest one system may take to answer all that is asked of it.
@@ -53,6 +54,7 @@ impl<'a> Gathering<'a> {
             env: self.services.ctx.env,
             settings: self.services.config.knobs.settings,
             item: self.item(name, member),
+            policy: self.policy(member),
             vcenter: self.vcenter(name, member, &request).await,
             azure: self.azure(member).await,
             agent: self.agent(name).await,
@@ -115,17 +117,37 @@ impl<'a> Gathering<'a> {
             allowed: allowed(self.operation, item.map(|item| &**item)),
             critical: if critical { codes.collect() } else { Vec::new() },
             group: item.and_then(|item| item.group.clone()),
-            migrated: false,
             disks: item.map(|item| item.disks.iter().map(disk).collect()).unwrap_or_default(),
             source_since: item.and_then(|item| item.last_failover),
             registered_after: item.and_then(|item| item.chosen.as_ref()).map(|chosen| chosen.time),
             cs: item.and_then(|item| item.cs.clone()),
             resuming: item.is_some_and(|item| item.halfway.is_some()),
+            halfway: item.and_then(|item| item.halfway),
         }
     }
 
+    fn policy(&self, member: &Member) -> Option<PolicyFacts> {
+        let kind = match self.operation {
+            EnableProtection | ReprotectForward => PolicyKind::Forward,
+            Reprotect => PolicyKind::Failback,
+            Failover
+            | Operation::Commit
+            | Failback
+            | CommitBack
+            | Disable
+            | Operation::Purge
+            | Operation::CompleteMigration => return None,
+        };
+        let found = member.policy.as_ref();
+        Some(PolicyFacts {
+            name: member.input.policy.clone()?,
+            fits: found.is_some_and(|policy| policy.kind == kind),
+            associated: found.is_some_and(|policy| policy.mapping.is_some()),
+        })
+    }
+
     async fn cs(&mut self, name: &MachineName) -> Seen<CsFacts> {
-        if !self.needs(&[EnableProtection, Reprotect, Failback, ReprotectForward]) {
+        if !self.needs(&[EnableProtection, Reprotect, Failback, ReprotectForward, Disable]) {
             return Seen::Unasked;
         }
         let cs = &self.services.cs;
@@ -134,7 +156,7 @@ impl<'a> Gathering<'a> {
                 let (status, row) = (cs.status().await?, cs.machine(name).await?);
                 Ok(CsFacts { status, row, servers: cs.servers().await? })
             };
-            facts.await.map_or_else(|e: ComponentError| Seen::Silent(e.to_string()), Seen::Known)
+            facts.await.map_or_else(unanswered, Seen::Known)
         };
         self.ask("configuration server", question).await
     }
@@ -183,12 +205,13 @@ impl<'a> Gathering<'a> {
     }
 
     async fn azure(&mut self, member: &Member) -> Seen<AzureFacts> {
-        if !self.needs(&[Failover, Reprotect, Failback, CommitBack]) {
+        let left = member.left.as_ref().filter(|_| self.needs(&[EnableProtection]));
+        if !self.needs(&[Failover, Reprotect, Failback, CommitBack]) && left.is_none() {
             return Seen::Unasked;
         }
         let item = member.item.as_ref();
         let name = item.map(|item| item.azure.as_ref().map_or(&item.azure_name, |vm| &vm.name));
-        let name = name.cloned().unwrap_or_default();
+        let name = left.map(|vm| &vm.name).or(name).cloned().unwrap_or_default();
         let azure = &self.services.azure;
         let made = item.and_then(|item| item.azure.as_ref());
         let disks = made.filter(|_| self.needs(&[Reprotect]));
@@ -224,7 +247,14 @@ impl<'a> Gathering<'a> {
         let site = match self.operation {
             Reprotect => Site::Azure,
             ReprotectForward => Site::OnPremises,
-            EnableProtection | Failover | Operation::Commit | Failback | CommitBack => return Seen::Unasked,
+            EnableProtection
+            | Failover
+            | Operation::Commit
+            | Failback
+            | CommitBack
+            | Disable
+            | Operation::Purge
+            | Operation::CompleteMigration => return Seen::Unasked,
         };
         let services = self.services;
         let question = async {
@@ -239,9 +269,14 @@ impl<'a> Gathering<'a> {
         let spec: Option<SessionSpec> = match self.operation {
             Failover => member.item.as_ref().and_then(|item| item.forward.clone()),
             Failback => member.item.as_ref().and_then(|item| item.reverse.clone()),
-            EnableProtection | Operation::Commit | Reprotect | CommitBack | ReprotectForward => {
-                return Seen::Unasked;
-            }
+            EnableProtection
+            | Operation::Commit
+            | Reprotect
+            | CommitBack
+            | ReprotectForward
+            | Disable
+            | Operation::Purge
+            | Operation::CompleteMigration => return Seen::Unasked,
         };
         let Some(spec) = spec else { return Seen::Known(Vec::new()) };
         let sessions = &self.services.sessions;
@@ -261,7 +296,10 @@ impl<'a> Gathering<'a> {
         member: &Member,
         request: &RequestFacts,
     ) -> Seen<VcenterFacts> {
-        if !self.needs(&[EnableProtection, Reprotect, Failback, CommitBack]) {
+        // To give its disks back, a master target must hold them.
+        let held = member.item.as_ref().is_some_and(|item| item.disks_away().is_some());
+        let needed = self.needs(&[EnableProtection, Reprotect, Failback, CommitBack]);
+        if !needed && !(self.needs(&[Disable]) && held) {
             return Seen::Unasked;
         }
         let services = self.services;
@@ -279,6 +317,14 @@ impl<'a> Gathering<'a> {
     }
 }
 
+/// A configuration server of another vault refuses, any other is silent.
+fn unanswered<T>(error: ComponentError) -> Seen<T> {
+    match error.is_refusal(OTHER_VAULT) {
+        true => Seen::Refused(error.to_string()),
+        false => Seen::Silent(error.to_string()),
+    }
+}
+
 /// Bytes of the managed disks that are there.
 async fn sizes(azure: &AzureClient, vm: Option<&AzureVm>) -> Result<BTreeMap<DiskId, u64>, AzureError> {
     let mut sizes = BTreeMap::new();
@@ -293,12 +339,14 @@ async fn sizes(azure: &AzureClient, vm: Option<&AzureVm>) -> Result<BTreeMap<Dis
 /// True when the item's state allows the operation.
 fn allowed(operation: Operation, item: Option<&Item>) -> bool {
     let Some(item) = item else { return operation == EnableProtection };
-    let has = |wanted: Allowed| item.state.allowed().contains(&wanted);
+    let has = |wanted: Allowed| item.state.allowed(item.leg).contains(&wanted);
     match operation {
         EnableProtection => item.state == ProtectionState::EnablingFailed,
         Failover | Failback => has(Allowed::UnplannedFailover) || has(Allowed::PlannedFailover),
         Operation::Commit | CommitBack => has(Allowed::Commit),
         Reprotect | ReprotectForward => has(Allowed::SwitchProtection),
+        Disable | Operation::Purge => has(Allowed::DisableProtection),
+        Operation::CompleteMigration => has(Allowed::CompleteMigration),
     }
 }
 

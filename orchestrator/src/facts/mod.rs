@@ -64,6 +64,8 @@ pub struct Facts {
     pub request: RequestFacts,
     /// What the vault itself knows.
     pub item: ItemFacts,
+    /// The replication policy that was asked for, if the operation follows one.
+    pub policy: Option<PolicyFacts>,
     /// The configuration server.
     pub cs: Seen<CsFacts>,
     /// vCenter.
@@ -99,6 +101,17 @@ pub struct RequestFacts {
     pub expressroute: bool,
 }
 
+/// A replication policy that was asked for (P10).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyFacts {
+    /// Its name, as asked.
+    pub name: String,
+    /// The vault has it, and it is for this way.
+    pub fits: bool,
+    /// It is associated with the configuration server.
+    pub associated: bool,
+}
+
 /// One disk of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskFacts {
@@ -125,8 +138,6 @@ pub struct ItemFacts {
     pub critical: Vec<String>,
     /// Replication group, if any.
     pub group: Option<GroupName>,
-    /// Complete migration was chosen (P33).
-    pub migrated: bool,
     /// The disks under protection.
     pub disks: Vec<DiskFacts>,
     /// When the last failover ended: the source then has 15 minutes to register (P32).
@@ -137,6 +148,8 @@ pub struct ItemFacts {
     pub cs: Option<String>,
     /// An earlier attempt of this operation failed half-way; this one takes it up.
     pub resuming: bool,
+    /// The operation that failed half-way, if one did.
+    pub halfway: Option<Operation>,
 }
 
 /// The configuration server.

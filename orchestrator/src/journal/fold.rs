@@ -1,8 +1,11 @@
 //! State as the fold of the journal. Total: a record about something unknown changes nothing, so that any
 //! prefix of any journal folds.
 
-use super::item::{Current, Fact, Item};
-use super::record::{Accepted, Operation, Outcome, Plan, Record, Rest, Verb};
+use crate::config::{ReplicationPolicy, Vault};
+
+use super::item::{AzureVm, Current, Fact, Item};
+use super::policy::{Policy, PolicyKind};
+use super::record::{Accepted, Leaving, Operation, Outcome, Plan, Record, Rest, Verb};
 use super::state::{Allowed, ProtectionState};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
@@ -26,6 +29,23 @@ pub struct State {
     pub requests: BTreeMap<String, JobId>,
     /// The open job of each item that has one.
     pub working: BTreeMap<MachineName, JobId>,
+    /// Replication policies.
+    #[serde(default)]
+    pub policies: BTreeMap<String, Policy>,
+    /// Machines that were under protection once, and are not now.
+    #[serde(default)]
+    pub gone: BTreeMap<MachineName, Gone>,
+}
+
+/// A machine that left protection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gone {
+    /// How.
+    pub how: Leaving,
+    /// When.
+    pub at: VirtualMs,
+    /// The virtual machine it left in Azure, which nobody but its owner deletes.
+    pub azure: Option<AzureVm>,
 }
 
 /// How far a job is.
@@ -147,6 +167,21 @@ impl StepProgress {
 }
 
 impl State {
+    /// What a vault is set up with: one policy and its failback policy, both associated (P10).
+    pub fn of_vault(vault: &Vault, forward: ReplicationPolicy, reverse: ReplicationPolicy) -> Self {
+        let policy = |name: &str, kind, replication| Policy {
+            name: name.to_owned(),
+            kind,
+            replication,
+            mapping: Some(name.to_owned()),
+        };
+        let both = [
+            policy(&vault.policy, PolicyKind::Forward, forward),
+            policy(&vault.failback_policy, PolicyKind::Failback, reverse),
+        ];
+        let policies = both.into_iter().map(|policy| (policy.name.clone(), policy)).collect();
+        Self { policies, ..Self::default() }
+    }
     /// The fold of `records`, oldest first.
     pub fn fold<'a>(records: impl IntoIterator<Item = &'a Record>) -> Self {
         let mut state = Self::default();
@@ -164,7 +199,7 @@ impl State {
     pub fn allowed(&self, item: &MachineName) -> &'static [Allowed] {
         let running = |id: &JobId| self.jobs.get(id).is_some_and(|job| job.phase == Phase::Running);
         match self.items.get(item) {
-            Some(found) if !self.busy(item).is_some_and(running) => found.state.allowed(),
+            Some(found) if !self.busy(item).is_some_and(running) => found.state.allowed(found.leg),
             Some(_) | None => &[],
         }
     }
@@ -235,6 +270,10 @@ pub fn apply(state: &mut State, record: &Record) {
             let ended =
                 Ended { at: *at, outcome: *outcome, rest: *rest, halfway: operation.filter(|_| *halfway) };
             member_ended(state, job, member, &ended);
+            let how = operation.and_then(Operation::ends).filter(|_| *outcome == Outcome::Succeeded);
+            if let Some(how) = how {
+                leave(state, *at, member, how);
+            }
         }
         Record::JobEnded { at, job, outcome } => {
             if let Some(found) = state.jobs.get_mut(job) {
@@ -247,6 +286,12 @@ pub fn apply(state: &mut State, record: &Record) {
             if let Some(item) = state.items.get_mut(item).map(Arc::make_mut) {
                 item_changed(item, *at, *to);
             }
+        }
+        Record::PolicySaved { policy, .. } => {
+            state.policies.insert(policy.name.clone(), policy.clone());
+        }
+        Record::PolicyDeleted { name, .. } => {
+            state.policies.remove(name);
         }
         Record::PlanSaved { plan, .. } => {
             state.plans.insert(plan.name.clone(), plan.clone());
@@ -308,6 +353,7 @@ fn prechecked(state: &mut State, at: VirtualMs, id: &JobId, scenario: &str, runn
         let input = job.request.inputs.get(name);
         let fresh = || Arc::new(Item::new(name.clone(), at));
         let item = Arc::make_mut(state.items.entry(name.clone()).or_insert_with(fresh));
+        state.gone.remove(name);
         if let (Operation::EnableProtection, Some(input)) = (job.request.operation, input) {
             item.group = input.group.clone();
             item.azure_name = input.azure_name.clone().unwrap_or_else(|| name.to_string());
@@ -322,6 +368,16 @@ fn prechecked(state: &mut State, at: VirtualMs, id: &JobId, scenario: &str, runn
         item.state = running;
         item.since = at;
         item.current = Some(Current { job: id.clone(), scenario: scenario.to_owned(), started });
+    }
+}
+
+/// The item is no more, nor is it in any plan (ours). Its name is remembered, for those who ask for it.
+fn leave(state: &mut State, at: VirtualMs, name: &MachineName, how: Leaving) {
+    let Some(item) = state.items.remove(name) else { return };
+    state.gone.insert(name.clone(), Gone { how, at, azure: item.azure.clone() });
+    for plan in state.plans.values_mut() {
+        plan.groups.iter_mut().for_each(|group| group.retain(|member| member != name));
+        plan.groups.retain(|group| !group.is_empty());
     }
 }
 

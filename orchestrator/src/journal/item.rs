@@ -247,6 +247,11 @@ impl Item {
         }
     }
 
+    /// The master target that holds the item's disks; none once production is home.
+    pub fn disks_away(&self) -> Option<&ServerRef> {
+        self.master_target.as_ref().filter(|_| self.active == Site::Azure)
+    }
+
     /// `activeLocation`: after reprotect `Primary` means Azure (decisive point 7).
     pub fn active_location(&self) -> &'static str {
         if self.active == self.leg.source() { "Primary" } else { "Recovery" }

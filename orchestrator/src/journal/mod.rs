@@ -3,6 +3,7 @@
 mod copies;
 mod fold;
 mod item;
+mod policy;
 mod record;
 mod state;
 
@@ -10,9 +11,12 @@ mod state;
 mod tests;
 
 pub use copies::Copies;
-pub use fold::{Failure, Job, Phase, Progress, State, StepProgress, apply};
+pub use fold::{Failure, Gone, Job, Phase, Progress, State, StepProgress, apply};
 pub use item::{AzureVm, Chosen, Current, Fact, Item, ItemDisk, OnPremVm, ServerRef};
-pub use record::{Accepted, Input, Operation, Outcome, Plan, PointChoice, Record, Rest, Target, Verb};
+pub use policy::{Policy, PolicyKind};
+pub use record::{
+    Accepted, Input, Leaving, Operation, Outcome, Plan, PointChoice, Record, Rest, Target, Verb,
+};
 pub use state::{Allowed, Health, Leg, ProtectionState};
 
 use failback_wire::node::Fence;
@@ -50,13 +54,25 @@ impl Journal {
     /// # Errors
     /// When the image is no journal.
     pub fn open(fence: Fence, hook: Arc<dyn CommitHook>, image: Option<&[u8]>) -> Result<Self, JournalError> {
+        Self::open_upon(State::default(), fence, hook, image)
+    }
+
+    /// The same, upon what the vault was set up with.
+    ///
+    /// # Errors
+    /// When the image is no journal.
+    pub fn open_upon(
+        mut state: State,
+        fence: Fence,
+        hook: Arc<dyn CommitHook>,
+        image: Option<&[u8]>,
+    ) -> Result<Self, JournalError> {
         let store = Store::open(fence, hook, image, SCHEMA)?;
         let rows = store.read(|conn| {
             let mut query = conn.prepare("SELECT seq, record FROM journal ORDER BY seq")?;
             let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect::<rusqlite::Result<Vec<(i64, String)>>>()
         })?;
-        let mut state = State::default();
         for (seq, text) in rows {
             let record =
                 serde_json::from_str(&text).map_err(|source| JournalError::Record { seq, source })?;

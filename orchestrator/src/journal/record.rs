@@ -1,6 +1,7 @@
 //! What the journal holds: one record for everything that was decided, begun, done, failed or undone.
 
 use super::item::Fact;
+use super::policy::Policy;
 use super::state::{Leg, ProtectionState};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
@@ -26,11 +27,17 @@ pub enum Operation {
     CommitBack,
     /// Reprotect: replicate from on-premises to Azure again.
     ReprotectForward,
+    /// Disable protection "and remove": ends it and cleans up (C23).
+    Disable,
+    /// "Remove": ends it in the vault alone, for a source that cannot be reached (C23).
+    Purge,
+    /// Complete the migration: the machine stays in Azure for good (C23).
+    CompleteMigration,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::EnableProtection,
         Self::Failover,
         Self::Commit,
@@ -38,6 +45,9 @@ impl Operation {
         Self::Failback,
         Self::CommitBack,
         Self::ReprotectForward,
+        Self::Disable,
+        Self::Purge,
+        Self::CompleteMigration,
     ];
     /// Its name in events and reports.
     pub fn as_str(self) -> &'static str {
@@ -49,8 +59,38 @@ impl Operation {
             Self::Failback => "failback",
             Self::CommitBack => "commit-back",
             Self::ReprotectForward => "reprotect-forward",
+            Self::Disable => "disable-protection",
+            Self::Purge => "remove-protection",
+            Self::CompleteMigration => "complete-migration",
         }
     }
+    /// How an item leaves the vault when this operation succeeds; `None` for those that keep it.
+    pub fn ends(self) -> Option<Leaving> {
+        match self {
+            Self::Disable => Some(Leaving::Disabled),
+            Self::Purge => Some(Leaving::Removed),
+            Self::CompleteMigration => Some(Leaving::Migrated),
+            Self::EnableProtection
+            | Self::Failover
+            | Self::Commit
+            | Self::Reprotect
+            | Self::Failback
+            | Self::CommitBack
+            | Self::ReprotectForward => None,
+        }
+    }
+}
+
+/// How a machine left protection (C23).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Leaving {
+    /// Protection was disabled, and everything cleaned up.
+    Disabled,
+    /// It was removed from the vault alone.
+    Removed,
+    /// Its migration was completed.
+    Migrated,
 }
 
 /// The verb a failover was asked for with; classic does the same under both (section 6).
@@ -232,6 +272,10 @@ pub enum Record {
     ItemChanged { at: VirtualMs, item: MachineName, state: ProtectionState },
     /// A recovery plan was created or replaced.
     PlanSaved { at: VirtualMs, plan: Plan },
+    /// A replication policy was created, replaced, associated or dissociated.
+    PolicySaved { at: VirtualMs, policy: Policy },
+    /// A replication policy was deleted.
+    PolicyDeleted { at: VirtualMs, name: String },
 }
 
 impl Record {
@@ -251,6 +295,8 @@ impl Record {
             Self::JobEnded { .. } => "job-ended",
             Self::ItemChanged { .. } => "item-changed",
             Self::PlanSaved { .. } => "plan-saved",
+            Self::PolicySaved { .. } => "policy-saved",
+            Self::PolicyDeleted { .. } => "policy-deleted",
         }
     }
 }

@@ -90,6 +90,12 @@ pub enum ProtectionState {
     ReprotectInProgress,
     /// Reprotect failed; it may be asked for again.
     ReprotectFailed,
+    /// Protection comes to its end.
+    DisablingInProgress,
+    /// Protection did not come to its end; only a further attempt leads on.
+    DisablingFailed,
+    /// Not under protection any more: the last that is heard of an item.
+    UnprotectedStatesBegin,
 }
 
 /// What an item may be asked for, in the wire's words (`allowedOperations`). Only what the product does.
@@ -103,6 +109,10 @@ pub enum Allowed {
     Commit,
     /// Reprotect, as recorded for VMware items.
     SwitchProtection,
+    /// Disable protection, with or without cleaning up.
+    DisableProtection,
+    /// Complete the migration.
+    CompleteMigration,
 }
 
 impl Allowed {
@@ -113,13 +123,15 @@ impl Allowed {
             Self::PlannedFailover => "PlannedFailover",
             Self::Commit => "Commit",
             Self::SwitchProtection => "SwitchProtection",
+            Self::DisableProtection => "DisableProtection",
+            Self::CompleteMigration => "CompleteMigration",
         }
     }
 }
 
 impl ProtectionState {
     /// Every state.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::EnablingInProgress,
         Self::EnablingFailed,
         Self::InitialReplicationInProgress,
@@ -135,6 +147,9 @@ impl ProtectionState {
         Self::UnplannedFailoverCommitted,
         Self::ReprotectInProgress,
         Self::ReprotectFailed,
+        Self::DisablingInProgress,
+        Self::DisablingFailed,
+        Self::UnprotectedStatesBegin,
     ];
 
     /// The word on the wire.
@@ -155,6 +170,9 @@ impl ProtectionState {
             Self::UnplannedFailoverCommitted => "UnplannedFailoverCommitted",
             Self::ReprotectInProgress => "ReprotectInProgress",
             Self::ReprotectFailed => "ReprotectFailed",
+            Self::DisablingInProgress => "DisablingInProgress",
+            Self::DisablingFailed => "DisablingFailed",
+            Self::UnprotectedStatesBegin => "UnprotectedStatesBegin",
         }
     }
 
@@ -176,6 +194,9 @@ impl ProtectionState {
             Self::UnplannedFailoverCommitted => "Failover committed",
             Self::ReprotectInProgress => "Reprotect is in progress",
             Self::ReprotectFailed => "Reprotect failed",
+            Self::DisablingInProgress => "Disabling protection",
+            Self::DisablingFailed => "Protection couldn't be disabled",
+            Self::UnprotectedStatesBegin => "Not protected",
         }
     }
 
@@ -199,7 +220,8 @@ impl ProtectionState {
             | Self::UnplannedFailoverInProgress
             | Self::PlannedFailoverInProgress
             | Self::CommitInProgress
-            | Self::ReprotectInProgress => false,
+            | Self::ReprotectInProgress
+            | Self::DisablingInProgress => false,
             Self::EnablingFailed
             | Self::InitialReplicationInProgress
             | Self::Protected
@@ -209,28 +231,54 @@ impl ProtectionState {
             | Self::UnplannedFailoverCommitPendingStatesBegin
             | Self::CommitPendingStatesBegin
             | Self::UnplannedFailoverCommitted
-            | Self::ReprotectFailed => true,
+            | Self::ReprotectFailed
+            | Self::DisablingFailed
+            | Self::UnprotectedStatesBegin => true,
         }
     }
 
-    /// What may be asked of an item in this state.
-    pub fn allowed(self) -> &'static [Allowed] {
-        match self {
-            Self::Protected
-            | Self::UnplannedFailoverFailed
-            | Self::PlannedFailoverFailed
-            | Self::ReplicationStopped => &[Allowed::UnplannedFailover, Allowed::PlannedFailover],
-            Self::UnplannedFailoverCommitPendingStatesBegin | Self::CommitPendingStatesBegin => {
-                &[Allowed::Commit]
+    /// What may be asked of an item on `leg` in this state, as recorded for VMware items (section 3 of the wire).
+    pub fn allowed(self, leg: Leg) -> &'static [Allowed] {
+        use Allowed::{
+            Commit, CompleteMigration, DisableProtection, PlannedFailover, SwitchProtection,
+            UnplannedFailover,
+        };
+        match (self, leg) {
+            (
+                Self::Protected
+                | Self::UnplannedFailoverFailed
+                | Self::PlannedFailoverFailed
+                | Self::ReplicationStopped,
+                _,
+            ) => &[UnplannedFailover, PlannedFailover, DisableProtection],
+            (
+                Self::UnplannedFailoverCommitPendingStatesBegin | Self::CommitPendingStatesBegin,
+                Leg::Forward,
+            ) => &[CompleteMigration, Commit, DisableProtection],
+            (
+                Self::UnplannedFailoverCommitPendingStatesBegin | Self::CommitPendingStatesBegin,
+                Leg::Reverse,
+            ) => &[Commit, DisableProtection],
+            // Only on the way to Azure there is something to migrate (ours: the recorded list does not tell legs apart).
+            (Self::UnplannedFailoverCommitted, Leg::Forward) => {
+                &[CompleteMigration, DisableProtection, SwitchProtection]
             }
-            Self::UnplannedFailoverCommitted | Self::ReprotectFailed => &[Allowed::SwitchProtection],
-            Self::EnablingInProgress
-            | Self::EnablingFailed
-            | Self::InitialReplicationInProgress
-            | Self::UnplannedFailoverInProgress
-            | Self::PlannedFailoverInProgress
-            | Self::CommitInProgress
-            | Self::ReprotectInProgress => &[],
+            (Self::UnplannedFailoverCommitted, Leg::Reverse) | (Self::ReprotectFailed, _) => {
+                &[DisableProtection, SwitchProtection]
+            }
+            (Self::EnablingFailed | Self::InitialReplicationInProgress | Self::DisablingFailed, _) => {
+                &[DisableProtection]
+            }
+            (
+                Self::EnablingInProgress
+                | Self::UnplannedFailoverInProgress
+                | Self::PlannedFailoverInProgress
+                | Self::CommitInProgress
+                | Self::ReprotectInProgress
+                | Self::DisablingInProgress
+                | Self::UnprotectedStatesBegin,
+                _,
+            ) => &[],
         }
     }
 

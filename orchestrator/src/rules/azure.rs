@@ -1,5 +1,6 @@
 //! Rules about Azure and the agent of the copy that is to be the source.
 
+use crate::catalogue::protection::COPY_LEFT;
 use crate::catalogue::{control, documented, machine, warning};
 use crate::facts::{AzureFacts, Facts};
 use crate::journal::Operation;
@@ -51,11 +52,23 @@ pub(super) fn vm_running(f: &Facts) -> Option<Report> {
     Some(Report::new(&documented::AZURE_VM_DOWN, f.item.name.as_str(), vm.power.as_str()))
 }
 
+/// Asked only about a machine that left protection in Azure (ours): two copies of it would go apart, and the next
+/// failover would find its name taken.
+pub(super) fn nothing_left(f: &Facts) -> Option<Report> {
+    let name = f.item.name.as_str();
+    vm(f)?.exists.then(|| Report::new(&COPY_LEFT, name, name))
+}
+
 /// The site of the copy that is to be the source.
 fn source(operation: Operation) -> Site {
     match operation {
         Operation::Reprotect | Operation::Failback | Operation::CommitBack | Operation::Commit => Site::Azure,
-        Operation::EnableProtection | Operation::Failover | Operation::ReprotectForward => Site::OnPremises,
+        Operation::EnableProtection
+        | Operation::Failover
+        | Operation::ReprotectForward
+        | Operation::Disable
+        | Operation::Purge
+        | Operation::CompleteMigration => Site::OnPremises,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Rules about the configuration server and the process server.
 
 use super::target::late;
+use crate::catalogue::protection::CS_ELSEWHERE;
 use crate::catalogue::{control as doc, documented, warning};
 use crate::facts::{Facts, Seen};
 use failback_wire::error::Report;
@@ -10,8 +11,15 @@ const CS: &str = "configuration server";
 
 pub(super) fn cs_connected(f: &Facts) -> Option<Report> {
     match &f.cs {
-        Seen::Silent(why) | Seen::Refused(why) => Some(Report::new(&doc::CS_DISCONNECTED, CS, why.as_str())),
-        Seen::Unasked | Seen::Known(_) => None,
+        Seen::Silent(why) => Some(Report::new(&doc::CS_DISCONNECTED, CS, why.as_str())),
+        Seen::Unasked | Seen::Refused(_) | Seen::Known(_) => None,
+    }
+}
+
+pub(super) fn cs_in_this_vault(f: &Facts) -> Option<Report> {
+    match &f.cs {
+        Seen::Refused(why) => Some(Report::new(&CS_ELSEWHERE, CS, why.as_str())),
+        Seen::Unasked | Seen::Silent(_) | Seen::Known(_) => None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! What follows from a rule while an operation runs: the steps of workflows by the keys that ask for them.
 
-use crate::journal::Operation::{self, Commit, CommitBack, Failback, Failover, Reprotect, ReprotectForward};
+use crate::journal::Operation::{
+    self, Commit, CommitBack, Disable, Failback, Failover, Purge, Reprotect, ReprotectForward,
+};
 use failback_wire::env::Env;
 
 /// A step that there is because of a rule.
@@ -20,6 +22,7 @@ const fn effect(key: &'static str, operation: Operation, step: &'static str) -> 
 
 /// Every effect, in the order of the life of an item.
 pub static EFFECTS: &[Effect] = &[
+    effect("C3", Failover, "shut-down-source"),
     effect("C4", Failover, "shut-down-source"),
     effect("C4", Failover, "stop-replication"),
     effect("C5", Failover, "adapt-guest"),
@@ -39,6 +42,10 @@ pub static EFFECTS: &[Effect] = &[
     effect("P38", Failback, "enable-tools"),
     effect("C20", CommitBack, "delete-vm"),
     effect("C21", ReprotectForward, "agent"),
+    effect("C23", Disable, "forget-session"),
+    effect("C12", Disable, "return-disks"),
+    effect("C23", Disable, "row"),
+    effect("C23", Purge, "leave-behind"),
 ];
 
 /// True unless the step is there for a rule that does not hold in this run.

@@ -2,6 +2,7 @@
 
 use crate::catalogue::documented::AGENT_HEARTBEAT;
 use crate::catalogue::machine as doc;
+use crate::catalogue::protection::UNFINISHED;
 use crate::catalogue::warning::RPO_BREACH;
 use crate::facts::Facts;
 use crate::journal::PointChoice;
@@ -18,8 +19,10 @@ pub(super) fn state(f: &Facts) -> Option<Report> {
     })
 }
 
-pub(super) fn not_migrated(f: &Facts) -> Option<Report> {
-    f.item.migrated.then(|| Report::new(&doc::MIGRATED, f.item.name.as_str(), ""))
+/// What stands half-way is finished first: nobody else knows where its disks lie, or which copy may run (ours).
+pub(super) fn nothing_halfway(f: &Facts) -> Option<Report> {
+    let begun = f.item.halfway.filter(|operation| operation.ends().is_none())?;
+    Some(Report::new(&UNFINISHED, f.item.name.as_str(), begun.as_str()))
 }
 
 pub(super) fn group_by_plan(f: &Facts) -> Option<Report> {

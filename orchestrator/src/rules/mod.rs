@@ -15,6 +15,7 @@ pub mod effects;
 mod item;
 mod placement;
 pub mod plan;
+mod policy;
 mod site;
 mod target;
 
@@ -36,7 +37,7 @@ pub fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
     rows.filter(|(key, _)| key.starts_with(['C', 'P', 'R', 'G', 'L']) && key[1..].parse::<u8>().is_ok())
 }
 
-use Operation::{Commit, CommitBack, EnableProtection, Failback, Failover, Reprotect, ReprotectForward};
+use Operation::{CommitBack, Disable, EnableProtection, Failback, Failover, Reprotect, ReprotectForward};
 
 /// What breaking a rule means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,34 +80,48 @@ const fn rule(
     Rule { key, name, applies, severity: Severity::Refuse, check }
 }
 
-const ALL: &[Operation] =
-    &[EnableProtection, Failover, Commit, Reprotect, Failback, CommitBack, ReprotectForward];
+const ALL: &[Operation] = &Operation::ALL;
+/// Disks change hands between a machine and its master target.
+const DISKS: &[Operation] = &[Reprotect, Failback, Disable];
+/// Disks go from the master target back to the machine.
+const RETURN: &[Operation] = &[Failback, Disable];
+/// vCenter has something to say, or to do.
+const VCENTER: &[Operation] = &[EnableProtection, Reprotect, Failback, Disable];
 const HOME: &[Operation] = &[Reprotect, Failback];
 const BACK: &[Operation] = &[Reprotect, Failback, CommitBack];
 const CS: &[Operation] = &[EnableProtection, Reprotect, Failback, ReprotectForward];
+/// The configuration server's database is read or written.
+const DATABASE: &[Operation] = &[EnableProtection, Reprotect, Failback, ReprotectForward, Disable];
 /// A failover does without it: what it holds may be lost with the site (C4).
 const RELAY: &[Operation] = &[EnableProtection, Reprotect, Failback, ReprotectForward];
 const FORWARD: &[Operation] = &[EnableProtection, ReprotectForward];
 const ROW: &[Operation] = &[Reprotect, Failback, ReprotectForward];
 const POINTS: &[Operation] = &[Failover, Failback];
+/// Without the machine at home there is nothing to protect, or to give disks back to.
+const VM: &[Operation] = &[EnableProtection, Failback, Disable];
+/// Follow a replication policy.
+const POLICY: &[Operation] = &[EnableProtection, Reprotect, ReprotectForward];
 const MOVES: &[Operation] = &[Failover, Reprotect, Failback, ReprotectForward];
 const AGENT: &[Operation] = &[Reprotect, ReprotectForward];
-const AZURE: &[Operation] = &[Failover, Reprotect, Failback, CommitBack];
+const AZURE: &[Operation] = &[EnableProtection, Failover, Reprotect, Failback, CommitBack];
 
 /// Every rule, in check order (1.10).
 pub static RULES: &[Rule] = &[
     rule("C7", "the state allows the operation", ALL, item::state),
-    rule("P33", "the migration is not complete", HOME, item::not_migrated),
+    rule("P10", "the replication policy can be used", POLICY, policy::usable),
     rule("G2", "a group member moves only by plan", MOVES, item::group_by_plan),
     rule("C15", "the replication health is not critical", &[Failback], item::health),
+    rule("C23", "no other operation stands half-way", &[Disable], item::nothing_halfway),
     rule("P2", "the configuration server is connected", CS, control::cs_connected),
+    rule("C23", "the configuration server is connected", &[Disable], control::cs_connected),
+    rule("C23", "the configuration server is registered in this vault", DATABASE, control::cs_in_this_vault),
     rule("P4", "the configuration server has its registered address", CS, control::cs_address),
     rule("P4", "it is the configuration server the machine is protected under", CS, cs::same_installation),
     rule("P4", "the configuration server has no clone", CS, cs::no_clone),
     rule("P3", "the machine's row is in the database", ROW, control::cs_row),
-    rule("P1", "vCenter is connected", &[EnableProtection, Reprotect, Failback], site::vcenter_connected),
-    rule("P8", "vCenter accepts the login", &[EnableProtection, Reprotect, Failback], site::vcenter_login),
-    rule("P8", "the vCenter account may write", HOME, site::vcenter_writable),
+    rule("P1", "vCenter is connected", VCENTER, site::vcenter_connected),
+    rule("P8", "vCenter accepts the login", VCENTER, site::vcenter_login),
+    rule("P8", "the vCenter account may write", DISKS, site::vcenter_writable),
     rule("P9", "the master target can register with the configuration server", HOME, target::can_register),
     rule("P25", "the configuration server knows the master target", HOME, target::known),
     rule("P30", "the master target has a heartbeat", HOME, target::heartbeat),
@@ -121,7 +136,7 @@ pub static RULES: &[Rule] = &[
         severity: Severity::Warn,
         check: target::version,
     },
-    rule("P17", "the master target has no snapshot", HOME, target::no_snapshot),
+    rule("P17", "the master target has no snapshot", DISKS, target::no_snapshot),
     rule("P18", "the master target's controller is LSI Logic", &[Reprotect], target::controller),
     rule("P21", "disk.EnableUUID is TRUE on the master target", &[Reprotect], target::enable_uuid),
     rule("P22", "VMware Tools run on the master target", &[Reprotect], target::tools),
@@ -150,11 +165,11 @@ pub static RULES: &[Rule] = &[
         severity: Severity::Warn,
         check: site::home_stayed_off,
     },
-    rule("C12", "the on-premises virtual machine exists", &[EnableProtection, Failback], site::vm_exists),
+    rule("C12", "the on-premises virtual machine exists", VM, site::vm_exists),
     // Else the commit would delete the last copy.
     rule("C20", "the on-premises virtual machine exists", &[CommitBack], site::vm_exists),
-    rule("P39", "the host of the virtual machine is connected", HOME, site::host_connected),
-    rule("C12", "the on-premises virtual machine is off", &[Failback], site::vm_off),
+    rule("P39", "the host of the virtual machine is connected", DISKS, site::host_connected),
+    rule("C12", "the on-premises virtual machine is off", RETURN, site::vm_off),
     rule("P11", "a private link leads from the process server to the site", HOME, control::private_link),
     rule("P13", "the configuration server knows the process server", CS, control::relay_known),
     rule("P13", "the process server has a heartbeat", CS, control::relay_heartbeat),
@@ -169,6 +184,7 @@ pub static RULES: &[Rule] = &[
         check: control::relay_near,
     },
     rule("C16", "Azure answers", AZURE, azure::reachable),
+    rule("C23", "no earlier copy of the machine is left in Azure", &[EnableProtection], azure::nothing_left),
     rule("P33", "the Azure virtual machine exists", HOME, azure::vm_exists),
     Rule {
         key: "P33",

@@ -2,7 +2,7 @@
 
 use super::{Health, Orchestrator};
 use crate::catalogue::execution::CANCELLED;
-use crate::journal::{Accepted, Fact, Job, Operation, Outcome, Record, Target};
+use crate::journal::{Accepted, Fact, Job, Operation, Outcome, ProtectionState, Record, Target};
 use crate::workflow::Workflow;
 use failback_wire::event::What;
 use failback_wire::ids::{JobId, MachineName, Site};
@@ -52,7 +52,10 @@ impl Orchestrator {
             | Operation::Commit
             | Operation::Reprotect
             | Operation::CommitBack
-            | Operation::ReprotectForward => return,
+            | Operation::ReprotectForward
+            | Operation::Disable
+            | Operation::Purge
+            | Operation::CompleteMigration => return,
         };
         for member in job.members.keys() {
             let Some(item) = self.journal().read(|state| state.items.get(member).cloned()) else { continue };
@@ -65,7 +68,7 @@ impl Orchestrator {
 
     /// Tells of the item if it shows something else than before.
     pub(super) fn announce_item(&self, item: &MachineName) {
-        let Some(now) = self.showing(item) else { return };
+        let Some(now) = self.showing(item) else { return self.announce_gone(item) };
         let before = self.shown().insert(item.clone(), now.clone());
         if before.as_ref() != Some(&now) {
             self.emit(What::ItemChanged {
@@ -79,11 +82,29 @@ impl Orchestrator {
         self.withdraw_old_points(item);
     }
 
+    /// Tells, once, that the item is no more.
+    fn announce_gone(&self, item: &MachineName) {
+        let Some(last) = self.shown().remove(item) else { return };
+        self.withdraw_old_points(item);
+        self.sights().remove(item);
+        self.emit(What::ItemChanged {
+            item: item.clone(),
+            state: ProtectionState::UnprotectedStatesBegin.as_str().to_owned(),
+            active: last.active,
+            health: Health::Normal.as_str().to_owned(),
+            allowed: Vec::new(),
+        });
+    }
+
     /// The items a record may have changed.
     fn touched(&self, record: &Record) -> Vec<MachineName> {
         match record {
             Record::Accepted { .. } | Record::StepStarted { .. } | Record::StepFailed { .. } => Vec::new(),
-            Record::Refused { .. } | Record::PlanSaved { .. } | Record::CancelAsked { .. } => Vec::new(),
+            Record::Refused { .. }
+            | Record::CancelAsked { .. }
+            | Record::PlanSaved { .. }
+            | Record::PolicySaved { .. }
+            | Record::PolicyDeleted { .. } => Vec::new(),
             Record::Prechecked { job, .. } | Record::JobEnded { job, .. } => {
                 let names = |job: &Job| job.members.keys().cloned().collect();
                 self.journal().read(|state| state.jobs.get(job).map(names)).unwrap_or_default()
@@ -168,7 +189,9 @@ impl Orchestrator {
             Record::MemberEnded { .. }
             | Record::JobEnded { .. }
             | Record::ItemChanged { .. }
-            | Record::PlanSaved { .. } => {}
+            | Record::PlanSaved { .. }
+            | Record::PolicySaved { .. }
+            | Record::PolicyDeleted { .. } => {}
         }
     }
 

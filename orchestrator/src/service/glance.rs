@@ -5,9 +5,10 @@ use crate::catalogue::control::{AZURE_UNREACHABLE, CS_DISCONNECTED};
 use crate::catalogue::documented::{
     AGENT_HEARTBEAT, INITIAL_SYNC_PROBLEM, MT_HEARTBEAT, PS_HEARTBEAT, PS_UNREACHABLE, PS_UPLOAD_BLOCKED,
 };
+use crate::catalogue::protection::CS_ELSEWHERE;
 use crate::catalogue::target::MT_VERSION;
 use crate::catalogue::warning::{MT_DISKS_LOST, MT_KERNEL};
-use crate::clients::cs::CsError;
+use crate::clients::cs::{CsError, OTHER_VAULT};
 use crate::journal::{Item, Leg, ServerRef};
 use crate::workflow::{Finding, Glance, agent_address};
 use failback_wire::clock::VirtualMs;
@@ -79,7 +80,9 @@ pub(crate) async fn glance(services: &Services, item: &Item, known: &[Arc<Point>
             agent(called, item, &mut glance);
         }
         Err(error) => {
-            let mut report = Report::new(&CS_DISCONNECTED, services.config.cs.host.as_str(), "");
+            let elsewhere = error.is_refusal(OTHER_VAULT);
+            let doc = if elsewhere { &CS_ELSEWHERE } else { &CS_DISCONNECTED };
+            let mut report = Report::new(doc, services.config.cs.host.as_str(), "");
             report.inner.push(error.to_string());
             glance.findings.push(lasting(report, None));
         }

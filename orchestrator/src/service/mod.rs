@@ -16,10 +16,11 @@ pub use glance::Roll;
 pub(crate) use glance::glance;
 pub(crate) use servers::{ServerSight, worst};
 pub use services::Services;
+pub(crate) use submit::unknown;
 pub use submit::{Action, Ask, Refusal};
 
-use crate::config::Config;
-use crate::journal::{Job, Journal, JournalError, Record};
+use crate::config::{Config, Knobs};
+use crate::journal::{Job, Journal, JournalError, Record, State};
 use crate::workflow::{Book, Classic, Workflow, runner};
 use announce::Shown;
 use failback_wire::clock::VirtualMs;
@@ -71,7 +72,9 @@ impl Orchestrator {
         hook: Arc<dyn CommitHook>,
         book: Arc<dyn Book>,
     ) -> Result<Arc<Self>, JournalError> {
-        let journal = Journal::open(ctx.fence.clone(), hook, image)?;
+        let Knobs { forward, reverse, .. } = config.knobs;
+        let vault = State::of_vault(&config.vault, forward, reverse);
+        let journal = Journal::open_upon(vault, ctx.fence.clone(), hook, image)?;
         let me = Arc::new(Self {
             ids: ctx.ids("jobs"),
             services: Services::new(ctx, config),

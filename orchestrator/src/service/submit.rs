@@ -1,18 +1,21 @@
 //! Requests on their way to becoming jobs. What is refused here is refused at once and leaves no trace in
 //! the journal: unknown, busy, not allowed in this state.
 
-use super::Orchestrator;
-use crate::catalogue::machine::{BAD_REQUEST, BUSY, NOT_ALLOWED, NOT_FOUND, PLAN_EMPTY};
+use super::{Orchestrator, Services};
+use crate::catalogue::machine::{
+    BAD_REQUEST, BUSY, GROUP_FIXED, GROUP_FULL, MIGRATED, NOT_ALLOWED, NOT_FOUND, PLAN_EMPTY,
+};
+use crate::catalogue::protection::DISABLED;
 use crate::journal::{
-    Accepted, Allowed, Input, Item, JournalError, Leg, Operation, ProtectionState, Record, State, Target,
-    Verb,
+    Accepted, Allowed, Input, Item, Job, JournalError, Leaving, Leg, Operation, ProtectionState, Record,
+    State, Target, Verb,
 };
 use crate::workflow::runner;
 use failback_wire::env::Env;
 use failback_wire::error::{ErrorDoc, Report};
 use failback_wire::http::StatusCode;
-use failback_wire::ids::{JobId, MachineName};
-use std::collections::BTreeMap;
+use failback_wire::ids::{GroupName, JobId, MachineName};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What an operator may ask for. Which workflow it is follows from the item's leg.
@@ -26,6 +29,12 @@ pub enum Action {
     Commit,
     /// Reprotect, either way.
     Reprotect,
+    /// Disable protection and clean up.
+    Disable,
+    /// Remove it from the vault alone.
+    Purge,
+    /// Complete the migration.
+    CompleteMigration,
 }
 
 impl Action {
@@ -36,6 +45,8 @@ impl Action {
             Self::Failover(Verb::Planned) => Some(Allowed::PlannedFailover),
             Self::Commit => Some(Allowed::Commit),
             Self::Reprotect => Some(Allowed::SwitchProtection),
+            Self::Disable | Self::Purge => Some(Allowed::DisableProtection),
+            Self::CompleteMigration => Some(Allowed::CompleteMigration),
         }
     }
     /// The operation this action means for an item on `leg`.
@@ -48,12 +59,15 @@ impl Action {
             (Self::Commit, Leg::Reverse) => Operation::CommitBack,
             (Self::Reprotect, Leg::Forward) => Operation::Reprotect,
             (Self::Reprotect, Leg::Reverse) => Operation::ReprotectForward,
+            (Self::Disable, _) => Operation::Disable,
+            (Self::Purge, _) => Operation::Purge,
+            (Self::CompleteMigration, _) => Operation::CompleteMigration,
         }
     }
     /// True when the item is already where this action would bring it: a plan passes over it (L1).
     pub(crate) fn already(self, item: &Item) -> bool {
         match self {
-            Self::Enable => false,
+            Self::Enable | Self::Disable | Self::Purge | Self::CompleteMigration => false,
             Self::Failover(_) => matches!(
                 item.state,
                 ProtectionState::UnplannedFailoverCommitPendingStatesBegin
@@ -81,7 +95,7 @@ pub struct Ask {
 }
 
 /// A request that became no job.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Refusal {
     /// Status of the reply; always 4xx, unless the journal failed.
     pub status: StatusCode,
@@ -159,10 +173,13 @@ impl Orchestrator {
         let names: Vec<&MachineName> = groups.iter().flatten().collect();
         busy(state, &names)?;
         let (operation, skipped) = match ask.action {
-            Action::Enable => (enable(state, &names)?, Vec::new()),
-            Action::Failover(_) | Action::Commit | Action::Reprotect => {
-                sort(state, &self.services().ctx.env, ask, &names)?
-            }
+            Action::Enable => (enable(state, self.services(), ask, &names)?, Vec::new()),
+            Action::Failover(_)
+            | Action::Commit
+            | Action::Reprotect
+            | Action::Disable
+            | Action::Purge
+            | Action::CompleteMigration => sort(state, &self.services().ctx.env, ask, &names)?,
         };
         Ok(Accepted {
             job: JobId::new(self.ids.guid()),
@@ -177,6 +194,16 @@ impl Orchestrator {
     }
 }
 
+/// Why there is no item of this name: it never was one, or it left protection (C23, P33).
+pub(crate) fn unknown(state: &State, env: &Env, name: &MachineName) -> Report {
+    let doc = match state.gone.get(name).filter(|_| env.holds("C23")).map(|gone| gone.how) {
+        Some(Leaving::Migrated) => &MIGRATED,
+        Some(Leaving::Disabled | Leaving::Removed) => &DISABLED,
+        None => &NOT_FOUND,
+    };
+    Report::new(doc, name.as_str(), name.as_str())
+}
+
 /// One operation per item at a time.
 fn busy(state: &State, names: &[&MachineName]) -> Result<(), Refusal> {
     let report = |name: &&MachineName| {
@@ -187,20 +214,44 @@ fn busy(state: &State, names: &[&MachineName]) -> Result<(), Refusal> {
     if reports.is_empty() { Ok(()) } else { Err(Refusal { status: StatusCode::CONFLICT, reports }) }
 }
 
-/// A machine is brought under protection once; a failed attempt may be repeated.
-fn enable(state: &State, names: &[&MachineName]) -> Result<Operation, Refusal> {
-    let known = |name: &&&MachineName| {
-        state.items.get(**name).is_some_and(|item| item.state != ProtectionState::EnablingFailed)
-    };
-    match names.iter().find(known) {
-        Some(name) => Err(Refusal::new(
-            StatusCode::CONFLICT,
-            &NOT_ALLOWED,
-            name.as_str(),
-            format!("{name} is already under protection"),
-        )),
-        None => Ok(Operation::EnableProtection),
+/// A machine is brought under protection once, in a group that has room; a failed attempt may be repeated.
+fn enable(
+    state: &State,
+    services: &Services,
+    ask: &Ask,
+    names: &[&MachineName],
+) -> Result<Operation, Refusal> {
+    let mut reports = Vec::new();
+    for name in names {
+        let group = ask.inputs.get(*name).and_then(|input| input.group.as_ref());
+        let known = state.items.get(*name).filter(|item| item.state != ProtectionState::EnablingFailed);
+        if let Some(item) = known {
+            let detail = format!("{name} is already under protection");
+            reports.push(Report::new(&NOT_ALLOWED, name.as_str(), detail));
+            if group.is_some() && group != item.group.as_ref() && services.ctx.env.holds("G1") {
+                reports.push(Report::new(&GROUP_FIXED, name.as_str(), name.as_str()));
+            }
+        }
+        let full =
+            |group: &&GroupName| in_group(state, group, name) >= services.config.knobs.settings.group_size;
+        if let Some(group) = group.filter(full).filter(|_| known.is_none() && services.ctx.env.holds("G1")) {
+            reports.push(Report::new(&GROUP_FULL, group.as_str(), group.as_str()));
+        }
     }
+    if reports.is_empty() {
+        return Ok(Operation::EnableProtection);
+    }
+    Err(Refusal { status: StatusCode::CONFLICT, reports })
+}
+
+/// Machines in the group, or about to be, but for this one.
+fn in_group(state: &State, group: &GroupName, but: &MachineName) -> usize {
+    let asked = |job: &&Job| job.is_open() && job.request.operation == Operation::EnableProtection;
+    let coming = state.jobs.values().filter(asked).flat_map(|job| &job.request.inputs);
+    let coming = coming.filter(|(_, input)| input.group.as_ref() == Some(group)).map(|(name, _)| name);
+    let inside = state.items.values().filter(|item| item.group.as_ref() == Some(group));
+    let all: BTreeSet<&MachineName> = inside.map(|item| &item.name).chain(coming).collect();
+    all.into_iter().filter(|name| *name != but).count()
 }
 
 /// Who takes part, in which operation, and who is already there. Everything that stands against it is told.
@@ -216,11 +267,11 @@ fn sort(
     for name in names {
         let Some(item) = state.items.get(*name) else {
             status = StatusCode::NOT_FOUND;
-            reports.push(Report::new(&NOT_FOUND, name.as_str(), name.as_str()));
+            reports.push(unknown(state, env, name));
             continue;
         };
         let operation = ask.action.operation(item.leg);
-        let allowed = ask.action.wants().is_some_and(|wanted| item.state.allowed().contains(&wanted));
+        let allowed = ask.action.wants().is_some_and(|wanted| item.state.allowed(item.leg).contains(&wanted));
         let allowed = allowed && (single || item.leg == Leg::Forward || env.holds("L4"));
         // Without a recovery point the rules have more to say than the state: they are asked (R6).
         let moves = matches!(ask.action, Action::Failover(_));
@@ -230,7 +281,7 @@ fn sort(
                 skipped.push((*name).clone());
             } else {
                 let allowed: Vec<&str> =
-                    item.state.allowed().iter().map(|allowed| allowed.as_str()).collect();
+                    item.state.allowed(item.leg).iter().map(|allowed| allowed.as_str()).collect();
                 let detail = format!("{name} is in state {}, allowed: [{}]", item.state, allowed.join(", "));
                 reports.push(Report::new(&NOT_ALLOWED, name.as_str(), detail));
             }

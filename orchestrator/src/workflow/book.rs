@@ -2,7 +2,7 @@
 //! sees.
 
 use super::{Book, Checked, Request, Workflow};
-use super::{commit, commit_back, enable, failback, failover, reprotect, reprotect_forward};
+use super::{commit, commit_back, enable, failback, failover, leave, reprotect, reprotect_forward};
 use crate::facts::{Gathering, MemberFacts, PlanFacts, RequestFacts};
 use crate::journal::{Item, Operation, Verb};
 use crate::rules;
@@ -30,6 +30,9 @@ impl Book for Classic {
             (Operation::Failback, Verb::Planned) => &failback::PLANNED,
             (Operation::CommitBack, _) => &commit_back::WORKFLOW,
             (Operation::ReprotectForward, _) => &reprotect_forward::WORKFLOW,
+            (Operation::Disable, _) => &leave::DISABLE,
+            (Operation::Purge, _) => &leave::PURGE,
+            (Operation::CompleteMigration, _) => &leave::MIGRATE,
         }
     }
 

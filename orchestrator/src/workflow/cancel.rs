@@ -48,7 +48,10 @@ pub(crate) fn refusal(env: &Env, state: &State, job: &Job, workflow: &Workflow) 
             | Operation::Commit
             | Operation::Reprotect
             | Operation::CommitBack
-            | Operation::ReprotectForward => "such a job goes on to its end",
+            | Operation::ReprotectForward
+            | Operation::Disable
+            | Operation::Purge
+            | Operation::CompleteMigration => "such a job goes on to its end",
         });
     }
     let forward = |step: &&super::Step| matches!(step.recovery, Recovery::Forward);

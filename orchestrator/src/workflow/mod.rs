@@ -7,6 +7,7 @@ pub mod commit_back;
 pub mod enable;
 pub mod failback;
 pub mod failover;
+pub mod leave;
 mod ops;
 pub mod plan;
 pub mod reprotect;
@@ -25,7 +26,7 @@ pub(crate) use ops::points::common_times;
 pub(crate) use ops::vcenter::noted_path;
 pub use step::{Act, Recovery, Step, StepCtx, StepError, StepResult, Workflow, stable_id};
 
-use crate::journal::{Health, Input, Item, Operation, Verb};
+use crate::journal::{AzureVm, Health, Input, Item, Operation, Policy, Verb};
 use crate::service::{Roll, Services};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
@@ -85,6 +86,10 @@ pub struct Member {
     pub item: Option<Arc<Item>>,
     /// What was asked for it.
     pub input: Input,
+    /// The vault's policy of the name that was asked for.
+    pub policy: Option<Policy>,
+    /// The virtual machine in Azure that an earlier protection left there.
+    pub left: Option<AzureVm>,
     /// Its health as the monitor derives it.
     pub health: Health,
     /// The health errors behind it.

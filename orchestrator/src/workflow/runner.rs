@@ -5,6 +5,7 @@ use super::step::{Act, Recovery, StepCtx, Workflow};
 use super::{Checked, Member, Request};
 use super::{cancel, plan};
 use crate::catalogue::execution::{CANCELLED, DEFECT, NO_ANSWER, REHEARSED, UNDO_FAILED};
+use crate::config::ReplicationPolicy;
 use crate::journal::{Fact, Input, Item, Job, JournalError, Outcome, Phase, Progress, Record, Rest};
 use crate::rules::effects::takes_place;
 use crate::service::{Orchestrator, monitor};
@@ -32,6 +33,8 @@ struct Folded {
     members: Vec<Arc<Item>>,
     input: Input,
     groups: Vec<Vec<MachineName>>,
+    /// Of the policy that the item follows on the way to Azure.
+    policy: Option<ReplicationPolicy>,
 }
 
 /// Takes the job to its end, from wherever the journal says it is.
@@ -104,12 +107,15 @@ async fn precheck(me: &Arc<Orchestrator>, job: &Job, workflow: &Workflow) -> Res
 }
 
 fn request(me: &Orchestrator, job: &Job) -> Request {
-    let items = me.journal().read(|state| state.items.clone());
+    let (items, policies, gone) =
+        me.journal().read(|state| (state.items.clone(), state.policies.clone(), state.gone.clone()));
     let asked = job.names().filter(|name| !job.request.skipped.contains(name));
     let member = |name: &MachineName| {
         let (health, errors) = me.health(name);
         let input = job.request.inputs.get(name).cloned().unwrap_or_default();
-        (name.clone(), Member { item: items.get(name).cloned(), input, health, errors })
+        let left = gone.get(name).and_then(|gone| gone.azure.clone());
+        let policy = input.policy.as_ref().and_then(|policy| policies.get(policy)).cloned();
+        (name.clone(), Member { item: items.get(name).cloned(), input, policy, left, health, errors })
     };
     Request {
         operation: job.request.operation,
@@ -258,7 +264,7 @@ impl Run {
         let deadline = started.plus(knobs.step_deadline);
         let mut again = knobs.rehearsal.twice;
         for attempt in 1.. {
-            let Some(Folded { item, members, input, groups }) = self.folded() else {
+            let Some(Folded { item, members, input, groups, policy }) = self.folded() else {
                 return Err(Report::new(&DEFECT, self.member.as_str(), "the item is gone"));
             };
             let ctx = StepCtx {
@@ -268,6 +274,7 @@ impl Run {
                 item: &item,
                 input: &input,
                 groups: &groups,
+                policy,
                 key,
                 attempt,
                 members: &members,
@@ -315,7 +322,10 @@ impl Run {
             let groups = job.map(|job| job.groups.clone()).unwrap_or_default();
             let members = groups.iter().flatten().filter_map(|name| state.items.get(name).cloned()).collect();
             let input = job.and_then(|job| job.inputs.get(&self.member)).cloned().unwrap_or_default();
-            Some(Folded { item: state.items.get(&self.member)?.clone(), members, input, groups })
+            let item = state.items.get(&self.member)?.clone();
+            let policy = item.policy.as_ref().and_then(|name| state.policies.get(name));
+            let policy = policy.map(|policy| policy.replication);
+            Some(Folded { item, members, input, groups, policy })
         })
     }
 

@@ -1,5 +1,6 @@
 //! What a workflow is: a static list of typed steps that reads like the portal's job page.
 
+use crate::config::ReplicationPolicy;
 use crate::journal::{Fact, Input, Item, Operation, ProtectionState, Rest, Verb};
 use crate::service::Services;
 use failback_wire::env::Env;
@@ -97,6 +98,8 @@ pub struct StepCtx<'a> {
     pub input: &'a Input,
     /// All members of the job in boot groups; one group with one name for a single item.
     pub groups: &'a [Vec<MachineName>],
+    /// Cadence and retention by the policy that the item follows on the way to Azure, if it is known.
+    pub policy: Option<ReplicationPolicy>,
     /// Same for every attempt of this step in this job, across restarts.
     pub key: &'a str,
     /// Counts this epoch's attempts, from 1.

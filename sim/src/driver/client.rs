@@ -15,7 +15,7 @@ pub const OPERATOR_TOKEN: &str = "operator";
 /// How a request was answered.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
-    /// 200 or 201: done already.
+    /// 200, 201 or 204: done already.
     Done,
     /// 202: the id of the job it became.
     Accepted(String),
@@ -137,7 +137,7 @@ impl Client {
         if status.is_client_error() {
             return Ok(refusal(&value));
         }
-        if matches!(status, StatusCode::OK | StatusCode::CREATED) {
+        if matches!(status, StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT) {
             return Ok(Answer::Done);
         }
         let location = headers.get("location").and_then(|l| l.to_str().ok());
@@ -159,6 +159,10 @@ impl Client {
     /// The path of a job.
     pub fn job_path(&self, job: &str) -> String {
         format!("{}/replicationJobs/{job}", self.vault)
+    }
+    /// The path of a mapping of the protection container.
+    pub fn mapping_path(&self, mapping: &str) -> String {
+        format!("{}/replicationProtectionContainerMappings/{mapping}", self.container)
     }
     /// The path of a policy.
     pub fn policy_path(&self, policy: &str) -> String {
@@ -189,12 +193,18 @@ impl Client {
         Ok(view)
     }
 
-    /// A replicated item's properties.
+    /// A replicated item's properties; `None` when there is no such item.
     ///
     /// # Errors
-    /// When no reply came, or no item.
-    pub async fn item(&self, item: &str) -> Result<Value, ClientError> {
-        Ok(self.get("asr.item", &self.item_path(item)).await?["properties"].take())
+    /// When no reply came, or neither.
+    pub async fn item(&self, item: &str) -> Result<Option<Value>, ClientError> {
+        let path = self.item_path(item);
+        let (status, _, mut value) = self.send("asr.item", Method::GET, &path, None, None).await?;
+        match status {
+            StatusCode::NOT_FOUND => Ok(None),
+            status if status.is_success() => Ok(Some(value["properties"].take())),
+            status => Err(ClientError::Unexpected(format!("{path} was answered {status}: {value}"))),
+        }
     }
 
     /// The fabric's properties: its health, and that of its servers.
@@ -262,6 +272,9 @@ fn refusal(value: &Value) -> Answer {
 /// Bodies of the operations, in the shapes of `providerSpecificDetails` that each direction wants.
 pub mod body {
     use super::{Value, json};
+    use crate::scenario::model::PolicySettings;
+    use crate::scenario::text::Spanned;
+    use crate::scenario::units::Period;
 
     /// `{"properties": {"failoverDirection": …, "providerSpecificDetails": …}}`
     fn properties(direction: &str, details: &Value) -> Value {
@@ -278,6 +291,17 @@ pub mod body {
             body["properties"].as_object_mut().map(|p| p.remove("sourceSiteOperations"));
         }
         body
+    }
+    /// A replication policy: what is given, in minutes.
+    pub fn policy(settings: &PolicySettings) -> Value {
+        let minutes = |period: &Option<Spanned<Period>>| period.as_ref().map(|p| p.duration().as_secs() / 60);
+        json!({ "properties": { "providerSpecificInput": {
+            "instanceType": "InMageAzureV2",
+            "recoveryPointHistory": minutes(&settings.retention),
+            "crashConsistentFrequencyInMinutes": minutes(&settings.crash_consistent_every),
+            "appConsistentFrequencyInMinutes": minutes(&settings.app_consistent_every),
+            "multiVmSyncStatus": "Enable",
+        }}})
     }
     /// Failback: roles are swapped, a single item still says `PrimaryToRecovery` (G3), a plan the opposite.
     pub fn failback(plan: bool, point: &str) -> Value {

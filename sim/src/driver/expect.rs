@@ -8,7 +8,7 @@ use super::steps::At;
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::estate::Side;
 use crate::scenario::model::{
-    DataExpect, Equals, Expect, Health, ItemExpect, ItemState, Power, ServerExpect, VmExpect, WaitUntil,
+    DataExpect, Equals, Expect, Health, ItemExpect, ItemState, Power, Row, ServerExpect, VmExpect, WaitUntil,
     Waiting,
 };
 use crate::scenario::text::Name;
@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// A replicated item as its operator sees it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Seen {
     /// The lab's word for its state; `None` when the wire shows one nobody knows.
     state: Option<ItemState>,
@@ -98,6 +98,11 @@ impl Seen {
         }
     }
 
+    /// There is no such item.
+    fn nothing() -> Self {
+        Self { state: Some(ItemState::Unprotected), raw: "no replicated item".to_owned(), ..Self::default() }
+    }
+
     /// What of `wanted` is not so yet.
     pub(super) fn missing(&self, wanted: &WaitUntil) -> Option<String> {
         let mut missing = Vec::new();
@@ -150,6 +155,8 @@ fn lab_state(state: &str, reverse: bool, active: Side) -> Option<ItemState> {
         }),
         "ReprotectFailed" => Some(ItemState::ReprotectFailed),
         "CommitInProgress" => Some(ItemState::Committing),
+        "DisablingInProgress" => Some(ItemState::Disabling),
+        "DisablingFailed" => Some(ItemState::DisablingFailed),
         _ => None,
     }
 }
@@ -174,14 +181,15 @@ fn differs(what: impl Into<String>, wanted: impl Into<String>, shown: impl Into<
 
 impl Driver<'_> {
     pub(super) async fn seen(&self, item: &str) -> Result<Seen, ClientError> {
-        let properties = self.client.item(item).await?;
+        let Some(properties) = self.client.item(item).await? else { return Ok(Seen::nothing()) };
         let points = self.client.points(item).await?;
         Ok(Seen::new(&properties, &points))
     }
 
     /// The same without recovery points, whose list may be long.
     pub(super) async fn state_of(&self, item: &str) -> Result<Seen, ClientError> {
-        Ok(Seen::new(&self.client.item(item).await?, &[]))
+        let properties = self.client.item(item).await?;
+        Ok(properties.map_or_else(Seen::nothing, |properties| Seen::new(&properties, &[])))
     }
 
     /// The world between two steps: when nothing is going on, the oracle judges it.
@@ -228,6 +236,9 @@ impl Driver<'_> {
         }
         if !expect.servers.is_empty() {
             out.extend(self.judge_servers(&expect.servers).await);
+        }
+        for (machine, wanted) in &expect.rows {
+            out.extend(self.judge_row(&machine.value, *wanted));
         }
         for machine in &expect.differs {
             out.extend(self.judge_differs(&machine.value));
@@ -279,6 +290,18 @@ impl Driver<'_> {
             }
         }
         out
+    }
+
+    fn judge_row(&self, machine: &str, wanted: Row) -> Option<Finding> {
+        let direction = self.world.row(machine);
+        let shown = match direction.as_deref() {
+            None => Row::Absent,
+            Some("forward") => Row::Forward,
+            Some("reverse") => Row::Reverse,
+            Some(_) => Row::None,
+        };
+        let what = || format!("row of {machine} at the configuration server");
+        (shown != wanted).then(|| differs(what(), format!("{wanted:?}"), format!("{shown:?}")))
     }
 
     fn judge_data(&self, machine: &str, wanted: &DataExpect) -> Vec<Finding> {

@@ -2,11 +2,14 @@
 
 use super::client::{Answer, JobView, body};
 use super::play::{Driver, Refusal};
-use super::steps::{At, LOOK, Stop};
+use super::steps::{At, LOOK, ProtectUnder, Stop};
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::estate::{Os, Side};
 use crate::scenario::inventory::{Inventory, Machine};
-use crate::scenario::model::{BackwardPoint, Ending, ForwardPoint, Reprotect, ReprotectInputs, Step, Verb};
+use crate::scenario::model::{
+    BackwardPoint, EnableProtection, Ending, ForwardPoint, Leave, PolicyChange, PolicyStep, Reprotect,
+    ReprotectInputs, Step, Verb,
+};
 use crate::scenario::text::Name;
 use crate::world::BUILT_IN_PROCESS_SERVER;
 use failback_wire::error::Report;
@@ -233,6 +236,17 @@ impl Driver<'_> {
                 expect: &s.expect,
                 within: s.within.duration(),
             },
+            Step::EnableProtection(s) => Asked {
+                method: Method::PUT,
+                path: self.client.item_path(&s.item.value),
+                body: self.enable_step_body(s),
+                expect: &s.expect,
+                within: s.within.duration(),
+            },
+            Step::DisableProtection(s) => self.leave(s, Some("NotSpecified")),
+            Step::CompleteMigration(s) => self.leave(s, Some("MigrationComplete")),
+            Step::RemoveProtection(s) => self.leave(s, None),
+            Step::Policy(s) => self.policy(s),
             Step::Cancel(_)
             | Step::Wait(_)
             | Step::WaitUntil(_)
@@ -261,6 +275,45 @@ impl Driver<'_> {
                 Ok(_) | Err(_) => sleep(GLANCE).await,
             }
         }
+    }
+
+    fn enable_step_body(&self, step: &EnableProtection) -> Value {
+        let inventory = &self.checked.inventory;
+        let under = ProtectUnder {
+            policy: step.policy.as_ref().map(|name| name.value.as_str()),
+            group: step.group.as_ref().map(|name| name.value.as_str()),
+            process_server: step.process_server.as_ref().map(|name| name.value.as_str()),
+        };
+        let machine = inventory.machines.iter().find(|m| m.name == step.item.value);
+        machine.map(|machine| self.enable_body(machine, &under)).unwrap_or_default()
+    }
+
+    /// Ends the protection for a reason, or without one in the vault alone.
+    fn leave<'a>(&self, step: &'a Leave, reason: Option<&str>) -> Asked<'a> {
+        let item = self.client.item_path(&step.item.value);
+        let (expect, within) = (&step.expect, step.within.duration());
+        let Some(reason) = reason else {
+            return Asked { method: Method::DELETE, path: item, body: Value::Null, expect, within };
+        };
+        let input = json!({ "instanceType": "InMageAzureV2" });
+        let properties = json!({ "disableProtectionReason": reason, "replicationProviderInput": input });
+        let body = json!({ "properties": properties });
+        Asked { method: Method::POST, path: format!("{item}/remove"), body, expect, within }
+    }
+
+    fn policy<'a>(&self, step: &'a PolicyStep) -> Asked<'a> {
+        let policy = self.client.policy_path(&step.name.value);
+        let mapping = self.client.mapping_path(&step.name.value);
+        let (method, path, body) = match &step.change {
+            PolicyChange::Create(settings) => (Method::PUT, policy, body::policy(settings)),
+            PolicyChange::Edit(settings) => (Method::PATCH, policy, body::policy(settings)),
+            PolicyChange::Delete => (Method::DELETE, policy, Value::Null),
+            PolicyChange::Associate => {
+                (Method::PUT, mapping, json!({ "properties": { "policyId": policy } }))
+            }
+            PolicyChange::Dissociate => (Method::POST, format!("{mapping}/remove"), Value::Null),
+        };
+        Asked { method, path, body, expect: &step.expect, within: Duration::from_secs(600) }
     }
 
     fn reprotect_body(&self, step: &Reprotect) -> Value {

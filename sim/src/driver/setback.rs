@@ -18,7 +18,7 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(2 * 3600);
 
 /// Protection states, as the wire names them, in which an item may stay.
-const STATES_OF_REST: [&str; 10] = [
+const STATES_OF_REST: [&str; 11] = [
     "EnablingFailed",
     "InitialReplicationInProgress",
     "Protected",
@@ -29,6 +29,7 @@ const STATES_OF_REST: [&str; 10] = [
     "CommitPendingStatesBegin",
     "UnplannedFailoverCommitted",
     "ReprotectFailed",
+    "DisablingFailed",
 ];
 
 /// What an attempt leaves although its steps were taken back, once this step began: patterns of

@@ -4,6 +4,7 @@ use super::play::Driver;
 use crate::fault::{Action, Moment, Strike};
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::fault::{CallMoment, Change, TaskMoment, When};
+use crate::scenario::inventory::Machine;
 use crate::scenario::model::{Arm, Step, WaitUntil};
 use crate::world::BUILT_IN_PROCESS_SERVER;
 use failback_wire::event::{Actor, What};
@@ -74,17 +75,20 @@ impl Driver<'_> {
         sleep(REGISTRATION).await;
         let at = At { index: 0, line: 0 };
         let inventory = self.checked.inventory.clone();
-        for batch in inventory.machines.chunks(inventory.machines.len().div_ceil(20).max(1)) {
+        let protected: Vec<&Machine> = inventory.machines.iter().filter(|m| m.protected).collect();
+        for batch in protected.chunks(protected.len().div_ceil(20).max(1)) {
             let asked = batch.iter().map(|machine| {
-                (self.client.item_path(&machine.name), self.enable_body(machine), Duration::from_secs(7200))
+                let body = self.enable_body(machine, &ProtectUnder::default());
+                (self.client.item_path(&machine.name), body, Duration::from_secs(7200))
             });
             self.expect_successes(at, &Method::PUT, asked.collect()).await?;
         }
-        for machine in &inventory.machines {
+        for machine in protected {
             let wait = WaitUntil::state(&machine.name, crate::scenario::model::ItemState::Protected);
             self.wait_until(at, &wait).await?;
         }
-        for plan in &inventory.plans {
+        let here = |name: &str| inventory.machines.iter().any(|m| m.name == name && m.protected);
+        for plan in inventory.plans.iter().filter(|plan| plan.members().all(here)) {
             let body = self.plan_body(plan);
             let path = self.client.plan_path(&plan.name);
             self.expect_success(at, Method::PUT, path, body, Duration::from_secs(600)).await?;
@@ -94,9 +98,15 @@ impl Driver<'_> {
 
     async fn step(&mut self, at: At, step: &Step) -> Result<(), Stop> {
         match step {
-            Step::Failover(_) | Step::Commit(_) | Step::Reprotect(_) | Step::Failback(_) => {
-                self.operate(at, step).await
-            }
+            Step::Failover(_)
+            | Step::Commit(_)
+            | Step::Reprotect(_)
+            | Step::Failback(_)
+            | Step::EnableProtection(_)
+            | Step::DisableProtection(_)
+            | Step::RemoveProtection(_)
+            | Step::CompleteMigration(_)
+            | Step::Policy(_) => self.operate(at, step).await,
             Step::Cancel(cancel) => self.cancel(at, cancel).await,
             Step::Wait(period) => {
                 sleep(period.duration()).await;
@@ -211,14 +221,14 @@ impl Driver<'_> {
         }
     }
 
-    pub(super) fn enable_body(&self, machine: &crate::scenario::inventory::Machine) -> serde_json::Value {
+    pub(super) fn enable_body(&self, machine: &Machine, under: &ProtectUnder<'_>) -> serde_json::Value {
         json!({ "properties": {
-            "policyId": self.client.policy_path("lab-policy"),
+            "policyId": self.client.policy_path(under.policy.unwrap_or("lab-policy")),
             "providerSpecificDetails": {
                 "instanceType": "InMageAzureV2",
-                "processServerId": BUILT_IN_PROCESS_SERVER,
+                "processServerId": under.process_server.unwrap_or(BUILT_IN_PROCESS_SERVER),
                 "vmFriendlyName": machine.name,
-                "multiVmGroupName": machine.group,
+                "multiVmGroupName": under.group.or(machine.group.as_deref()),
                 "targetAzureVmName": machine.name,
             },
         }})
@@ -236,6 +246,14 @@ impl Driver<'_> {
             "groups": plan.groups.iter().map(group).collect::<Vec<_>>(),
         }})
     }
+}
+
+/// What a machine is protected under, where it is not the usual.
+#[derive(Clone, Copy, Default)]
+pub(super) struct ProtectUnder<'a> {
+    pub(super) policy: Option<&'a str>,
+    pub(super) group: Option<&'a str>,
+    pub(super) process_server: Option<&'a str>,
 }
 
 fn call_moment(before: bool, call: &CallMoment) -> Moment {
@@ -268,6 +286,11 @@ pub(super) fn title(step: &Step) -> String {
         Step::Reprotect(s) => format!("reprotect {}", of(&s.item, &s.plan)),
         Step::Failback(s) => format!("fail back {}", of(&s.item, &s.plan)),
         Step::Cancel(s) => format!("cancel what runs on {}", of(&s.item, &s.plan)),
+        Step::EnableProtection(s) => format!("protect {}", s.item.value),
+        Step::DisableProtection(s) => format!("disable the protection of {}", s.item.value),
+        Step::RemoveProtection(s) => format!("remove {} from the vault", s.item.value),
+        Step::CompleteMigration(s) => format!("complete the migration of {}", s.item.value),
+        Step::Policy(s) => format!("change policy {}", s.name.value),
         Step::Wait(period) => format!("wait {}", **period),
         Step::WaitUntil(w) => format!("wait until {} is ready", w.item.value),
         Step::Write(w) => format!("{} writes {} blocks", w.machine.value, *w.blocks),

@@ -239,6 +239,9 @@ pub struct Machine {
     /// The replication group it was protected in, if any (G1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<Name>,
+    /// Whether it is under protection when the first step begins; default yes. Else a step brings it there.
+    #[serde(default = "yes")]
+    pub protected: bool,
     /// How long after boot its agent registers (P32); default 6 m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration_delay: Option<Spanned<Period>>,
@@ -355,6 +358,9 @@ impl From<Side> for Site {
     }
 }
 
+fn yes() -> bool {
+    true
+}
 fn host_memory() -> Spanned<Size> {
     Spanned::unplaced(Size::gib(64))
 }
@@ -366,9 +372,6 @@ fn machine_memory() -> Spanned<Size> {
 }
 fn datastore_capacity() -> Spanned<Size> {
     Spanned::unplaced(Size::gib(1024))
-}
-fn yes() -> bool {
-    true
 }
 fn data_port() -> u16 {
     9443

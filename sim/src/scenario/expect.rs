@@ -30,6 +30,9 @@ pub struct Expect {
     /// Process servers and master targets, as the vault shows them.
     #[serde(default)]
     pub servers: BTreeMap<Name, ServerExpect>,
+    /// What the configuration server's database holds of each machine (P3, C23).
+    #[serde(default)]
+    pub rows: BTreeMap<Name, Row>,
     /// Items whose latest and latest application-consistent point hold different bytes.
     #[serde(default)]
     pub differs: Vec<Name>,
@@ -111,6 +114,20 @@ pub struct Waiting {
     /// Refused by the target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<Spanned<Size>>,
+}
+
+/// A machine's row at the configuration server: which way it replicates, as it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Row {
+    /// There is none.
+    Absent,
+    /// To Azure.
+    Forward,
+    /// Home.
+    Reverse,
+    /// Neither.
+    None,
 }
 
 /// What must be true of a virtual machine.

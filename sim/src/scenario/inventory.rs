@@ -157,6 +157,8 @@ pub struct Machine {
     pub change_log: Size,
     /// Replication group.
     pub group: Option<String>,
+    /// Under protection before the first step.
+    pub protected: bool,
     /// How long after boot the agent registers.
     pub registration_delay: Period,
 }
@@ -368,6 +370,7 @@ fn machine(m: &super::estate::Machine, host: &str, store: &str) -> Machine {
         writes_per_minute: m.workload.writes_per_minute,
         change_log: m.change_log.value,
         group: m.group.as_ref().map(|g| g.value.clone()),
+        protected: m.protected,
         registration_delay: m.registration_delay.as_ref().map_or(Period::minutes(6), |p| p.value),
     }
 }

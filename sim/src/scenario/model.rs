@@ -4,7 +4,7 @@
 
 use super::estate::{Estate, Side};
 pub use super::expect::{
-    DataExpect, Equals, Expect, ItemExpect, Lost, Power, ServerExpect, Takes, VmExpect, Waiting,
+    DataExpect, Equals, Expect, ItemExpect, Lost, Power, Row, ServerExpect, Takes, VmExpect, Waiting,
 };
 use super::fault::{Change, When};
 use super::text::{Name, Spanned};
@@ -80,6 +80,16 @@ pub enum Step {
     Failback(Failback),
     /// Ask a running operation to stop.
     Cancel(Cancel),
+    /// Bring a machine under protection.
+    EnableProtection(EnableProtection),
+    /// Disable its protection "and remove": clean up.
+    DisableProtection(Leave),
+    /// Remove it from the vault alone.
+    RemoveProtection(Leave),
+    /// Complete its migration to Azure.
+    CompleteMigration(Leave),
+    /// Change a replication policy, or its association with the configuration server.
+    Policy(PolicyStep),
     /// Let virtual time pass.
     Wait(Spanned<Period>),
     /// Let virtual time pass until something is so.
@@ -236,6 +246,29 @@ pub struct Cancel {
     pub within: Spanned<Period>,
 }
 
+/// Bring a machine under protection (P10, G1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct EnableProtection {
+    /// The machine.
+    pub item: Name,
+    /// The replication policy; default: `lab-policy`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Name>,
+    /// The replication group; default: the machine's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Name>,
+    /// The process server; default: the one that comes with the configuration server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_server: Option<Name>,
+    /// How it must end.
+    #[serde(default)]
+    pub expect: Ending,
+    /// Within which virtual time; default 2 h.
+    #[serde(default = "default_within")]
+    pub within: Spanned<Period>,
+}
+
 /// Who is asked to stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -245,6 +278,65 @@ pub enum CancelBy {
     Target,
     /// The job.
     Job,
+}
+
+/// End the protection of a machine (C23).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Leave {
+    /// The item.
+    pub item: Name,
+    /// How it must end.
+    #[serde(default)]
+    pub expect: Ending,
+    /// Within which virtual time; default 2 h.
+    #[serde(default = "default_within")]
+    pub within: Spanned<Period>,
+}
+
+/// Change a replication policy (P10).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PolicyStep {
+    /// The policy; `lab-policy` is there from the start, and associated. The way home has its own, named with
+    /// `-failback`.
+    pub name: Name,
+    /// What is asked for.
+    pub change: PolicyChange,
+    /// How it must end; a policy's changes are done at once.
+    #[serde(default)]
+    pub expect: Ending,
+}
+
+/// What is asked of a replication policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PolicyChange {
+    /// It is created, with its failback policy; neither is associated.
+    Create(PolicySettings),
+    /// It is changed.
+    Edit(PolicySettings),
+    /// It is deleted.
+    Delete,
+    /// It is associated with the configuration server.
+    Associate,
+    /// It is not associated any more.
+    Dissociate,
+}
+
+/// What a replication policy says; what is left out is as in `lab-policy`, or stays.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PolicySettings {
+    /// Time between application-consistent points.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_consistent_every: Option<Spanned<Period>>,
+    /// Time between crash-consistent points.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crash_consistent_every: Option<Spanned<Period>>,
+    /// How long points are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Spanned<Period>>,
 }
 
 /// Recovery points towards Azure (R5).
@@ -390,6 +482,12 @@ pub struct NodeStep {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ItemState {
+    /// Is not under protection: there is no such item.
+    Unprotected,
+    /// Its protection comes to its end.
+    Disabling,
+    /// Its protection did not come to its end.
+    DisablingFailed,
     /// Comes under protection.
     Enabling,
     /// Did not come under protection.

@@ -3,7 +3,7 @@
 use super::estate::Side;
 use super::fault::{CallAction, CallFault, Change, When};
 use super::inventory::Inventory;
-use super::model::{Ending, Step, Verb};
+use super::model::{Ending, Leave, Step, Verb};
 use super::text::{Name, Spanned};
 use super::units::Period;
 use std::fmt;
@@ -23,6 +23,14 @@ pub enum OperationKind {
     Failback,
     /// Of whatever runs.
     Cancel,
+    /// Bring under protection.
+    EnableProtection,
+    /// End protection and clean up.
+    DisableProtection,
+    /// End protection in the vault alone.
+    RemoveProtection,
+    /// Stay in Azure for good.
+    CompleteMigration,
 }
 
 impl fmt::Display for OperationKind {
@@ -34,6 +42,10 @@ impl fmt::Display for OperationKind {
             Self::ReprotectAzure => "reprotect to azure",
             Self::Failback => "failback",
             Self::Cancel => "cancellation",
+            Self::EnableProtection => "enable protection",
+            Self::DisableProtection => "disable protection",
+            Self::RemoveProtection => "remove protection",
+            Self::CompleteMigration => "complete migration",
         })
     }
 }
@@ -67,8 +79,22 @@ impl<'a> Operation<'a> {
 
 impl Step {
     /// The operation, when the step is one.
-    pub fn operation(&self) -> Option<Operation<'_>> {
+    pub fn operation<'a>(&'a self) -> Option<Operation<'a>> {
+        let of_item = |kind, s: &'a Leave| Operation {
+            kind,
+            item: Some(&s.item),
+            plan: None,
+            expect: &s.expect,
+            within: &s.within,
+        };
         let (kind, item, plan, expect, within) = match self {
+            Self::EnableProtection(s) => {
+                let (kind, item) = (OperationKind::EnableProtection, Some(&s.item));
+                return Some(Operation { kind, item, plan: None, expect: &s.expect, within: &s.within });
+            }
+            Self::DisableProtection(s) => return Some(of_item(OperationKind::DisableProtection, s)),
+            Self::RemoveProtection(s) => return Some(of_item(OperationKind::RemoveProtection, s)),
+            Self::CompleteMigration(s) => return Some(of_item(OperationKind::CompleteMigration, s)),
             Self::Failover(s) => (OperationKind::Failover, &s.item, &s.plan, &s.expect, &s.within),
             Self::Commit(s) => (OperationKind::Commit, &s.item, &s.plan, &s.expect, &s.within),
             Self::Reprotect(s) => {
@@ -87,6 +113,7 @@ impl Step {
             | Self::Arm(_)
             | Self::Clear(_)
             | Self::Operator(_)
+            | Self::Policy(_)
             | Self::Crash(_)
             | Self::Restart(_)
             | Self::Check(_) => return None,
@@ -148,7 +175,14 @@ impl fmt::Display for Step {
                 f.write_str(if s.shutdown_source { ")" } else { ", source left running)" })
             }
             Self::Failback(s) => write!(f, " ({}, {})", word(&s.point), word(&s.verb)),
-            Self::Commit(_) | Self::Reprotect(_) | Self::Cancel(_) => Ok(()),
+            Self::Commit(_)
+            | Self::Reprotect(_)
+            | Self::Cancel(_)
+            | Self::EnableProtection(_)
+            | Self::DisableProtection(_)
+            | Self::RemoveProtection(_)
+            | Self::CompleteMigration(_) => Ok(()),
+            Self::Policy(s) => write!(f, "policy {}: {}", s.name, word(&s.change)),
             Self::Wait(period) => write!(f, "wait {period}"),
             Self::WaitUntil(s) => write!(f, "wait until {}", word(s)),
             Self::Write(s) => write!(f, "{} writes {} blocks", s.machine, s.blocks),

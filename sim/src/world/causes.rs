@@ -47,6 +47,7 @@ pub(super) fn of(change: &Change, is_target: impl Fn(&str) -> bool) -> &'static 
             GuestFault::StopAgent { .. } | GuestFault::DelayRegistration { .. } => &["P32"],
             GuestFault::VssBroken { .. } => &["R1"],
             GuestFault::StartAgent { .. } | GuestFault::SetAddress { .. } | GuestFault::Burst { .. } => &[],
+            GuestFault::GroupPort { .. } => &["G1"],
         },
         Change::Link(link) => match &**link {
             LinkChange::VpnDown => &["P11"],
@@ -96,12 +97,14 @@ fn configuration_server(fault: &ConfigurationServerFault) -> &'static [&'static 
         | ConfigurationServerFault::LoseDatabase
         | ConfigurationServerFault::Delete => &["P2"],
         ConfigurationServerFault::Initialise | ConfigurationServerFault::DeleteMachine { .. } => &["P3"],
+        ConfigurationServerFault::RegisterElsewhere => &["C23"],
         // Where a restore or a clone stands is looked at, so the rule itself tells.
         ConfigurationServerFault::Restore { .. }
         | ConfigurationServerFault::Clone { .. }
         | ConfigurationServerFault::RemoveClone
         | ConfigurationServerFault::Start
         | ConfigurationServerFault::Update { .. }
+        | ConfigurationServerFault::RegisterHere
         | ConfigurationServerFault::BackupNow => &[],
     }
 }

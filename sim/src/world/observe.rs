@@ -99,6 +99,13 @@ impl World {
         self.guests.system(machine)
     }
 
+    /// Which way the machine replicates, as its row at the configuration server says; `None` without a row.
+    pub fn row(&self, machine: &str) -> Option<String> {
+        let rows = &self.cs.observe()["database"]["machines"];
+        let found = rows.as_array()?.iter().find(|row| row["machine"] == machine)?;
+        Some(found["direction"].as_str()?.to_owned())
+    }
+
     /// Everything that a twin run must share: all inventories, servers, guests and items.
     pub fn observe(&self) -> Value {
         let servers = self.process_servers.iter().map(|(id, s)| (id.clone(), s.observe()));

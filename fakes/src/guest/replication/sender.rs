@@ -235,7 +235,8 @@ impl Replicator {
         };
         let Some(app) = self.with_run(run, app_due) else { return };
         // Not under the lock: quiescing asks the guest.
-        let quiet = app && (self.quiesce)();
+        let grouped = self.with_run(run, |run| run.spec.group.is_some()).unwrap_or_default();
+        let quiet = app && (self.quiesce)(grouped);
         let kind = if quiet { PointKind::Application } else { PointKind::Crash };
         let cut = self.with_run(run, |run| {
             let cut = self.cut(run, kind, on_grid && run.spec.group.is_some(), false);

@@ -8,7 +8,6 @@ use failback_wire::proto::cs::OsFamily;
 
 pub(super) fn spoil_all(f: &mut Facts) {
     f.item.allowed = false;
-    f.item.migrated = true;
     f.item.group = Some("g".into());
     f.item.critical = vec!["78174".into()];
     let cs = known(&mut f.cs);
@@ -39,8 +38,8 @@ fn reprotect_reports_all() {
     let mut facts = sound(Reprotect);
     spoil_all(&mut facts);
     let expected = [
-        "FB1801", "FB1507", "FB1701", "FB1005", "FB1002", "78022", "FB1301", "FB1303", "FB1304", "FB1306",
-        "FB1307", "FB1305", "FB1402", "8061", "FB1505", "FB1508", "806", "78093",
+        "FB1801", "FB1701", "FB1005", "FB1002", "78022", "FB1301", "FB1303", "FB1304", "FB1306", "FB1307",
+        "FB1305", "FB1402", "8061", "FB1505", "FB1508", "806", "78093",
     ];
     assert_eq!(refusals(&facts), expected);
 }
@@ -50,8 +49,8 @@ fn failback_reports_all() {
     let mut facts = sound(Failback);
     spoil_all(&mut facts);
     let expected = [
-        "FB1801", "FB1507", "FB1701", "FB1802", "FB1005", "FB1002", "78022", "FB1301", "FB1303", "FB1506",
-        "806", "FB1601",
+        "FB1801", "FB1701", "FB1802", "FB1005", "FB1002", "78022", "FB1301", "FB1303", "FB1506", "806",
+        "FB1601",
     ];
     assert_eq!(refusals(&facts), expected);
 }

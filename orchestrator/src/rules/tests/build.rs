@@ -156,6 +156,7 @@ pub(super) fn sound(operation: Operation) -> Facts {
             retention_drive: Some("R".into()),
             datastore: Some("ds1".into()),
         },
+        policy: None,
         item: ItemFacts {
             name: MachineName::from("web01"),
             os: OsFamily::Windows,
@@ -163,12 +164,12 @@ pub(super) fn sound(operation: Operation) -> Facts {
             allowed: true,
             critical: Vec::new(),
             group: None,
-            migrated: false,
             disks: vec![disk("web01-disk0", "u0"), disk("web01-disk1", "u1")],
             source_since: Some(min(500)),
             registered_after: Some(min(499)),
             cs: Some("cs-1".into()),
             resuming: false,
+            halfway: None,
         },
         // Before a way home it is the earlier life of the copy that is to stay off.
         cs: Seen::Known(cs(if operation == Operation::Reprotect { 90 } else { 590 })),

@@ -37,7 +37,6 @@ const BACK: &[Operation] = &[Reprotect, Failback, ReprotectForward];
 #[rustfmt::skip]
 const CASES: &[Case] = &[
     ("state", |f| f.item.allowed = false, &Operation::ALL, &["FB1801"]),
-    ("migrated", |f| f.item.migrated = true, SITE, &["FB1507"]),
     ("group member alone", |f| f.item.group = Some("g".into()), &[Failover, Reprotect, Failback, ReprotectForward], &["FB1701"]),
     ("group member by plan", |f| { f.item.group = Some("g".into()); f.request.by_plan = true }, BACK, &[]),
     ("health", |f| f.item.critical = vec!["78174".into()], &[Failback], &["FB1802"]),

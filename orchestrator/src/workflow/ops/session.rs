@@ -40,7 +40,7 @@ pub(in crate::workflow) fn plan(
     target: &str,
 ) -> SessionSpec {
     let policy: ReplicationPolicy = match direction {
-        Direction::Forward => c.services.config.knobs.forward,
+        Direction::Forward => c.policy.unwrap_or(c.services.config.knobs.forward),
         Direction::Reverse => c.services.config.knobs.reverse,
     };
     SessionSpec {

@@ -239,6 +239,14 @@ pub struct EnableInput {
     pub provider_specific_details: ProviderInput,
 }
 
+/// Body of `remove` of a replicated item.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DisableInput {
+    /// `NotSpecified` or `MigrationComplete`.
+    pub disable_protection_reason: Option<String>,
+}
+
 /// Body of every operation on an item or a plan; each uses the fields it knows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -308,6 +316,64 @@ pub struct ProviderInput {
     pub multi_vm_group_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub multi_vm_group_name: Option<String>,
+}
+
+// ---- policies ------------------------------------------------------------------------------------------
+
+/// Body of `PUT` and `PATCH` of a replication policy.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PolicyInput {
+    /// What it says; named `replicationProviderSettings` by updates.
+    #[serde(alias = "replicationProviderSettings")]
+    pub provider_specific_input: PolicyProvider,
+}
+
+/// Properties of a replication policy.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PolicyProperties {
+    /// Name.
+    pub friendly_name: String,
+    /// What it says.
+    pub provider_specific_details: PolicyProvider,
+}
+
+/// Provider part of a replication policy, all in minutes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PolicyProvider {
+    /// `InMageAzureV2` to Azure, `InMage` home.
+    pub instance_type: String,
+    /// Beyond this age of the newest point an alert is raised.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery_point_threshold_in_minutes: Option<u64>,
+    /// How long points are kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery_point_history: Option<u64>,
+    /// Between crash-consistent points.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crash_consistent_frequency_in_minutes: Option<u64>,
+    /// Between application-consistent points; 0 for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app_consistent_frequency_in_minutes: Option<u64>,
+    /// `Enabled` or `Disabled`; members of a replication group need it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub multi_vm_sync_status: Option<String>,
+}
+
+/// Body of `PUT` of a protection container's mapping, and its properties.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MappingProperties {
+    /// The policy, by ARM id or name.
+    pub policy_id: String,
+    /// Where to: `Microsoft Azure`, or the container itself on the way home.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_protection_container_id: Option<String>,
+    /// `Paired`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
 }
 
 // ---- jobs ---------------------------------------------------------------------------------------------

@@ -90,7 +90,13 @@ impl Check<'_, '_> {
         let site = match operation.kind {
             OperationKind::Failover => Side::Azure,
             OperationKind::ReprotectHome | OperationKind::Failback => Side::OnPremises,
-            OperationKind::Commit | OperationKind::ReprotectAzure | OperationKind::Cancel => return,
+            OperationKind::Commit
+            | OperationKind::ReprotectAzure
+            | OperationKind::Cancel
+            | OperationKind::EnableProtection
+            | OperationKind::DisableProtection
+            | OperationKind::RemoveProtection
+            | OperationKind::CompleteMigration => return,
         };
         for machine in operation.machines(self.subject.inventory) {
             self.gone.remove(&(site, machine.to_owned()));

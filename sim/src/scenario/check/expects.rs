@@ -27,7 +27,7 @@ pub(super) fn check(subject: &Subject<'_>, names: &Names, ends: &Standings, out:
 
 fn known(subject: &Subject<'_>, names: &Names, expect: &Expect, out: &mut Vec<Problem>) {
     let items = expect.items.keys().chain(expect.data.keys()).chain(expect.warnings.keys());
-    let items = items.chain(expect.guests.keys());
+    let items = items.chain(expect.guests.keys()).chain(expect.rows.keys());
     for name in items.chain(&expect.differs) {
         names.need(subject.file, Kind::Machine, name, name.at, out);
     }

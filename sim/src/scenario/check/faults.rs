@@ -120,9 +120,15 @@ impl Check<'_, '_> {
                 }
                 self.crashed.insert(s.node.value.clone(), Position::Off(step.at));
             }
-            Step::Failover(_) | Step::Commit(_) | Step::Reprotect(_) | Step::Failback(_) => {
-                self.down(step.at)
-            }
+            Step::Failover(_)
+            | Step::Commit(_)
+            | Step::Reprotect(_)
+            | Step::Failback(_)
+            | Step::EnableProtection(_)
+            | Step::DisableProtection(_)
+            | Step::RemoveProtection(_)
+            | Step::CompleteMigration(_)
+            | Step::Policy(_) => self.down(step.at),
             Step::Cancel(_) | Step::Wait(_) | Step::WaitUntil(_) | Step::Write(_) | Step::Check(_) => {}
         }
     }

@@ -151,6 +151,10 @@ fn workflows(step: &Step, kind: OperationKind, refused: bool) -> Vec<&'static Wo
         OperationKind::ReprotectAzure => (Action::Reprotect, Some(Leg::Reverse)),
         // It makes no job.
         OperationKind::Cancel => return Vec::new(),
+        OperationKind::EnableProtection => (Action::Enable, Some(Leg::Forward)),
+        OperationKind::DisableProtection => (Action::Disable, Some(Leg::Forward)),
+        OperationKind::RemoveProtection => (Action::Purge, Some(Leg::Forward)),
+        OperationKind::CompleteMigration => (Action::CompleteMigration, Some(Leg::Forward)),
     };
     let legs =
         [Leg::Forward, Leg::Reverse].into_iter().filter(|l| refused || leg.is_none_or(|leg| leg == *l));
@@ -182,12 +186,15 @@ fn owners(task: &str) -> Vec<String> {
     let mut out = Vec::new();
     for operation in Operation::ALL {
         let word = match operation {
-            Operation::EnableProtection => "the first protection, which comes before all steps".to_owned(),
+            Operation::EnableProtection => OperationKind::EnableProtection.to_string(),
             Operation::Failover => OperationKind::Failover.to_string(),
             Operation::Commit | Operation::CommitBack => OperationKind::Commit.to_string(),
             Operation::Reprotect => OperationKind::ReprotectHome.to_string(),
             Operation::ReprotectForward => OperationKind::ReprotectAzure.to_string(),
             Operation::Failback => OperationKind::Failback.to_string(),
+            Operation::Disable => OperationKind::DisableProtection.to_string(),
+            Operation::Purge => OperationKind::RemoveProtection.to_string(),
+            Operation::CompleteMigration => OperationKind::CompleteMigration.to_string(),
         };
         let word = match (has(operation, Verb::Unplanned), has(operation, Verb::Planned)) {
             (true, true) => word,

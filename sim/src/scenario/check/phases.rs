@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 /// Where an item rests between operations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
+    Unprotected,
     Protected,
     FailedOver,
     FailoverCommitted,
@@ -22,9 +23,36 @@ pub(super) enum Phase {
     ForwardReprotected,
 }
 
+/// From where, by which operation, to where. What leads on through the cycle comes first for each phase: it is
+/// what a mistake is answered with.
+#[rustfmt::skip]
+static WAYS: &[(&[Phase], OperationKind, Phase)] = &[
+    (&[Phase::Unprotected], OperationKind::EnableProtection, Phase::Protected),
+    (&[Phase::Protected, Phase::ForwardReprotected], OperationKind::Failover, Phase::FailedOver),
+    (&[Phase::FailedOver], OperationKind::Commit, Phase::FailoverCommitted),
+    (&[Phase::FailoverCommitted], OperationKind::ReprotectHome, Phase::ReverseProtected),
+    (&[Phase::ReverseProtected], OperationKind::Failback, Phase::FailedBack),
+    (&[Phase::FailedBack], OperationKind::Commit, Phase::FailbackCommitted),
+    (&[Phase::FailbackCommitted], OperationKind::ReprotectAzure, Phase::ForwardReprotected),
+    (&[Phase::FailedOver, Phase::FailoverCommitted], OperationKind::CompleteMigration, Phase::Unprotected),
+    (Phase::UNDER_PROTECTION, OperationKind::DisableProtection, Phase::Unprotected),
+    (Phase::UNDER_PROTECTION, OperationKind::RemoveProtection, Phase::Unprotected),
+];
+
 impl Phase {
+    const UNDER_PROTECTION: &[Self] = &[
+        Self::Protected,
+        Self::FailedOver,
+        Self::FailoverCommitted,
+        Self::ReverseProtected,
+        Self::FailedBack,
+        Self::FailbackCommitted,
+        Self::ForwardReprotected,
+    ];
+
     fn words(self) -> &'static str {
         match self {
+            Self::Unprotected => "is not under protection",
             Self::Protected => "replicates to Azure",
             Self::FailedOver => "has failed over, uncommitted",
             Self::FailoverCommitted => "runs in Azure, committed and unprotected",
@@ -34,22 +62,21 @@ impl Phase {
             Self::ForwardReprotected => "replicates to Azure again",
         }
     }
-    /// What leads on from here, and where to.
-    fn next(self) -> (OperationKind, Self) {
-        match self {
-            Self::Protected | Self::ForwardReprotected => (OperationKind::Failover, Self::FailedOver),
-            Self::FailedOver => (OperationKind::Commit, Self::FailoverCommitted),
-            Self::FailoverCommitted => (OperationKind::ReprotectHome, Self::ReverseProtected),
-            Self::ReverseProtected => (OperationKind::Failback, Self::FailedBack),
-            Self::FailedBack => (OperationKind::Commit, Self::FailbackCommitted),
-            Self::FailbackCommitted => (OperationKind::ReprotectAzure, Self::ForwardReprotected),
-        }
+    /// Where an operation leads from here, if it can happen.
+    fn after(self, operation: OperationKind) -> Option<Self> {
+        let way = WAYS.iter().find(|(from, by, _)| *by == operation && from.contains(&self));
+        way.map(|(.., to)| *to)
+    }
+    /// What leads on from here.
+    fn next(self) -> Option<OperationKind> {
+        WAYS.iter().find(|(from, ..)| from.contains(&self)).map(|(_, by, _)| *by)
     }
     /// States an item can show in this phase, an operation that failed under way included.
     pub(super) fn shows(self) -> &'static [ItemState] {
         use ItemState as S;
         match self {
-            Self::Protected => &[S::Protected, S::FailingOver, S::FailoverFailed],
+            Self::Unprotected => &[S::Unprotected, S::Enabling, S::EnablingFailed],
+            Self::Protected => &[S::ForwardSyncing, S::Protected, S::FailingOver, S::FailoverFailed],
             Self::FailedOver => &[S::FailedOver],
             Self::FailoverCommitted => &[S::FailoverCommitted, S::Reprotecting, S::ReprotectFailed],
             Self::ReverseProtected => {
@@ -82,15 +109,12 @@ pub(super) struct Standing {
 pub(super) type Standings = BTreeMap<String, Standing>;
 
 pub(super) fn check(subject: &Subject<'_>, out: &mut Vec<Problem>) -> Standings {
-    let start = Standing {
-        phase: Phase::Protected,
-        since: Place::default(),
-        moved: false,
-        unsure: false,
-        before: None,
+    let start = |protected| {
+        let phase = if protected { Phase::Protected } else { Phase::Unprotected };
+        Standing { phase, since: Place::default(), moved: false, unsure: false, before: None }
     };
     let mut standings: Standings =
-        subject.inventory.machines.iter().map(|m| (m.name.clone(), start)).collect();
+        subject.inventory.machines.iter().map(|m| (m.name.clone(), start(m.protected))).collect();
     for step in &subject.scenario.steps {
         if let Some(operation) = step.operation() {
             advance(subject, step.at, &operation, &mut standings, out);
@@ -103,6 +127,11 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Vec<Problem>) -> Standings 
             | Step::Reprotect(_)
             | Step::Failback(_)
             | Step::Cancel(_)
+            | Step::EnableProtection(_)
+            | Step::DisableProtection(_)
+            | Step::RemoveProtection(_)
+            | Step::CompleteMigration(_)
+            | Step::Policy(_)
             | Step::Wait(_)
             | Step::Write(_)
             | Step::Inject(_)
@@ -125,57 +154,68 @@ fn advance(
 ) {
     for machine in operation.machines(subject.inventory) {
         let Some(standing) = standings.get_mut(machine) else { continue };
-        let (fitting, next) = standing.phase.next();
-        match operation.expect {
-            Ending::Refused(_) => continue,
-            Ending::Succeeded | Ending::Started | Ending::Failed(_)
-                if operation.kind == OperationKind::Cancel =>
-            {
-                match standing.before.take() {
-                    Some(before) => (standing.phase, standing.unsure) = (before, true),
-                    None => {
-                        let title = format!("nothing runs on `{machine}` that could be cancelled");
-                        let problem = Problem::at(subject.file, at, title, standing.phase.words());
-                        out.push(problem.help("let an operation `expect: started` before this"));
-                    }
-                }
-            }
-            Ending::Succeeded | Ending::Started | Ending::Failed(_) if operation.kind != fitting => {
+        if operation.kind == OperationKind::Cancel {
+            cancelled(subject, at, machine, operation.expect, standing, out);
+            continue;
+        }
+        let next = standing.phase.after(operation.kind);
+        match (operation.expect, next) {
+            (Ending::Refused(_), _) => {}
+            (Ending::Succeeded | Ending::Started | Ending::Failed(_), None) => {
                 let title = format!("the {} of `{machine}` can never happen here", operation.kind);
                 let label = format!("`{machine}` {}", standing.phase.words());
                 let problem = Problem::at(subject.file, at, title, label);
                 let problem = problem.and(subject.file, standing.since, "since this step");
-                let help = format!("the next operation of `{machine}` is a {fitting}; or expect `refused`");
-                out.push(problem.help(help));
+                out.push(match standing.phase.next() {
+                    Some(fitting) => problem.help(format!(
+                        "the next operation of `{machine}` is a {fitting}; or expect `refused`"
+                    )),
+                    None => problem,
+                });
                 // Taken as if it had worked, so that one slip is not reported at every later step.
                 *standing = settled(operation.kind, standing.phase, at);
             }
-            Ending::Succeeded => {
+            (Ending::Succeeded, Some(phase)) => {
                 let moved = standing.moved || moves(operation.kind);
-                *standing = Standing { phase: next, since: at, moved, unsure: false, before: None };
+                *standing = Standing { phase, since: at, moved, unsure: false, before: None };
             }
             // It may come to its end, or be cancelled.
-            Ending::Started => {
+            (Ending::Started, Some(phase)) => {
                 let (moved, before) = (standing.moved || moves(operation.kind), Some(standing.phase));
-                *standing = Standing { phase: next, since: at, moved, unsure: true, before };
+                *standing = Standing { phase, since: at, moved, unsure: true, before };
             }
-            Ending::Failed(_) => standing.unsure = true,
+            (Ending::Failed(_), Some(_)) => standing.unsure = true,
+        }
+    }
+}
+
+/// A cancellation takes back what a step has only started.
+fn cancelled(
+    subject: &Subject<'_>,
+    at: Place,
+    machine: &str,
+    expect: &Ending,
+    standing: &mut Standing,
+    out: &mut Vec<Problem>,
+) {
+    match (expect, standing.before.take()) {
+        (Ending::Refused(_), before) => standing.before = before,
+        (Ending::Succeeded | Ending::Started | Ending::Failed(_), Some(before)) => {
+            (standing.phase, standing.unsure) = (before, true);
+        }
+        (Ending::Succeeded | Ending::Started | Ending::Failed(_), None) => {
+            let title = format!("nothing runs on `{machine}` that could be cancelled");
+            let problem = Problem::at(subject.file, at, title, standing.phase.words());
+            out.push(problem.help("let an operation `expect: started` before this"));
         }
     }
 }
 
 /// Where an operation would have led, wherever it began.
 fn settled(kind: OperationKind, from: Phase, at: Place) -> Standing {
-    let phase = match kind {
-        OperationKind::Failover => Phase::FailedOver,
-        OperationKind::Commit if from == Phase::FailedBack => Phase::FailbackCommitted,
-        OperationKind::Commit if from == Phase::FailedOver => Phase::FailoverCommitted,
-        OperationKind::Commit => from,
-        OperationKind::ReprotectHome => Phase::ReverseProtected,
-        OperationKind::ReprotectAzure => Phase::ForwardReprotected,
-        OperationKind::Failback => Phase::FailedBack,
-        OperationKind::Cancel => from,
-    };
+    let mut ways = WAYS.iter().filter(|(_, by, _)| *by == kind).map(|(.., to)| *to);
+    // A commit leads to one place or the other.
+    let phase = if kind == OperationKind::Commit { from } else { ways.next().unwrap_or(from) };
     Standing { phase, since: at, moved: true, unsure: false, before: None }
 }
 

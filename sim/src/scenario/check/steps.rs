@@ -62,7 +62,16 @@ impl Check<'_, '_> {
             }
             Step::Crash(s) => self.need(Kind::Node, &s.node),
             Step::Restart(s) => self.need(Kind::Node, &s.node),
+            Step::EnableProtection(s) => {
+                if let Some(ps) = &s.process_server {
+                    self.need(Kind::ProcessServer, ps);
+                }
+            }
+            Step::Policy(s) => self.ending(step.at, &s.expect),
             Step::Failover(_)
+            | Step::DisableProtection(_)
+            | Step::RemoveProtection(_)
+            | Step::CompleteMigration(_)
             | Step::Commit(_)
             | Step::Failback(_)
             | Step::Cancel(_)
@@ -94,7 +103,11 @@ impl Check<'_, '_> {
             }
         }
         self.positive(operation.within, "within");
-        match operation.expect {
+        self.ending(at, operation.expect);
+    }
+
+    fn ending(&mut self, at: Place, expect: &Ending) {
+        match expect {
             Ending::Succeeded | Ending::Started => {}
             Ending::Refused(refused) => {
                 if refused.codes.is_empty() {

@@ -1,0 +1,16 @@
+//! Rules about replication policies.
+
+use crate::catalogue::documented::POLICY_UNUSABLE;
+use crate::facts::Facts;
+use failback_wire::error::Report;
+
+/// It exists, is for this way, and is associated with the configuration server.
+pub(super) fn usable(f: &Facts) -> Option<Report> {
+    let policy = f.policy.as_ref()?;
+    let why = match (policy.fits, policy.associated) {
+        (true, true) => return None,
+        (true, false) => "it is not associated with the configuration server",
+        (false, _) => "there is no such policy for this way",
+    };
+    Some(Report::new(&POLICY_UNUSABLE, f.item.name.as_str(), format!("{}: {why}", policy.name)))
+}
