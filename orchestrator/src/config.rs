@@ -68,6 +68,8 @@ pub struct AzureAccess {
     pub resource_group: String,
     /// Region.
     pub location: String,
+    /// The virtual network of failed-over machines.
+    pub network: String,
     /// Subnet in which machines come up, as the network names it.
     pub subnet: String,
     /// Storage account that holds seed blobs.
@@ -193,6 +195,7 @@ impl Default for Config {
                 subscription: "00000000-0000-4000-8000-000000000001".into(),
                 resource_group: "failover-rg".into(),
                 location: "westeurope".into(),
+                network: "failover-vnet".into(),
                 subnet: "default".into(),
                 storage_account: "labcache".into(),
                 container: "seeds".into(),

@@ -6,7 +6,7 @@
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
-use failback_fakes::azure::{Azure, AzureConfig, AzureFault, AzureOperation, GuestPower};
+use failback_fakes::azure::{Azure, AzureConfig, AzureFault, AzureOperation, Denial, GuestPower};
 use failback_fakes::net::Network;
 use failback_orchestrator::clients::azure::{
     AzureClient, AzureError, DiskFacts, NewDisk, NewVm, Power, Provisioning,
@@ -162,6 +162,8 @@ fn web01() -> NewVm {
         os_type: "Windows".into(),
         os_disk: "web01-disk0".into(),
         data_disks: Vec::new(),
+        subnet: None,
+        prepare: false,
     }
 }
 
@@ -281,14 +283,14 @@ async fn refusals_and_failures_come_back_with_azures_codes() {
     let other = world.client.create_disk_from_blob_snapshot(&disk("https://x/y/z"), "k").await.unwrap_err();
     assert!(matches!(&other, AzureError::Refused { status: 409, .. }), "{other}");
 
-    let quota = |on| world.azure.apply_fault(&AzureFault::QuotaExceeded { on }, Actor::Fault).unwrap();
-    quota(true);
+    let apply = |fault| world.azure.apply_fault(&fault, Actor::Fault).unwrap();
+    apply(AzureFault::DenyMachines { by: Denial::CoreQuota });
     let refused = world.client.create_vm(&web01(), "v1").await.unwrap_err();
     assert!(
         matches!(&refused, AzureError::Refused { code, .. } if code == "OperationNotAllowed"),
         "{refused}"
     );
-    quota(false);
+    apply(AzureFault::AllowMachines);
     let fail = |operation| {
         let (code, message) = ("AllocationFailed".to_owned(), "no room".to_owned());
         let fault = AzureFault::FailNext { operation, code, message, times: 1 };

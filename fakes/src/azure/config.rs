@@ -1,5 +1,6 @@
 //! What is fixed about the fake subscription, and how long things take in it.
 
+use super::network::VirtualNetwork;
 use failback_wire::event::Actor;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub struct AzureConfig {
     pub subscription: String,
     /// The resource groups there are. Names of machines and disks are unique over all of them.
     pub groups: Vec<String>,
+    /// Virtual networks.
+    pub networks: Vec<VirtualNetwork>,
     /// Region of what names none.
     pub location: String,
     /// Bearer tokens, and who bears them.
@@ -36,6 +39,8 @@ pub struct AzureConfig {
 pub struct Timing {
     /// A virtual machine from its disks to its boot.
     pub create_vm: Duration,
+    /// Preparing the system on its disks for Azure, where that is needed (C4: 8 to 10 minutes).
+    pub prepare: Duration,
     /// A start, up to the boot.
     pub start: Duration,
     /// What a stop takes beside the guest's own shutdown.
@@ -65,6 +70,7 @@ impl Default for Timing {
         let s = Duration::from_secs;
         Self {
             create_vm: s(90),
+            prepare: s(9 * 60),
             start: s(60),
             stop: s(20),
             deallocate: s(40),
@@ -91,6 +97,7 @@ impl Default for AzureConfig {
             passphrase: "passphrase".to_owned(),
             subscription: "00000000-0000-4000-8000-00000000fb1a".to_owned(),
             groups: vec!["recovery".to_owned()],
+            networks: Vec::new(),
             location: "westeurope".to_owned(),
             tokens: tokens.map(|(t, a)| (t.to_owned(), a)).into(),
             retry_after: None,

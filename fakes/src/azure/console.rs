@@ -165,6 +165,7 @@ impl Console {
                 document,
                 os: slot(os),
                 data: (0..).zip(data.iter().map(slot)).collect(),
+                card: None,
                 power: Power::Stopped,
                 hung: false,
                 failed: None,

@@ -2,8 +2,10 @@
 
 use super::Azure;
 use super::model::{Armed, AzureOperation, Model, Power, key};
+use super::refusal::Refusal;
 use failback_replication::disk::BLOCK;
 use failback_wire::event::{Actor, What};
+use failback_wire::http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -66,11 +68,69 @@ pub enum AzureFault {
         /// Its new size in bytes; a multiple of 4096.
         bytes: u64,
     },
-    /// New virtual machines are refused for lack of quota, or accepted again.
-    QuotaExceeded {
-        /// From now on.
-        on: bool,
+    /// New virtual machines are refused (28031).
+    DenyMachines {
+        /// Why.
+        by: Denial,
     },
+    /// New virtual machines are accepted again.
+    AllowMachines,
+    /// At most so many network cards may be in the subscription (28092).
+    CardQuota {
+        /// How many.
+        most: u32,
+    },
+    /// A virtual network that no machine is in is deleted (70038).
+    DeleteNetwork {
+        /// Its name.
+        network: String,
+    },
+    /// A virtual network is made again as it was.
+    CreateNetwork {
+        /// Its name.
+        network: String,
+    },
+    /// The machine's network card is put into another subnet of its network: `default` leads to the site, `isolated`
+    /// only to Azure, `quarantine` nowhere (P31).
+    MoveSubnet {
+        /// The machine's name in Azure.
+        vm: String,
+        /// The subnet.
+        subnet: String,
+    },
+}
+
+/// Why Azure takes no new machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Denial {
+    /// The quota of cores is used up.
+    CoreQuota,
+    /// The size is not offered in the region, or not to the availability set.
+    SizeFamily,
+    /// A policy of the subscription forbids them.
+    Policy,
+}
+
+impl Denial {
+    pub(super) fn refusal(self) -> Refusal {
+        let (status, code, message) = match self {
+            Self::CoreQuota => (
+                StatusCode::CONFLICT,
+                "OperationNotAllowed",
+                "Operation could not be completed as it results in exceeding approved cores quota.",
+            ),
+            Self::SizeFamily => (
+                StatusCode::CONFLICT,
+                "SkuNotAvailable",
+                "The requested VM size is currently not available in this location.",
+            ),
+            Self::Policy => {
+                (StatusCode::FORBIDDEN, "RequestDisallowedByPolicy", "The resource was disallowed by policy.")
+            }
+        };
+        Refusal::new(status, code, message)
+    }
 }
 
 fn internal() -> String {
@@ -145,7 +205,15 @@ impl Azure {
                     let change = format!("disk {volume} grows to {bytes} bytes");
                     m.emit(What::VmChanged { vm: reference, change, by });
                 }
-                AzureFault::QuotaExceeded { on } => m.quota_exceeded = *on,
+                AzureFault::DenyMachines { by: why } => m.denial = Some(*why),
+                AzureFault::AllowMachines => m.denial = None,
+                AzureFault::CardQuota { most } => m.card_quota = Some(*most),
+                AzureFault::DeleteNetwork { network } => m.set_network(&self.config, network, false)?,
+                AzureFault::CreateNetwork { network } => m.set_network(&self.config, network, true)?,
+                AzureFault::MoveSubnet { vm: name, subnet } => {
+                    power(m, name)?;
+                    m.move_card(name, subnet, by)?;
+                }
             }
             Ok(())
         })

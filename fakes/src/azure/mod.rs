@@ -2,7 +2,7 @@
 //! recovery service that applies what is replicated to them.
 //!
 //! Faithful to the documented REST shapes and to recorded traffic (long-running operations with both
-//! headers, leased disks, page semantics). Not modelled: networks, encryption, availability sets, VHD
+//! headers, leased disks, page semantics). Of networks there are subnets and cards. Not modelled: encryption, availability sets, VHD
 //! footers (blobs hold raw disks), block blobs, shared-key signatures.
 
 mod arm_api;
@@ -12,6 +12,7 @@ mod config;
 mod console;
 mod faults;
 mod model;
+mod network;
 mod observe;
 mod operations;
 mod power;
@@ -28,8 +29,9 @@ mod tests;
 
 pub use config::{AzureConfig, Timing};
 pub use console::{Console, NewVm};
-pub use faults::AzureFault;
+pub use faults::{AzureFault, Denial};
 pub use model::AzureOperation;
+pub use network::VirtualNetwork;
 pub use power::GuestPower;
 pub use refusal::Refusal;
 
@@ -65,10 +67,11 @@ enum Service {
 impl Azure {
     /// An empty subscription whose machines' guests are `guests`.
     pub fn new(config: AzureConfig, guests: Arc<dyn GuestPower>) -> Arc<Self> {
+        let model = Model::with(network::networks(&config));
         Arc::new(Self {
             config,
             guests,
-            model: Mutex::default(),
+            model: Mutex::new(model),
             ctx: Mutex::default(),
             ended: Notify::new(),
         })

@@ -1,9 +1,12 @@
 //! What the fake subscription holds: plain data, and the small questions others ask of it.
 
 use super::blobs::Blobs;
+use super::faults::Denial;
+use super::network::{Card, Networks};
 use super::power::GuestPower;
 use super::refusal::Refusal;
 use super::replication::Replica;
+use crate::net::Reach;
 use failback_replication::disk::Disk;
 use failback_wire::arm::compute::{CreationData, VirtualMachine};
 use failback_wire::clock::VirtualMs;
@@ -166,6 +169,8 @@ pub(super) struct Vm {
     pub(super) document: VirtualMachine,
     pub(super) os: Slot,
     pub(super) data: BTreeMap<u32, Slot>,
+    /// Its network card, when it was made with one.
+    pub(super) card: Option<Card>,
     pub(super) power: Power,
     /// The guest no longer answers; the instance view does not know.
     pub(super) hung: bool,
@@ -229,6 +234,7 @@ pub(super) enum Effect {
     Emit(What),
     PowerOn(VmRef, Vec<Disk>),
     PowerOff(VmRef),
+    Reach(VmRef, Reach),
 }
 
 /// The fake subscription.
@@ -245,7 +251,12 @@ pub(super) struct Model {
     /// Client request id, verb and path of a change, and the operation it began.
     pub(super) requests: BTreeMap<String, String>,
     pub(super) armed: Vec<Armed>,
-    pub(super) quota_exceeded: bool,
+    /// Subnets by network.
+    pub(super) networks: Networks,
+    /// The most network cards there may be.
+    pub(super) card_quota: Option<u32>,
+    /// Why new machines are refused.
+    pub(super) denial: Option<Denial>,
     /// A lock forbids every deletion.
     pub(super) delete_lock: bool,
     pub(super) out: Vec<Effect>,
@@ -253,6 +264,10 @@ pub(super) struct Model {
 }
 
 impl Model {
+    /// An empty subscription with these networks.
+    pub(super) fn with(networks: Networks) -> Self {
+        Self { networks, ..Self::default() }
+    }
     /// A new GUID: the n-th of this subscription is the same in every run.
     pub(super) fn guid(&mut self) -> String {
         self.serial += 1;
@@ -311,7 +326,10 @@ impl Model {
         found.power = Power::Running;
         found.hung = false;
         let found = &self.vms[vm];
-        let (reference, disks) = (found.reference(), self.contents(found));
+        let (reference, disks, reach) = (found.reference(), self.contents(found), self.reach(found));
+        if reach != Reach::default() {
+            self.out.push(Effect::Reach(reference.clone(), reach));
+        }
         self.emit(What::PowerChanged { vm: reference.clone(), on: true, by });
         self.out.push(Effect::PowerOn(reference, disks.into_iter().map(|(_, d)| d).collect()));
     }
@@ -350,5 +368,6 @@ pub(super) fn perform(effect: Effect, guests: &dyn GuestPower, emit: impl Fn(Wha
         Effect::Emit(what) => emit(what),
         Effect::PowerOn(vm, disks) => guests.power_on(&vm, disks),
         Effect::PowerOff(vm) => guests.power_off(&vm),
+        Effect::Reach(vm, reach) => guests.set_reach(&vm, reach),
     }
 }

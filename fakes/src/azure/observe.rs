@@ -81,7 +81,9 @@ impl Azure {
                 "sessions": replication::observe(m),
                 "operations": operations,
                 "armed": armed,
-                "quotaExceeded": m.quota_exceeded,
+                "denial": m.denial,
+                "cardQuota": m.card_quota,
+                "networks": m.networks.keys().collect::<Vec<_>>(),
             })
         })
     }

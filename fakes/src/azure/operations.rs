@@ -2,8 +2,10 @@
 
 use super::Azure;
 use super::config::Timing;
-use super::model::{Model, Operation, Plan, Power, Target};
+use super::model::{Key, Model, Operation, Plan, Power, Target, Vm};
 use super::refusal::Refusal;
+use crate::guest::Fitness;
+use failback_wire::arm::compute::PREPARE_TAG;
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::Actor;
 use failback_wire::node::Ctx;
@@ -173,10 +175,31 @@ impl Azure {
                 });
             }
         }
+        if let (Plan::CreateVm, Target::Vm(vm), None) = (&operation.plan, &operation.target, &operation.doom)
+            && let Some(longer) = self.prepare(vm, id)
+        {
+            due = due.plus(longer);
+        }
         tokio::time::sleep_until(ctx.clock.instant(due)).await;
         let now = ctx.now();
         self.with(|m| m.finish(id, now, &self.config.timing));
         self.ended.notify_waiters();
+    }
+
+    /// Prepares the system of a machine that is being made, when its document asks for it; how much longer that takes.
+    fn prepare(&self, vm: &Key, id: &str) -> Option<Duration> {
+        let asked = |vm: &&Vm| vm.document.tags.contains_key(PREPARE_TAG);
+        let reference = self.with(|m| m.vms.get(vm).filter(asked).map(Vm::reference))?;
+        match self.guests.prepare(&reference) {
+            Fitness::Fit => return None,
+            Fitness::Needy => {}
+            Fitness::Hopeless(why) => self.with(|m| {
+                if let Some(operation) = m.operations.get_mut(id) {
+                    operation.doom = Some(("HydrationFailed".to_owned(), why));
+                }
+            }),
+        }
+        Some(self.config.timing.prepare)
     }
 
     /// Waits for the end of an operation.

@@ -84,10 +84,11 @@ impl Model {
             };
             return Ok((self.begin(asked, plan, target, id, length), false));
         }
-        if self.quota_exceeded {
-            let message = "Operation could not be completed as it results in exceeding approved cores quota.";
-            return Err(Refusal::conflict("OperationNotAllowed", message));
+        if let Some(denial) = self.denial {
+            return Err(denial.refusal());
         }
+        let card = self.wanted_card(&document)?;
+        self.must_have_card(card.as_ref())?;
         let vm = Vm {
             name: name.to_owned(),
             group: group.to_owned(),
@@ -95,6 +96,7 @@ impl Model {
             document,
             os: wanted.os,
             data: wanted.data,
+            card,
             power: Power::Stopped,
             hung: false,
             failed: None,

@@ -1,6 +1,6 @@
 //! What can go wrong inside a guest, and what a person at its console can do.
 
-use super::{GuestPower, Guests, Machine, Replicator};
+use super::{BootDriver, DriverStart, GuestPower, Guests, Machine, Replicator};
 use failback_wire::event::Actor;
 use failback_wire::ids::{MachineCopy, MachineName, Site};
 use failback_wire::proto::agent::Addressing;
@@ -79,6 +79,15 @@ pub enum GuestFault {
         #[serde(default)]
         dhcp: bool,
     },
+    /// A driver of the machine's system starts at another time, from its next boot on (C4).
+    SetDriver {
+        /// Machine.
+        machine: String,
+        /// Which driver.
+        driver: BootDriver,
+        /// When it starts.
+        start: DriverStart,
+    },
     /// The copies that are up write this many extra blocks of 4 KiB on each disk, at once.
     Burst {
         /// Machine.
@@ -117,6 +126,9 @@ impl Guests {
                 vms.for_each(|vm| self.address(&vm, addressing));
                 Ok(())
             }
+            GuestFault::SetDriver { machine, driver, start } => self.machine(machine, |machine| {
+                machine.boot.drivers.insert(*driver, *start);
+            }),
             GuestFault::Burst { machine, blocks } => {
                 let name = MachineName::from(machine.as_str());
                 let sites = [Site::OnPremises, Site::Azure];

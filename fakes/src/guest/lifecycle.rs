@@ -2,11 +2,12 @@
 
 use super::agent::{Gate, agent_router, run_agent};
 use super::workload::Writer;
-use super::{Booted, GuestConfig, GuestPower, Guests, Quiesce, Replicator, Running};
+use super::{Booted, Fitness, GuestConfig, GuestPower, Guests, Quiesce, Replicator, Running, fitness};
+use crate::net::Reach;
 use failback_replication::disk::Disk;
 use failback_wire::event::{VmRef, What};
 use failback_wire::http::{BoxFuture, Http};
-use failback_wire::ids::DiskId;
+use failback_wire::ids::{DiskId, Site};
 use failback_wire::node::Ctx;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,6 +68,24 @@ impl GuestPower for Guests {
         })
     }
 
+    fn set_reach(&self, vm: &VmRef, reach: Reach) {
+        let node = self.lock().guests.get(vm).map(|config| config.copy.node());
+        if let Some(node) = node {
+            self.net.set_reach(&node, reach);
+        }
+    }
+
+    fn prepare(&self, vm: &VmRef) -> Fitness {
+        let mut state = self.lock();
+        let Some(config) = state.guests.get(vm).cloned() else { return Fitness::Fit };
+        let Some(machine) = state.machines.get_mut(&config.copy.machine) else { return Fitness::Fit };
+        let found = fitness::fitness(&config, machine);
+        if found == Fitness::Needy {
+            fitness::prepared(machine);
+        }
+        found
+    }
+
     fn is_running(&self, vm: &VmRef) -> bool {
         let state = self.lock();
         state.running.contains_key(vm) || state.foreign.contains(vm)
@@ -96,6 +115,10 @@ impl Guests {
         let stateref = &mut *state;
         let Some(guest) = stateref.running.get_mut(vm) else { return };
         let (config, ctx) = (guest.config.clone(), guest.ctx.clone());
+        let boots = |machine| config.copy.site == Site::OnPremises || fitness::boots_in_azure(machine);
+        if !stateref.machines.get(&config.copy.machine).is_some_and(boots) {
+            return;
+        }
         let disks: BTreeMap<DiskId, Disk> =
             config.disk_ids.iter().cloned().zip(guest.disks.iter().cloned()).collect();
         let http = Http::new(ctx.fence.clone(), Gate::new(ctx.http.clone(), guest.agent_runs.clone()));

@@ -8,6 +8,7 @@
 mod agent;
 mod content;
 mod faults;
+mod fitness;
 mod lifecycle;
 mod power;
 mod replication;
@@ -16,7 +17,8 @@ mod workload;
 
 pub use content::{fill, written_page};
 pub use faults::GuestFault;
-pub use power::GuestPower;
+pub use fitness::{BootConfig, BootDriver, DriverStart};
+pub use power::{Fitness, GuestPower};
 pub use replication::{Quiesce, Replicator};
 pub use system::{SystemSeen, UNEXPECTED_SHUTDOWN};
 pub use workload::Workload;
@@ -65,6 +67,8 @@ pub struct GuestConfig {
     pub registration_delay: Option<Duration>,
     /// From power-on until the guest is up.
     pub boot_time: Duration,
+    /// How its system would boot in Azure when the world begins (C4).
+    pub boot: BootConfig,
     /// What it keeps writing.
     pub workload: Workload,
     /// Bytes of writes that its agent keeps in order; beyond, it only marks what changes (E14).
@@ -98,6 +102,8 @@ struct Machine {
     system: system::System,
     /// Port 20004, over which the members of a replication group agree (G1).
     group_port_closed: bool,
+    /// How its system would boot in Azure.
+    boot: BootConfig,
     /// Delay of the next boot's registration, once.
     next_registration: Option<Duration>,
     /// Writes so far, on all sites: no two writes have the same content.
@@ -144,6 +150,7 @@ impl Guests {
             vss_broken: false,
             system: system::System::new(config.addressing),
             group_port_closed: false,
+            boot: config.boot.clone(),
             next_registration: None,
             writes: 0,
         });

@@ -1,9 +1,21 @@
 //! The seam between an inventory (vCenter, Azure) and the guests inside its virtual machines: the
 //! hypervisor pulls the plug, presses the button, and asks whether anyone is in.
 
+use crate::net::Reach;
 use failback_replication::disk::Disk;
 use failback_wire::event::VmRef;
 use failback_wire::http::BoxFuture;
+
+/// Whether a system boots in Azure (C4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fitness {
+    /// As it is.
+    Fit,
+    /// Once it is prepared.
+    Needy,
+    /// It cannot be prepared; why.
+    Hopeless(String),
+}
 
 /// What an inventory does to, and asks of, the guest of a virtual machine it lists.
 ///
@@ -18,6 +30,15 @@ pub trait GuestPower: Send + Sync {
     /// minutes when it hangs: it then still [runs](Self::is_running). Dropping the future does not stop the
     /// shutdown.
     fn shut_down<'a>(&'a self, vm: &VmRef) -> BoxFuture<'a, ()>;
+    /// What the machine's network lets it reach from now on.
+    fn set_reach(&self, vm: &VmRef, reach: Reach) {
+        let _ = (vm, reach);
+    }
+    /// Prepares the system on the machine's disks for Azure (C4); fine as it is when nobody knows better.
+    fn prepare(&self, vm: &VmRef) -> Fitness {
+        let _ = vm;
+        Fitness::Fit
+    }
     /// True from power-on (booting included) to the end of power.
     fn is_running(&self, vm: &VmRef) -> bool;
     /// True when VMware Tools are enabled in the machine's guest system. They *run* only when the machine

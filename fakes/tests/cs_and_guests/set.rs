@@ -80,6 +80,7 @@ impl Set {
             registration_delay: None,
             boot_time: Duration::from_secs(40),
             workload: Workload::default(),
+            boot: failback_fakes::guest::BootConfig::default(),
             change_log: 64 << 20,
         }
     }

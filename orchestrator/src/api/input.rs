@@ -11,7 +11,7 @@ use failback_wire::arm::asr::{
 };
 use failback_wire::error::Report;
 use failback_wire::http::StatusCode;
-use failback_wire::ids::{GroupName, MachineName, PointId};
+use failback_wire::ids::{DiskId, GroupName, MachineName, PointId};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -69,6 +69,7 @@ pub(super) fn enable(body: &Bytes, name: &str) -> Result<Asked, Refusal> {
         azure_name: provider.target_azure_vm_name.clone(),
         group,
         policy: input.policy_id.as_deref().map(named),
+        include: provider.disks_to_include.as_ref().map(|ids| ids.iter().map(DiskId::new).collect()),
         ..servers(&provider)
     };
     Ok([(MachineName::new(name), asked)].into())

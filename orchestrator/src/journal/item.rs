@@ -36,6 +36,9 @@ pub struct Item {
     pub os: Option<OsFamily>,
     /// Protected disks, in the machine's order.
     pub disks: Vec<ItemDisk>,
+    /// VMDKs of its virtual machine that were left out when protection was enabled (P37).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<VmdkUuid>,
     /// The virtual machine in Azure, while it exists.
     pub azure: Option<AzureVm>,
     /// The name the machine has, or will have, in Azure.
@@ -152,6 +155,8 @@ pub enum Fact {
     Os(OsFamily),
     /// All protected disks; replaces what was known.
     Disks(Vec<ItemDisk>),
+    /// VMDKs of the virtual machine that are not protected; replaces what was known.
+    Excluded(Vec<VmdkUuid>),
     /// One disk's VMDK is another one now (alternate location).
     Vmdk {
         /// The disk.
@@ -220,6 +225,7 @@ impl Item {
             vm: None,
             os: None,
             disks: Vec::new(),
+            excluded: Vec::new(),
             azure: None,
             group: None,
             process_server: None,
@@ -263,6 +269,7 @@ impl Item {
             Fact::Vm(vm) => self.vm = Some(vm.clone()),
             Fact::Os(os) => self.os = Some(*os),
             Fact::Disks(disks) => self.disks = disks.clone(),
+            Fact::Excluded(disks) => self.excluded = disks.clone(),
             Fact::Vmdk { disk, vmdk } => {
                 for known in self.disks.iter_mut().filter(|known| known.disk == *disk) {
                     known.vmdk = vmdk.clone();

@@ -5,7 +5,7 @@ use super::policy::Policy;
 use super::state::{Leg, ProtectionState};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
-use failback_wire::ids::{GroupName, JobId, MachineName, PointId, Site};
+use failback_wire::ids::{DiskId, GroupName, JobId, MachineName, PointId, Site};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -146,6 +146,9 @@ pub struct Input {
     pub azure_name: Option<String>,
     /// Enable: replication group (G1).
     pub group: Option<GroupName>,
+    /// Enable: the disks to protect, all when none are named (P37).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub include: Option<Vec<DiskId>>,
 }
 
 /// What a job works on.

@@ -99,11 +99,18 @@ async fn identify(c: &StepCtx<'_>) -> StepResult {
         size: vmdk.capacity,
         vmdk: vmdk.uuid.clone(),
     });
-    Ok(vec![
+    let included =
+        |disk: &ItemDisk| c.input.include.as_ref().is_none_or(|include| include.contains(&disk.disk));
+    let (disks, excluded): (Vec<ItemDisk>, Vec<ItemDisk>) = disks.partition(included);
+    let mut facts = vec![
         Fact::Os(if windows { OsFamily::Windows } else { OsFamily::Linux }),
-        Fact::Disks(disks.collect()),
+        Fact::Disks(disks),
         Fact::Vm(OnPremVm { name: vm.name, uuid: vm.uuid }),
-    ])
+    ];
+    if !excluded.is_empty() {
+        facts.push(Fact::Excluded(excluded.into_iter().map(|disk| disk.vmdk).collect()));
+    }
+    Ok(facts)
 }
 
 async fn row(c: &StepCtx<'_>) -> StepResult {

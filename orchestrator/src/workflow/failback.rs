@@ -330,9 +330,21 @@ async fn attach(c: &StepCtx<'_>) -> StepResult {
     in_vcenter(c, |v| async move {
         let own = home(c, &v, &ATTACH_FAILED).await?;
         vcenter::attach(c, &v, &own, &ATTACH_FAILED).await?;
+        leave_out(c, &v, &own).await?;
         Ok(Vec::new())
     })
     .await
+}
+
+/// Disks that were excluded from protection are not the machine's any more: it comes home without them, and their files
+/// stay where they are (P37). That it is done here, and not by the reprotect, is ours.
+async fn leave_out(c: &StepCtx<'_>, v: &VcenterClient, own: &VmFacts) -> Result<(), StepError> {
+    let held: Vec<_> = c.item.excluded.iter().filter(|uuid| own.disk(uuid).is_some()).cloned().collect();
+    if held.is_empty() || !c.ctx.env.holds("P37") {
+        return Ok(());
+    }
+    let done = v.detach_disks(&own.moref, &held).await;
+    done.map_err(|e| vcenter::error(&ATTACH_FAILED, &own.name, &e))
 }
 
 /// Somebody may have started the Azure virtual machine in the meantime: asked right before, every time (I2).

@@ -3,7 +3,8 @@
 //! Order: shut the source down if asked to (best effort: a failed shutdown does not stop the failover, it
 //! warns of a split brain until reprotect powers the source off), stop the replication and process what was
 //! received, settle on a recovery point, make managed disks from the seeds' snapshots, make and start the
-//! Azure virtual machine, disable VMware Tools in a Windows guest, let a Linux guest take its address from DHCP.
+//! Azure virtual machine (its system is prepared for Azure on the way, where it needs that: 8 to 10 minutes more),
+//! disable VMware Tools in a Windows guest, let a Linux guest take its address from DHCP.
 //!
 //! A source that was shut down and a replication that was stopped stay so (C6): only an operator starts the
 //! source again. Choice and disks are taken back. The point of no return is the virtual machine: once it was
@@ -11,13 +12,13 @@
 
 use super::ops::{agent, azure, defect, note, points, session, vcenter};
 use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
-use crate::catalogue::documented::AZURE_VM_CREATE;
+use crate::catalogue::documented::{AZURE_NETWORK_MISSING, AZURE_NIC_CREATE, AZURE_VM_CREATE, HYDRATION};
 use crate::catalogue::execution::{AZURE_DISK_FAILED, AZURE_START_FAILED, DRAIN_TIMEOUT};
 use crate::catalogue::warning::{SOURCE_NOT_DRAINED, SOURCE_NOT_SHUT_DOWN, SPLIT_BRAIN};
-use crate::clients::azure::{NewDisk, NewVm, Power as AzurePower};
+use crate::clients::azure::{AzureError, NewDisk, NewVm, Power as AzurePower};
 use crate::clients::vcenter::{Power, VcenterClient, VcenterError, VmFacts};
 use crate::journal::{AzureVm, Fact, Leg, Operation, PointChoice, ProtectionState, Rest};
-use failback_wire::error::{Class, Report};
+use failback_wire::error::{Class, ErrorDoc, Report};
 use failback_wire::ids::Site;
 use failback_wire::proto::cs::OsFamily;
 use failback_wire::proto::session::{SessionSpec, TargetDisk};
@@ -234,6 +235,22 @@ async fn undo_disks(c: &StepCtx<'_>) -> StepResult {
     Ok(Vec::new())
 }
 
+/// ARM id of the subnet that failed-over machines are put into.
+fn subnet(c: &StepCtx<'_>) -> String {
+    let azure = &c.services.config.azure;
+    c.services.azure.subnet_id(&azure.network, &azure.subnet).to_string()
+}
+
+/// What is wrong when Azure does not make a machine.
+fn not_made(error: &AzureError) -> &'static ErrorDoc {
+    match error.code() {
+        Some("InvalidResourceReference") => &AZURE_NETWORK_MISSING,
+        Some("NetworkInterfaceCountLimitReached") => &AZURE_NIC_CREATE,
+        Some("HydrationFailed") => &HYDRATION,
+        Some(_) | None => &AZURE_VM_CREATE,
+    }
+}
+
 async fn create_vm(c: &StepCtx<'_>) -> StepResult {
     let name = c.item.azure_name.clone();
     let disk_of = |disk: &crate::journal::ItemDisk| azure::managed_disk(c.item, &disk.disk);
@@ -245,9 +262,11 @@ async fn create_vm(c: &StepCtx<'_>) -> StepResult {
         os_type: os_type(c),
         os_disk: names.next().ok_or_else(|| defect(c, "the disk to boot from"))?,
         data_disks: names.collect(),
+        subnet: Some(subnet(c)),
+        prepare: c.ctx.env.holds("C4"),
     };
     let made = c.services.azure.create_vm(&vm, &c.id("vm")).await;
-    let made = made.map_err(|e| azure::error(&AZURE_VM_CREATE, &name, &e))?;
+    let made = made.map_err(|e| azure::error(not_made(&e), &name, &e))?;
     if made.power != AzurePower::Running {
         let done = c.services.azure.start_vm(&name, &c.id("start")).await;
         done.map_err(|e| azure::error(&AZURE_START_FAILED, &name, &e))?;

@@ -67,6 +67,8 @@ pub struct MachineSetup {
     pub group: Option<GroupName>,
     /// Protected disks, in the machine's order.
     pub disks: Vec<DiskSetup>,
+    /// VMDKs of its virtual machine that are left out of the protection (P37).
+    pub excluded: Vec<VmdkUuid>,
     /// Its virtual machine on premises.
     pub onprem_vm: VmRef,
     /// Its virtual machine in Azure, there or to come.

@@ -277,6 +277,10 @@ impl Driver<'_> {
     fn judge_vm(&self, name: &str, wanted: &VmExpect) -> Vec<Finding> {
         let sides = [(Site::OnPremises, wanted.on_premises), (Site::Azure, wanted.azure)];
         let mut out = Vec::new();
+        let disks = self.world.disks_at_home(name);
+        if let Some(wanted) = wanted.disks.filter(|wanted| *wanted != disks) {
+            out.push(differs(format!("disks of {name} on premises"), wanted.to_string(), disks.to_string()));
+        }
         for (site, power) in sides {
             let Some(power) = power else { continue };
             let shown = match self.world.power(&VmRef { site, name: name.to_owned() }) {

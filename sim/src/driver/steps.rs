@@ -222,6 +222,12 @@ impl Driver<'_> {
     }
 
     pub(super) fn enable_body(&self, machine: &Machine, under: &ProtectUnder<'_>) -> serde_json::Value {
+        let named = |(n, disk): (usize, &crate::scenario::inventory::Disk)| {
+            (!disk.excluded).then(|| format!("{}-disk{n}", machine.name))
+        };
+        let some_excluded = machine.disks.iter().any(|disk| disk.excluded);
+        let included: Option<Vec<String>> =
+            some_excluded.then(|| machine.disks.iter().enumerate().filter_map(named).collect());
         json!({ "properties": {
             "policyId": self.client.policy_path(under.policy.unwrap_or("lab-policy")),
             "providerSpecificDetails": {
@@ -230,6 +236,7 @@ impl Driver<'_> {
                 "vmFriendlyName": machine.name,
                 "multiVmGroupName": under.group.or(machine.group.as_deref()),
                 "targetAzureVmName": machine.name,
+                "disksToInclude": included,
             },
         }})
     }

@@ -11,11 +11,13 @@ pub use target::{Flaw, MasterTarget, Retention, ScsiController, Setup};
 
 use super::text::{Name, Spanned};
 use super::units::{Percent, Period, Size};
+use failback_fakes::guest::{BootDriver, DriverStart};
 pub use failback_fakes::vcenter::{Hypervisor, Licence};
 use failback_wire::ids::Site;
 use failback_wire::proto::cs::OsFamily;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// An estate: two sites, what runs there, and what protects it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -242,6 +244,13 @@ pub struct Machine {
     /// Whether it is under protection when the first step begins; default yes. Else a step brings it there.
     #[serde(default = "yes")]
     pub protected: bool,
+    /// Drivers that do not start at boot as Azure needs it (C4): started on demand, which the failover puts right, or
+    /// disabled. Default: none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub boot_drivers: BTreeMap<BootDriver, DriverStart>,
+    /// Its system has a DHCP service (C4); default true.
+    #[serde(default = "yes")]
+    pub dhcp_service: bool,
     /// How long after boot its agent registers (P32); default 6 m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration_delay: Option<Spanned<Period>>,
@@ -256,6 +265,9 @@ pub struct DiskSpec {
     /// How much of it holds data when the run begins; default 25 %.
     #[serde(default = "quarter")]
     pub allocated: Spanned<Percent>,
+    /// It is left out when protection is enabled (P37). Such disks come last, and never first; default no.
+    #[serde(default)]
+    pub excluded: bool,
 }
 
 /// What a guest does all day.

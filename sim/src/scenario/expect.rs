@@ -140,6 +140,9 @@ pub struct VmExpect {
     /// In Azure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub azure: Option<Power>,
+    /// How many disks the one in vCenter has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disks: Option<u32>,
 }
 
 /// What must be true of a machine's guest system, wherever its disks are.

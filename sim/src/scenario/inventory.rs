@@ -6,7 +6,9 @@ use super::estate::{
 use super::estate::{Hypervisor, Licence};
 use super::text::Name;
 use super::units::{Percent, Period, Size};
+use failback_fakes::guest::{BootDriver, DriverStart};
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Host name of the configuration server.
 pub const CONFIGURATION_SERVER: &str = "cs";
@@ -159,6 +161,10 @@ pub struct Machine {
     pub group: Option<String>,
     /// Under protection before the first step.
     pub protected: bool,
+    /// Drivers that do not start at boot (C4).
+    pub boot_drivers: BTreeMap<BootDriver, DriverStart>,
+    /// Its system has a DHCP service (C4).
+    pub dhcp_service: bool,
     /// How long after boot the agent registers.
     pub registration_delay: Period,
 }
@@ -170,6 +176,8 @@ pub struct Disk {
     pub size: Size,
     /// How much of it holds data at the start.
     pub allocated: Percent,
+    /// It is left out of the protection (P37).
+    pub excluded: bool,
 }
 
 /// A virtual machine of others.
@@ -356,9 +364,14 @@ fn master_targets(estate: &Estate, host: &str, store: &str) -> Vec<MasterTarget>
 fn machine(m: &super::estate::Machine, host: &str, store: &str) -> Machine {
     let disks = match &m.disks {
         Some(list) => {
-            list.iter().map(|d| Disk { size: d.size.value, allocated: d.allocated.value }).collect()
+            let disk = |d: &super::estate::DiskSpec| Disk {
+                size: d.size.value,
+                allocated: d.allocated.value,
+                excluded: d.excluded,
+            };
+            list.iter().map(disk).collect()
         }
-        None => vec![Disk { size: Size::mib(16), allocated: Percent(25) }],
+        None => vec![Disk { size: Size::mib(16), allocated: Percent(25), excluded: false }],
     };
     Machine {
         name: m.name.value.clone(),
@@ -371,6 +384,8 @@ fn machine(m: &super::estate::Machine, host: &str, store: &str) -> Machine {
         change_log: m.change_log.value,
         group: m.group.as_ref().map(|g| g.value.clone()),
         protected: m.protected,
+        boot_drivers: m.boot_drivers.clone(),
+        dhcp_service: m.dhcp_service,
         registration_delay: m.registration_delay.as_ref().map_or(Period::minutes(6), |p| p.value),
     }
 }

@@ -13,7 +13,7 @@ use crate::fault::Moments;
 use crate::recorder::Recorder;
 use axum::Router;
 use bytes::Bytes;
-use failback_fakes::net::Network;
+use failback_fakes::net::{Network, Reach};
 use failback_wire::clock::{Clock, VirtualMs};
 use failback_wire::env::Env;
 use failback_wire::event::{Events, What};
@@ -136,6 +136,9 @@ impl Network for Switchboard {
     }
     fn unbind(&self, host: &str) {
         self.0.lock().hosts.remove(host);
+    }
+    fn set_reach(&self, node: &NodeName, reach: Reach) {
+        self.0.lock().rules.set_reach(node, reach);
     }
     fn start_node(&self, node: &NodeName) -> Ctx {
         let fence = {

@@ -1,6 +1,7 @@
 //! What can befall a call on its way: links that are cut and rules keyed by (caller, callee, operation, k-th).
 
 use bytes::{Bytes, BytesMut};
+use failback_fakes::net::Reach;
 use failback_wire::http::Request;
 use failback_wire::ids::NodeName;
 use http::Uri;
@@ -98,6 +99,8 @@ pub struct Rules {
     vpn_down: bool,
     /// Process servers whose data port a firewall has closed.
     closed: BTreeSet<NodeName>,
+    /// Nodes that cannot reach everything.
+    reach: BTreeMap<NodeName, Reach>,
     rules: Vec<CallRule>,
     counts: BTreeMap<(NodeName, NodeName, &'static str), u64>,
     fired: Vec<String>,
@@ -119,6 +122,18 @@ impl Rules {
             self.closed.remove(&server);
         } else {
             self.closed.insert(server);
+        }
+    }
+    /// What a node can reach, and be reached from.
+    pub fn set_reach(&mut self, node: &NodeName, reach: Reach) {
+        self.reach.insert(node.clone(), reach);
+    }
+    /// True when no route leads from this node to that place.
+    fn has_no_route(&self, node: &NodeName, to: Zone) -> bool {
+        match self.reach.get(node).copied().unwrap_or_default() {
+            Reach::Site => false,
+            Reach::Azure => to == Zone::OnPremises,
+            Reach::Nothing => true,
         }
     }
     /// Adds a rule.
@@ -156,8 +171,9 @@ impl Rules {
             matches!(zones, (Zone::OnPremises, Zone::AzureNetwork) | (Zone::AzureNetwork, Zone::OnPremises));
         let off = over_vpn && (self.vpn_down || self.no_link);
         let dropped = DATA_PORT.contains(&operation) && self.closed.contains(to);
-        let cut = off || dropped;
         self.fired_links |= dropped || (off && self.vpn_down);
+        let lost = self.has_no_route(from, zones.1) || self.has_no_route(to, zones.0);
+        let cut = off || dropped || lost;
         let mut effect = None;
         for rule in &mut self.rules {
             let matches = rule.to == *to

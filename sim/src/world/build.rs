@@ -3,9 +3,9 @@
 use crate::driver::client::OPERATOR_TOKEN;
 use crate::scenario::estate::{DatastoreKind as Kind, LinkKind, Os, Side, SiteKind};
 use crate::scenario::inventory::{self, Inventory, Machine};
-use failback_fakes::azure::{AzureConfig, NewVm};
+use failback_fakes::azure::{AzureConfig, NewVm, VirtualNetwork};
 use failback_fakes::cs::ConfigurationServerConfig;
-use failback_fakes::guest::{GuestConfig, Workload, fill};
+use failback_fakes::guest::{BootConfig, GuestConfig, Workload, fill};
 use failback_fakes::master_target::MasterTargetConfig;
 use failback_fakes::process_server::{Addressing as ServerAddressing, ProcessServerConfig};
 use failback_fakes::vcenter::{
@@ -65,6 +65,23 @@ impl Born {
     pub(super) fn address(&self, site: Site) -> String {
         failback_orchestrator::workflow::default_address(&self.name(), site)
     }
+    /// Its protected disks: id, VMDK, content.
+    fn protected(&self) -> impl Iterator<Item = &(DiskId, VmdkUuid, Disk)> {
+        let disks = self.disks.iter().zip(&self.machine.disks);
+        disks.filter(|(_, disk)| !disk.excluded).map(|(born, _)| born)
+    }
+    /// Ids of its disks as the copy at `site` sees them: at home with the excluded ones, which come last.
+    fn disk_ids(&self, site: Site) -> Vec<DiskId> {
+        match site {
+            Site::OnPremises => self.disks.iter().map(|(id, ..)| id.clone()).collect(),
+            Site::Azure => self.protected().map(|(id, ..)| id.clone()).collect(),
+        }
+    }
+    /// VMDKs of the disks that are left out of the protection.
+    fn excluded(&self) -> Vec<VmdkUuid> {
+        let disks = self.disks.iter().zip(&self.machine.disks);
+        disks.filter(|(_, disk)| disk.excluded).map(|((_, vmdk, _), _)| vmdk.clone()).collect()
+    }
     /// What runs in the copy at `site`.
     pub(super) fn guest(&self, env: &Env, site: Site, inventory: &Inventory) -> GuestConfig {
         let copy = MachineCopy { machine: self.name(), site };
@@ -76,9 +93,13 @@ impl Born {
             cs_address: inventory.cs_address.clone(),
             passphrase: PASSPHRASE.into(),
             agent_version: inventory::VERSION.into(),
-            disk_ids: self.disks.iter().map(|(id, ..)| id.clone()).collect(),
+            disk_ids: self.disk_ids(site),
             registration_delay: Some(self.machine.registration_delay.duration()),
             boot_time: Duration::from_secs(40),
+            boot: BootConfig {
+                drivers: self.machine.boot_drivers.clone(),
+                dhcp_service: self.machine.dhcp_service,
+            },
             workload: Workload { writes_per_minute: self.machine.writes_per_minute, ..Workload::default() },
             change_log: self.machine.change_log.0 as usize,
             copy,
@@ -244,7 +265,8 @@ pub(super) fn oracle(inventory: &Inventory, born: &[Born]) -> Setup {
         name: b.name(),
         os: b.machine.os.into(),
         group: b.machine.group.as_deref().map(GroupName::from),
-        disks: b.disks.iter().map(disk).collect(),
+        disks: b.protected().map(disk).collect(),
+        excluded: b.excluded(),
         onprem_vm: b.vm(Site::OnPremises),
         azure_vm: b.vm(Site::Azure),
         runs_at: Site::OnPremises,
@@ -278,6 +300,7 @@ pub(super) fn azure(config: &Config) -> AzureConfig {
         passphrase: PASSPHRASE.into(),
         subscription: to.subscription.clone(),
         groups: vec![to.resource_group.clone()],
+        networks: vec![VirtualNetwork::of_failovers(&to.network)],
         location: to.location.clone(),
         tokens: [(to.token.clone(), Actor::Product), (OPERATOR_TOKEN.to_owned(), Actor::Operator)].into(),
         ..AzureConfig::default()

@@ -46,7 +46,10 @@ pub(super) fn of(change: &Change, is_target: impl Fn(&str) -> bool) -> &'static 
         Change::Guest(fault) => match &**fault {
             GuestFault::StopAgent { .. } | GuestFault::DelayRegistration { .. } => &["P32"],
             GuestFault::VssBroken { .. } => &["R1"],
-            GuestFault::StartAgent { .. } | GuestFault::SetAddress { .. } | GuestFault::Burst { .. } => &[],
+            GuestFault::StartAgent { .. }
+            | GuestFault::SetAddress { .. }
+            | GuestFault::SetDriver { .. }
+            | GuestFault::Burst { .. } => &[],
             GuestFault::GroupPort { .. } => &["G1"],
         },
         Change::Link(link) => match &**link {
@@ -111,12 +114,16 @@ fn configuration_server(fault: &ConfigurationServerFault) -> &'static [&'static 
 
 fn azure(fault: &AzureFault) -> &'static [&'static str] {
     match fault {
-        AzureFault::StopVm { .. } | AzureFault::HangVm { .. } => &["P31"],
+        AzureFault::StopVm { .. } | AzureFault::HangVm { .. } | AzureFault::MoveSubnet { .. } => &["P31"],
         AzureFault::DeleteVm { .. } | AzureFault::MoveGroup { .. } => &["P33"],
         AzureFault::GrowDisk { .. } => &["P37"],
         AzureFault::StartVm { .. }
         | AzureFault::FailNext { .. }
-        | AzureFault::QuotaExceeded { .. }
+        | AzureFault::DenyMachines { .. }
+        | AzureFault::AllowMachines
+        | AzureFault::CardQuota { .. }
+        | AzureFault::DeleteNetwork { .. }
+        | AzureFault::CreateNetwork { .. }
         | AzureFault::DeleteLock { .. } => &[],
     }
 }

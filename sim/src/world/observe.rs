@@ -86,6 +86,12 @@ impl World {
         product.as_ref().is_some_and(|p| !p.observe()["items"][item.as_str()]["halfway"].is_null())
     }
 
+    /// How many disks hang on the virtual machine of this name in vCenter.
+    pub fn disks_at_home(&self, vm: &str) -> u32 {
+        let found = self.vcenter.vms().into_iter().find(|seen| seen.name == vm);
+        found.map_or(0, |seen| u32::try_from(seen.disks.len()).unwrap_or(u32::MAX))
+    }
+
     /// Power of a virtual machine; `None` when there is none.
     pub fn power(&self, vm: &VmRef) -> Option<bool> {
         match vm.site {

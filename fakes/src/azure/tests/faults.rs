@@ -117,13 +117,13 @@ async fn without_quota_new_machines_are_refused_before_anything_happens() {
     let lab = Lab::new().with_vm();
     lab.azure.console(Actor::Setup).put_disk("os2", disk(4, 1)).unwrap();
     lab.events();
-    lab.azure.apply_fault(&fault(json!({"quota-exceeded": {"on": true}})), Actor::Fault).unwrap();
+    lab.azure.apply_fault(&fault(json!({"deny-machines": {"by": "core-quota"}})), Actor::Fault).unwrap();
     let before = lab.azure.observe();
     let reply = lab.arm("PUT", &format!("{VMS}/web02"), vm_body("os2", &[])).await;
     assert_eq!(code(&reply), (409, "OperationNotAllowed".into()));
     assert_eq!(lab.azure.observe(), before);
     assert!(lab.events().is_empty());
-    lab.azure.apply_fault(&fault(json!({"quota-exceeded": {"on": false}})), Actor::Fault).unwrap();
+    lab.azure.apply_fault(&fault(json!("allow-machines")), Actor::Fault).unwrap();
     assert_eq!(lab.arm("PUT", &format!("{VMS}/web02"), vm_body("os2", &[])).await.status(), 201);
 }
 

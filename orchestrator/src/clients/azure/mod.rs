@@ -61,6 +61,13 @@ pub enum AzureError {
 }
 
 impl AzureError {
+    /// The code that Azure gave, if it gave one.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Refused { code, .. } | Self::OperationFailed { code, .. } => Some(code),
+            Self::Unavailable(_) | Self::Ambiguous(_) | Self::Garbled(_) | Self::Deadline { .. } => None,
+        }
+    }
     /// True when the same call, with the same key, may succeed later without anybody's help.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -152,6 +159,10 @@ impl AzureClient {
     /// ARM id of the managed disk of this name.
     pub fn disk_id(&self, name: &str) -> ResourceId {
         self.compute_id(compute::DISKS, name)
+    }
+    /// ARM id of a subnet.
+    pub fn subnet_id(&self, network: &str, subnet: &str) -> ResourceId {
+        failback_wire::arm::network::subnet_id(&self.subscription, &self.group, network, subnet)
     }
     fn compute_id(&self, kind: &str, name: &str) -> ResourceId {
         ResourceId::new(&self.subscription, &self.group, compute::NAMESPACE, kind, name)

@@ -364,6 +364,8 @@ async fn a_machine_is_asked_for_in_the_words_of_compute() {
         os_type: "Linux".into(),
         os_disk: "os".into(),
         data_disks: data.iter().map(|d| (*d).to_owned()).collect(),
+        subnet: None,
+        prepare: false,
     };
     let client = hasty(server.uri());
     assert_eq!(client.create_vm(&new(&["d0", "d1"]), "key").await.unwrap().power, Power::Running);

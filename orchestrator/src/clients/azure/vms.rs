@@ -3,8 +3,9 @@
 use super::call::Ask;
 use super::{AzureClient, AzureError};
 use failback_wire::arm::compute::{
-    HardwareProfile, StorageProfile, SubResource, VirtualMachine, VmDisk, VmProperties,
+    HardwareProfile, PREPARE_TAG, StorageProfile, SubResource, VirtualMachine, VmDisk, VmProperties,
 };
+use failback_wire::arm::network::NetworkProfile;
 use failback_wire::arm::{List, ResourceId};
 use failback_wire::http::Method;
 
@@ -104,6 +105,10 @@ pub struct NewVm {
     pub os_disk: String,
     /// Names of the data disks, in slots 0, 1, 2 …
     pub data_disks: Vec<String>,
+    /// ARM id of the subnet its network card is in; without one it gets no card.
+    pub subnet: Option<String>,
+    /// Its system is prepared for Azure, if that is needed, before it boots (C4).
+    pub prepare: bool,
 }
 
 impl NewVm {
@@ -128,7 +133,9 @@ impl NewVm {
         let os_disk = Some(attach(&self.os_disk, None, Some(self.os_type.clone())));
         VirtualMachine {
             location: self.location.clone(),
+            tags: self.prepare.then(|| (PREPARE_TAG.to_owned(), "true".to_owned())).into_iter().collect(),
             properties: VmProperties {
+                network_profile: self.subnet.as_ref().map(|id| NetworkProfile::one_card(&self.name, id)),
                 hardware_profile: Some(HardwareProfile { vm_size: self.size.clone() }),
                 storage_profile: StorageProfile { os_disk, data_disks },
                 ..VmProperties::default()

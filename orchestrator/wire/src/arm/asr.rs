@@ -312,6 +312,9 @@ pub struct ProviderInput {
     pub log_storage_account_id: Option<String>,
     #[serde(rename = "targetAzureVmName", skip_serializing_if = "Option::is_none")]
     pub target_azure_vm_name: Option<String>,
+    /// Ids of the disks to protect; all of the machine's when nobody chose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disks_to_include: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub multi_vm_group_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

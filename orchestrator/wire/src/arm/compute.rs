@@ -3,12 +3,16 @@
 //! Fields of our interest are typed; all others travel along in `extra`, so that a document read and
 //! written again loses nothing.
 
+use super::network::NetworkProfile;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// `Microsoft.Compute`.
 pub const NAMESPACE: &str = "Microsoft.Compute";
+/// Tag of a machine whose system is to be prepared for Azure while the machine is made (C4). Ours: the service does it
+/// with a machine of its own, which nobody sees.
+pub const PREPARE_TAG: &str = "prepare-for-azure";
 /// Type segment of virtual machines.
 pub const VIRTUAL_MACHINES: &str = "virtualMachines";
 /// Type segment of managed disks.
@@ -65,6 +69,9 @@ pub struct VmProperties {
     /// Disks.
     #[serde(default)]
     pub storage_profile: StorageProfile,
+    /// Network cards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_profile: Option<NetworkProfile>,
     /// `Creating`, `Updating`, `Succeeded`, `Failed`, `Deleting`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provisioning_state: Option<String>,

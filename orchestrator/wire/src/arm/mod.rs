@@ -10,6 +10,7 @@ pub mod date;
 pub mod error;
 pub mod id;
 pub mod lro;
+pub mod network;
 pub mod page_blob;
 
 pub use error::{ArmError, ArmErrorBody, ErrorDetail};

@@ -82,7 +82,7 @@ checks! {
     "azure-kept" Always ["I1", "C17", "C20"] azure_kept::AzureKept;
     "write-own-vmdk" Always ["I3", "P21", "E18"] write_own_vmdk::WriteOwnVmdk;
     "running-vm" Always ["I3", "C12", "E18"] running_vm::RunningVm;
-    "foreign-untouched" Always ["I3", "I7", "P17"] foreign_untouched::ForeignUntouched;
+    "foreign-untouched" Always ["I3", "I7", "P17", "P37"] foreign_untouched::ForeignUntouched;
     "points-complete" Always ["R2", "E1", "E4", "E11"] points_complete::PointsComplete;
     "group-marks" Always ["P29", "R4", "E2", "E3"] group_marks::GroupMarks;
     "chosen-point" Always ["R3", "R6", "E12"] chosen_point::ChosenPoint;

@@ -43,5 +43,6 @@ impl Check for VmdkHolder {
 
 /// Protected machines' VMDKs that the product left without a holder.
 fn unheld(facts: &Facts) -> impl Iterator<Item = (&DiskRef, usize)> {
-    facts.inventory.loose().filter_map(|disk| Some((disk, facts.home_of(disk)?)))
+    let protected = |disk: &&DiskRef| facts.inventory.disks.get(disk).is_none_or(|fact| !fact.excluded);
+    facts.inventory.loose().filter(protected).filter_map(|disk| Some((disk, facts.home_of(disk)?)))
 }

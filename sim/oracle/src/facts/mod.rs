@@ -120,6 +120,13 @@ impl Facts {
             }
             self.inventory.disk_mut(&disk).home = Some(n);
         }
+        for vmdk in &setup.excluded {
+            let disk = DiskRef::Vmdk(vmdk.clone());
+            if setup.runs_at == Site::OnPremises {
+                self.inventory.attached(&disk, &setup.onprem_vm, Some(n));
+            }
+            self.inventory.disk_mut(&disk).excluded = true;
+        }
         self.machines.push(machine);
     }
     /// The machine of this name.

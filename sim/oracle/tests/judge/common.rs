@@ -63,6 +63,7 @@ fn machine(name: &str, group: Option<&str>) -> MachineSetup {
         os: OsFamily::Windows,
         group: group.map(GroupName::from),
         disks: disks.collect(),
+        excluded: Vec::new(),
         onprem_vm: vm(OnPremises, name),
         azure_vm: vm(Azure, name),
         runs_at: OnPremises,

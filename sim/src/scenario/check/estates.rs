@@ -104,8 +104,15 @@ impl Check<'_> {
                 let title = format!("`{}` has no disk", machine.name);
                 self.wrong(machine.name.at, title, "leave `disks` out for one of 16 MiB");
             }
-            for disk in machine.disks.iter().flatten() {
+            let disks = machine.disks.as_deref().unwrap_or_default();
+            for disk in disks {
                 self.disk(disk);
+            }
+            let last = disks.iter().rposition(|disk| !disk.excluded).unwrap_or_default();
+            if let Some(disk) = disks.iter().take(last + 1).find(|disk| disk.excluded) {
+                let title =
+                    format!("`{}` boots from its first disk, and excluded disks come last", machine.name);
+                self.wrong(disk.size.at, title, "cannot be excluded here");
             }
         }
     }

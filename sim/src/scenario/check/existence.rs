@@ -135,14 +135,19 @@ fn needed(change: &Change) -> Option<Needed<'_>> {
         },
         Change::Azure(change) => match &change.value {
             AzureFault::DeleteVm { vm } => (Side::Azure, vm, true),
-            AzureFault::StopVm { vm } | AzureFault::StartVm { vm } | AzureFault::MoveGroup { vm, .. } => {
-                (Side::Azure, vm, false)
-            }
+            AzureFault::StopVm { vm }
+            | AzureFault::StartVm { vm }
+            | AzureFault::MoveSubnet { vm, .. }
+            | AzureFault::MoveGroup { vm, .. } => (Side::Azure, vm, false),
             AzureFault::DeleteLock { .. }
             | AzureFault::GrowDisk { .. }
             | AzureFault::HangVm { .. }
             | AzureFault::FailNext { .. }
-            | AzureFault::QuotaExceeded { .. } => {
+            | AzureFault::DenyMachines { .. }
+            | AzureFault::AllowMachines
+            | AzureFault::CardQuota { .. }
+            | AzureFault::DeleteNetwork { .. }
+            | AzureFault::CreateNetwork { .. } => {
                 return None;
             }
         },

@@ -30,7 +30,7 @@ pub(super) fn check(subject: &Subject<'_>, names: &Names, out: &mut Vec<Problem>
 }
 
 /// Changes that last: `(category, on, off, argument that tells subjects apart)`.
-pub(super) const SWITCHES: [(&str, &str, &str, &str); 8] = [
+pub(super) const SWITCHES: [(&str, &str, &str, &str); 10] = [
     ("vcenter", "disconnect", "reconnect", ""),
     ("vcenter", "disconnect-host", "reconnect-host", "host"),
     ("configuration-server", "stop", "start", ""),
@@ -38,6 +38,8 @@ pub(super) const SWITCHES: [(&str, &str, &str, &str); 8] = [
     ("master-target", "retention-missing", "retention-back", ""),
     ("process-server", "stop-services", "start-services", ""),
     ("guest", "stop-agent", "start-agent", "machine"),
+    ("azure", "delete-network", "create-network", "network"),
+    ("azure", "deny-machines", "allow-machines", ""),
     ("link", "vpn-down", "vpn-up", ""),
 ];
 

@@ -43,7 +43,7 @@ pub fn estate(file: &Arc<SourceFile>, estate: &Estate, own_file: bool) -> Vec<Pr
 
 /// Changes that last: `(category, on, off, argument that tells subjects apart)`.
 #[cfg(test)]
-pub(super) fn switches() -> [(&'static str, &'static str, &'static str, &'static str); 8] {
+pub(super) fn switches() -> [(&'static str, &'static str, &'static str, &'static str); 10] {
     faults::SWITCHES
 }
 
