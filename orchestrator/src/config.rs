@@ -4,6 +4,7 @@ mod settings;
 
 pub use settings::{Settings, Vsan};
 
+use failback_wire::proto::session::Resync;
 use std::time::Duration;
 
 /// Everything the orchestrator needs to know before it starts.
@@ -122,6 +123,22 @@ pub struct Knobs {
     pub compress: bool,
     /// What the documentation leaves open.
     pub settings: Settings,
+    /// What kind of disks machines replicate to in Azure: how much they may change (78188).
+    pub disk_tier: DiskTier,
+    /// When a machine whose changes were lost on the way to Azure is compared again (C2).
+    pub resync: Resync,
+}
+
+/// Kinds of disks in Azure, as far as they take different churn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DiskTier {
+    /// Standard storage.
+    Standard,
+    /// Premium P10 or P15.
+    P10,
+    /// Premium P20 to P50.
+    #[default]
+    P20,
 }
 
 /// What tests ask for, to hold that the real steps and undos do what their recovery promises, and that scenarios prove
@@ -166,6 +183,8 @@ impl Default for Knobs {
             reverse: policy,
             compress: false,
             settings: Settings::default(),
+            disk_tier: DiskTier::P20,
+            resync: Resync::AtOnce,
         }
     }
 }

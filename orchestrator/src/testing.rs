@@ -157,6 +157,7 @@ pub(crate) fn spec(name: &MachineName, forward: bool, epoch: u64) -> SessionSpec
         crash_interval_s: 300,
         app_interval_s: 3600,
         retention_s: 86_400,
+        resync: Default::default(),
         compress: false,
         group: None,
     }

@@ -158,7 +158,7 @@ impl Azure {
             if kind.eq_ignore_ascii_case(VIRTUAL_MACHINES) {
                 let vms = m.vms.iter().filter(|(_, vm)| ours(&vm.group));
                 let value: Vec<_> =
-                    vms.map(|(k, vm)| m.vm_document(&self.config, clock, k, vm, false)).collect();
+                    vms.map(|(k, vm)| m.vm_document(&self.config, clock, k, vm, None)).collect();
                 return Some(json_reply(StatusCode::OK, &List::single(value)));
             }
             let of = [(DISKS, &m.disks), (SNAPSHOTS, &m.snapshots)];
@@ -181,7 +181,7 @@ impl Azure {
         let name = id.path.get(1)?.as_str();
         let group = id.group.as_deref().unwrap_or_default();
         let config = &self.config;
-        let clock = &asked.ctx.clock;
+        let (clock, guests) = (&asked.ctx.clock, &*self.guests);
         let power =
             |plan: Plan| self.change(asked, |m, a| Ok((m.power_vm(config, a, name, plan)?, Shown::Nothing)));
         let graceful = asked.flag("skipShutdown").as_deref() != Some("true");
@@ -193,13 +193,13 @@ impl Azure {
             ("GET", []) => {
                 let expand = asked.flag("$expand").is_some_and(|e| e.contains("instanceview"));
                 self.with(|m| {
-                    let document = m.vm_document(config, clock, &key(name), m.vm(name)?, expand);
+                    let document =
+                        m.vm_document(config, clock, &key(name), m.vm(name)?, expand.then_some(guests));
                     Ok(json_reply(StatusCode::OK, &document))
                 })
             }
-            ("GET", ["instanceview"]) => {
-                self.with(|m| Ok(json_reply(StatusCode::OK, &m.instance_view(&key(name), m.vm(name)?))))
-            }
+            ("GET", ["instanceview"]) => self
+                .with(|m| Ok(json_reply(StatusCode::OK, &m.instance_view(&key(name), m.vm(name)?, guests)))),
             ("PUT", []) => self.change(asked, |m, a| {
                 let document: VirtualMachine = asked.body()?;
                 let (begun, new) = m.put_vm(config, a, (group, name), document)?;
@@ -305,7 +305,7 @@ impl Azure {
         let mut reply = match shown {
             Shown::Nothing => return Ok(accepted.map_or_else(no_content, |a| a.reply())),
             Shown::Vm { new } => {
-                let document = m.vm_document(&self.config, clock, &key(name), m.vm(name)?, false);
+                let document = m.vm_document(&self.config, clock, &key(name), m.vm(name)?, None);
                 json_reply(if *new { StatusCode::CREATED } else { StatusCode::OK }, &document)
             }
             Shown::Volume => {
@@ -370,7 +370,7 @@ impl Azure {
                     json_reply(StatusCode::OK, &m.volume_document(&self.config, clock, target, volume))
                 }),
                 (Plan::CreateVm | Plan::UpdateVm, Target::Vm(vm)) => m.vms.get(vm).map(|found| {
-                    json_reply(StatusCode::OK, &m.vm_document(&self.config, clock, vm, found, false))
+                    json_reply(StatusCode::OK, &m.vm_document(&self.config, clock, vm, found, None))
                 }),
                 (Plan::DeleteVm | Plan::DeleteVolume, _) => Some(no_content()),
                 _action => Some(json_reply(StatusCode::OK, &serde_json::Value::Null)),

@@ -45,6 +45,11 @@ pub enum AzureFault {
         /// The machine's name in Azure.
         vm: String,
     },
+    /// The machine is restarted, at once, also one whose guest hangs.
+    RestartVm {
+        /// The machine's name in Azure.
+        vm: String,
+    },
     /// The next operations of this kind end as `Failed`, without effect.
     FailNext {
         /// The kind of operation.
@@ -185,6 +190,13 @@ impl Azure {
                     m.move_vm(name, group, by)?;
                 }
                 AzureFault::DeleteLock { on } => m.delete_lock = *on,
+                AzureFault::RestartVm { vm: name } => {
+                    if power(m, name)? != Power::Running {
+                        return Err(format!("{name} is not running"));
+                    }
+                    m.power_down(&key(name), Power::Stopped, by);
+                    m.power_up(&key(name), by);
+                }
                 AzureFault::FailNext { operation, code, message, times } => m.armed.push(Armed {
                     operation: *operation,
                     code: code.clone(),

@@ -1,10 +1,11 @@
 //! The subscription as ARM shows it: documents made from the model.
 
+use super::GuestPower;
 use super::config::AzureConfig;
 use super::model::{Model, Operation, Plan, Target, Vm, Volume};
 use failback_wire::arm::compute::{
     DiskProperties, InstanceStatus, InstanceView, ManagedDisk, NAMESPACE, SubResource, VIRTUAL_MACHINES,
-    VirtualMachine, VmDisk,
+    VirtualMachine, VmAgent, VmDisk,
 };
 use failback_wire::arm::lro::Output;
 use failback_wire::arm::{ArmError, OperationState, OperationStatus, ResourceId};
@@ -49,7 +50,7 @@ impl Model {
     }
 
     /// How a machine is right now.
-    pub(super) fn instance_view(&self, key: &str, vm: &Vm) -> InstanceView {
+    pub(super) fn instance_view(&self, key: &str, vm: &Vm, guests: &dyn GuestPower) -> InstanceView {
         let own = Target::Vm(key.to_owned());
         let status = |code: String, display: &str, error: bool| InstanceStatus {
             code,
@@ -64,6 +65,10 @@ impl Model {
             code += &format!("/{failure}");
         }
         let power = self.power_word(&own, vm);
+        let agent = match guests.answers(&vm.reference()) {
+            true => status("ProvisioningState/succeeded".to_owned(), "Ready", false),
+            false => status("ProvisioningState/Unavailable".to_owned(), "Not Ready", true),
+        };
         InstanceView {
             statuses: vec![
                 status(
@@ -73,17 +78,18 @@ impl Model {
                 ),
                 status(format!("PowerState/{power}"), &format!("VM {power}"), false),
             ],
+            vm_agent: (power == "running").then(|| VmAgent { statuses: vec![agent] }),
         }
     }
 
-    /// The document of a machine; with its instance view when asked for.
+    /// The document of a machine; with its instance view when guests can be asked.
     pub(super) fn vm_document(
         &self,
         config: &AzureConfig,
         clock: &Clock,
         key: &str,
         vm: &Vm,
-        expand: bool,
+        expand: Option<&dyn GuestPower>,
     ) -> VirtualMachine {
         let id = ResourceId::new(&config.subscription, &vm.group, NAMESPACE, VIRTUAL_MACHINES, &vm.name);
         let mut document = vm.document.clone();
@@ -98,7 +104,7 @@ impl Model {
         properties.time_created = Some(clock.dotnet(vm.created));
         let own = Target::Vm(key.to_owned());
         properties.provisioning_state = Some(self.provisioning_word(&own, vm.failed.is_some()).to_owned());
-        properties.instance_view = expand.then(|| self.instance_view(key, vm));
+        properties.instance_view = expand.map(|guests| self.instance_view(key, vm, guests));
         let slots = properties.storage_profile.os_disk.iter_mut();
         for disk in slots.chain(&mut properties.storage_profile.data_disks) {
             self.name_slot(config, disk);

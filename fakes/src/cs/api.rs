@@ -132,7 +132,7 @@ async fn heartbeat(State(server): Seat, body: Bytes) -> Result<Response, No> {
     }
     let now = desk.ctx.now();
     if sign.component == Component::Agent {
-        let known = desk.store.write("heartbeat", |db| tables::agent_beat(db, &sign.id, now))?;
+        let known = desk.store.write("heartbeat", |db| tables::agent_beat(db, &sign, now))?;
         let why = || No::new(StatusCode::NOT_FOUND, "not-registered", "no agent has this host id");
         return known.then(|| Json(json!({})).into_response()).ok_or_else(why);
     }

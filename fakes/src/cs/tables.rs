@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Idempotent DDL. Heartbeats lie in a table of their own: they change all the time, the rest rarely.
 pub(super) const SCHEMA: &str = "
@@ -30,6 +31,8 @@ pub(super) const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS heartbeats (
         component TEXT NOT NULL, id TEXT NOT NULL, at INTEGER NOT NULL,
         PRIMARY KEY (component, id)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS agent_facts (
+        host_id TEXT PRIMARY KEY, facts TEXT NOT NULL) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS registrations_of_machine ON registrations (machine, site);
 ";
 
@@ -110,13 +113,34 @@ pub(super) fn register(db: &Connection, new: &Registration, now: VirtualMs) -> R
     beat(db, Component::Agent, &new.host_id, now)
 }
 
-/// A sign of life of a registered agent; false when it has no row.
-pub(super) fn agent_beat(db: &Connection, host_id: &str, now: VirtualMs) -> Result<bool> {
+/// A sign of life of a registered agent, with what it tells; false when it has no row.
+pub(super) fn agent_beat(db: &Connection, sign: &Heartbeat, now: VirtualMs) -> Result<bool> {
+    let host_id = sign.id.as_str();
+    tell(db, host_id, &sign.facts)?;
     let mut sql = db.prepare_cached(
         "UPDATE heartbeats SET at = ?2 WHERE component = 'agent' AND id = ?1
          AND EXISTS (SELECT 1 FROM registrations WHERE host_id = ?1)",
     )?;
     Ok(sql.execute(params![host_id, ms(now)])? > 0)
+}
+
+/// Keeps what an agent tells until it tells something else. Nearly all have nothing to tell.
+fn tell(db: &Connection, host_id: &str, facts: &BTreeMap<String, String>) -> Result<()> {
+    if facts.is_empty() {
+        let mut sql = db.prepare_cached("DELETE FROM agent_facts WHERE host_id = ?1")?;
+        return sql.execute([host_id]).map(drop);
+    }
+    let facts = serde_json::to_string(facts);
+    let facts = facts.map_err(|e| rusqlite::Error::ToSqlConversionFailure(e.into()))?;
+    let mut sql = db.prepare_cached("INSERT OR REPLACE INTO agent_facts (host_id, facts) VALUES (?1, ?2)")?;
+    sql.execute([host_id, facts.as_str()]).map(drop)
+}
+
+/// The facts in this column, if it holds any.
+fn facts(row: &Row<'_>, column: usize) -> Result<BTreeMap<String, String>> {
+    let text: Option<String> = row.get(column)?;
+    let parsed = text.map_or(Ok(BTreeMap::new()), |text| serde_json::from_str(&text));
+    parsed.map_err(|e| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, e.into()))
 }
 
 /// A sign of life of a server, which also is how a server gets its row; false when there is no room for one.
@@ -247,17 +271,20 @@ pub(super) fn server_beats(db: &Connection) -> Result<Vec<ServerBeat>> {
     rows.collect()
 }
 
-/// The newest sign of life of the agent of each copy of a protected machine.
+/// The newest sign of life of the agent of each copy of a protected machine, and what it told. SQLite takes the other
+/// columns from the row that has the maximum.
 pub(super) fn agents(db: &Connection) -> Result<Vec<AgentBeat>> {
     let mut sql = db.prepare_cached(
-        "SELECT r.machine, site, MAX(COALESCE(at, registered_at))
+        "SELECT r.machine, site, MAX(COALESCE(at, registered_at)), facts
          FROM registrations r JOIN machines m ON m.machine = r.machine
-         LEFT JOIN heartbeats ON component = 'agent' AND id = host_id
+         LEFT JOIN heartbeats ON component = 'agent' AND id = r.host_id
+         LEFT JOIN agent_facts f ON f.host_id = r.host_id
          GROUP BY r.machine, site ORDER BY r.machine, site",
     )?;
     let rows = sql.query_map([], |row| {
         let machine: String = row.get(0)?;
-        Ok(AgentBeat { machine: machine.into(), site: parse(row, 1)?, last_heartbeat: time(row, 2)? })
+        let (site, last_heartbeat) = (parse(row, 1)?, time(row, 2)?);
+        Ok(AgentBeat { machine: machine.into(), site, last_heartbeat, facts: facts(row, 3)? })
     })?;
     rows.collect()
 }

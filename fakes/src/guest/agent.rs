@@ -1,5 +1,6 @@
 //! The mobility agent in a guest: it registers, says that it lives, and answers the orchestrator.
 
+use super::services::{AgentService, Services};
 use super::system::System;
 use super::{GuestConfig, Guests, Replicator};
 use crate::component::{Json, MAX_JSON, guarded, post, read_json, refuse};
@@ -11,10 +12,11 @@ use axum::routing::{get, post as on_post};
 use bytes::Bytes;
 use failback_wire::event::{VmRef, What};
 use failback_wire::http::{BoxFuture, Call, Http, HttpError, StatusCode, Transport};
+use failback_wire::ids::MachineName;
 use failback_wire::node::{Ctx, Fence};
-use failback_wire::proto::agent::{Address, AgentStatus, Tools};
+use failback_wire::proto::agent::{Address, AgentStatus, Tools, fact};
 use failback_wire::proto::cs::{Component, Heartbeat, Registration};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use tokio::time::{Duration, sleep};
 
@@ -23,16 +25,34 @@ const RETRY: Duration = Duration::from_secs(60);
 /// Between two heartbeats.
 const HEARTBEAT: Duration = Duration::from_secs(300);
 
-/// The agent's way out: shut while its service is stopped. The volume filter in the kernel goes on tracking
+/// The agent's way out: shut while its service is stopped; and to process servers also while something in the guest
+/// interferes. The volume filter in the kernel goes on tracking
 /// meanwhile, as the real one does; what it tracked leaves when the service runs again.
 pub(super) struct Gate {
     inner: Http,
-    open: Arc<AtomicBool>,
+    services: Arc<Services>,
+    guests: Weak<Guests>,
+    machine: MachineName,
 }
 
 impl Gate {
-    pub(super) fn new(inner: Http, open: Arc<AtomicBool>) -> Arc<Self> {
-        Arc::new(Self { inner, open })
+    pub(super) fn new(
+        inner: Http,
+        services: Arc<Services>,
+        guests: Weak<Guests>,
+        machine: MachineName,
+    ) -> Arc<Self> {
+        Arc::new(Self { inner, services, guests, machine })
+    }
+    /// True when nothing in the guest keeps this call from leaving.
+    fn lets_out(&self, call: &Call) -> bool {
+        let blocked = || {
+            let guests = self.guests.upgrade()?;
+            let state = guests.lock();
+            state.machines.get(&self.machine)?.sending_blocked()
+        };
+        let to_process_server = call.operation.starts_with("ps.");
+        self.services.run(AgentService::Svagents) && !(to_process_server && blocked().is_some())
     }
 }
 
@@ -42,7 +62,7 @@ impl Transport for Gate {
         _from: &Fence,
         call: Call,
     ) -> BoxFuture<'static, Result<http::Response<Bytes>, HttpError>> {
-        let inner = self.open.load(Ordering::Relaxed).then(|| self.inner.clone());
+        let inner = self.lets_out(&call).then(|| self.inner.clone());
         Box::pin(async move {
             match inner {
                 Some(inner) => inner.send(call).await,
@@ -64,34 +84,48 @@ pub(super) async fn run_agent(
     vm: VmRef,
     ctx: Ctx,
     config: Arc<GuestConfig>,
-    runs: Arc<AtomicBool>,
+    services: Arc<Services>,
     delay: Duration,
 ) {
-    let set = |registered: bool| {
+    let set = |registered: bool, trouble: Option<String>| {
         if let Some(guests) = guests.upgrade()
             && let Some(guest) = guests.lock().running.get_mut(&vm)
         {
             guest.registered = registered;
+            guest.trouble = trouble;
         }
     };
     sleep(delay).await;
     loop {
-        while !(runs.load(Ordering::Relaxed) && register(&ctx, &config).await) {
+        loop {
+            // Without its services nobody even tries; the status says that by itself.
+            let tried = if services.all_run() { register(&guests, &ctx, &config).await } else { Err(None) };
+            match tried {
+                Ok(()) => break,
+                Err(why) => set(false, why),
+            }
             sleep(RETRY).await;
         }
-        set(true);
+        set(true, None);
         loop {
             sleep(HEARTBEAT).await;
-            if runs.load(Ordering::Relaxed) && heartbeat(&ctx, &config).await == Known::No {
+            if services.all_run() && heartbeat(&guests, &vm, &ctx, &config).await == Known::No {
                 break;
             }
         }
-        set(false);
+        set(false, None);
     }
 }
 
-/// One attempt; true when the configuration server accepted it.
-async fn register(ctx: &Ctx, config: &GuestConfig) -> bool {
+/// The agent's version as it is now.
+fn version(guests: &Weak<Guests>, config: &GuestConfig) -> String {
+    let state = guests.upgrade();
+    let old = state.and_then(|g| g.lock().machines.get(&config.copy.machine)?.agent_version.clone());
+    old.unwrap_or_else(|| config.agent_version.clone())
+}
+
+/// One attempt; why the configuration server did not accept it.
+async fn register(guests: &Weak<Guests>, ctx: &Ctx, config: &GuestConfig) -> Result<(), Option<String>> {
     let url = format!("http://{}/v1/registrations", config.cs_address);
     let body = Registration {
         machine: config.copy.machine.clone(),
@@ -99,9 +133,10 @@ async fn register(ctx: &Ctx, config: &GuestConfig) -> bool {
         site: config.copy.site,
         address: config.address.clone(),
         os: config.os,
-        version: config.agent_version.clone(),
+        version: version(guests, config),
     };
-    post(&ctx.http, "cs.register", &url, &config.passphrase, &body).await.is_ok()
+    let done = post(&ctx.http, "cs.register", &url, &config.passphrase, &body).await;
+    done.map_err(|error| Some(error.to_string()))
 }
 
 /// What a heartbeat told about the registration.
@@ -113,15 +148,15 @@ enum Known {
     No,
 }
 
-async fn heartbeat(ctx: &Ctx, config: &GuestConfig) -> Known {
+async fn heartbeat(guests: &Weak<Guests>, vm: &VmRef, ctx: &Ctx, config: &GuestConfig) -> Known {
     let url = format!("http://{}/v1/heartbeats", config.cs_address);
     let body = Heartbeat {
         component: Component::Agent,
         id: config.host_id.clone(),
         address: config.address.clone(),
-        version: config.agent_version.clone(),
+        version: version(guests, config),
         os: config.os,
-        facts: Default::default(),
+        facts: guests.upgrade().map(|guests| guests.facts(vm)).unwrap_or_default(),
     };
     match post(&ctx.http, "cs.heartbeat", &url, &config.passphrase, &body).await {
         Err(e) if e.code() == Some("not-registered") => Known::No,
@@ -188,19 +223,46 @@ async fn with_status(State(seat): State<Seat>, request: Request, next: Next) -> 
 }
 
 impl Guests {
+    /// What the agent tells with its heartbeat.
+    fn facts(&self, vm: &VmRef) -> BTreeMap<String, String> {
+        let (replicator, blocked) = {
+            let state = self.lock();
+            let Some(guest) = state.running.get(vm) else { return BTreeMap::new() };
+            let machine = state.machines.get(&guest.config.copy.machine);
+            let blocked = machine.and_then(|machine| machine.sending_blocked());
+            (guest.booted.as_ref().map(|up| up.replicator.clone()), blocked)
+        };
+        let mut facts = replicator.map(|replicator| replicator.facts()).unwrap_or_default();
+        facts.extend(blocked.map(|why| (fact::SENDING.to_owned(), why)));
+        facts
+    }
+
     /// What the agent of a guest that is up says about itself.
     fn agent_status(&self, vm: &VmRef) -> Option<AgentStatus> {
+        let unregistered_because;
         let (config, registered, replicator, tools_enabled, addressing) = {
             let state = self.lock();
             let guest = state.running.get(vm)?;
             let machine = state.machines.get(&guest.config.copy.machine)?;
             let replicator = guest.booted.as_ref()?.replicator.clone();
             let System { addressing, .. } = machine.system;
+            let stopped = !guest.services.run(AgentService::ScoutApplication);
+            let stopped = stopped.then(|| "the InMage Scout Application service is stopped".to_owned());
+            unregistered_because = stopped.or_else(|| guest.trouble.clone());
             (guest.config.clone(), guest.registered, replicator, machine.tools_enabled, addressing)
         };
         let (session, disks) = replicator.progress();
         let (host_id, trouble) = (config.host_id.clone(), replicator.trouble());
-        Some(AgentStatus { host_id, registered, session, tools_enabled, addressing, disks, trouble })
+        Some(AgentStatus {
+            host_id,
+            registered,
+            unregistered_because,
+            session,
+            tools_enabled,
+            addressing,
+            disks,
+            trouble,
+        })
     }
 
     /// Enables or disables VMware Tools in the guest that runs in `vm`; it stays so wherever its disks go.

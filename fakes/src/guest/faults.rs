@@ -1,13 +1,12 @@
 //! What can go wrong inside a guest, and what a person at its console can do.
 
-use super::{BootDriver, DriverStart, GuestPower, Guests, Machine, Replicator};
+use super::services::{AgentService, Start};
+use super::{BootDriver, DriverStart, GuestPower, Guests, Machine};
 use failback_wire::event::Actor;
 use failback_wire::ids::{MachineCopy, MachineName, Site};
 use failback_wire::proto::agent::Addressing;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use tokio::time::Duration;
 
 /// Which copy of a machine.
@@ -49,6 +48,27 @@ pub enum GuestFault {
         /// Which copy of it.
         site: GuestSite,
     },
+    /// One service of the agent stops: until the next boot, or for good when it is disabled too.
+    StopService {
+        /// Machine.
+        machine: String,
+        /// Which copy of it.
+        site: GuestSite,
+        /// Which service.
+        service: AgentService,
+        /// Its start type is Disabled from now on, not Automatic.
+        #[serde(default)]
+        disabled: bool,
+    },
+    /// One service of the agent is started, and set to Automatic.
+    StartService {
+        /// Machine.
+        machine: String,
+        /// Which copy of it.
+        site: GuestSite,
+        /// Which service.
+        service: AgentService,
+    },
     /// The shadow copy writers of the machine fail (true) or work (false): no application-consistent marks.
     VssBroken {
         /// Machine.
@@ -63,6 +83,30 @@ pub enum GuestFault {
         machine: String,
         /// Closed or open.
         closed: bool,
+    },
+    /// An antivirus product in the guest holds what the agent reads and sends (true), or leaves it alone (false).
+    Antivirus {
+        /// Machine.
+        machine: String,
+        /// Interferes, or does not any more.
+        interferes: bool,
+    },
+    /// The guest's clock is off; 0 sets it right. More than five minutes, and process servers take nothing from it.
+    TimeSkew {
+        /// Machine.
+        machine: String,
+        /// How far.
+        minutes: u64,
+    },
+    /// A person lets the machine be synchronised again now, whatever the policy waits for (C2).
+    Resynchronise {
+        /// Machine.
+        machine: String,
+    },
+    /// The newest mobility agent is installed, on whichever site the machine runs.
+    UpdateAgent {
+        /// Machine.
+        machine: String,
     },
     /// The agent registers this late after the machine's next boot, on whichever site that is (P32).
     DelayRegistration {
@@ -104,13 +148,40 @@ impl Guests {
     /// When there is no such machine or copy, or a burst finds no copy that is up.
     pub fn apply_fault(&self, fault: &GuestFault, _by: Actor) -> Result<(), String> {
         match fault {
-            GuestFault::StopAgent { machine, site } => self.set_agent(machine, (*site).into(), false),
-            GuestFault::StartAgent { machine, site } => self.set_agent(machine, (*site).into(), true),
+            GuestFault::StopAgent { machine, site } => self.set_agent(machine, *site, Some(Start::Disabled)),
+            GuestFault::StartAgent { machine, site } => self.set_agent(machine, *site, None),
+            GuestFault::StopService { machine, site, service, disabled } => {
+                let start = if *disabled { Start::Disabled } else { Start::Automatic };
+                self.set_service(machine, (*site).into(), *service, Some(start))
+            }
+            GuestFault::StartService { machine, site, service } => {
+                self.set_service(machine, (*site).into(), *service, None)
+            }
             GuestFault::VssBroken { machine, broken } => {
                 self.machine(machine, |machine| machine.vss_broken = *broken)
             }
             GuestFault::GroupPort { machine, closed } => {
                 self.machine(machine, |machine| machine.group_port_closed = *closed)
+            }
+            GuestFault::Antivirus { machine, interferes } => {
+                self.machine(machine, |machine| machine.antivirus = *interferes)
+            }
+            GuestFault::TimeSkew { machine, minutes } => {
+                self.machine(machine, |machine| machine.time_skew = *minutes)
+            }
+            GuestFault::Resynchronise { machine } => {
+                let copies = self.running_copies(&MachineName::from(machine.as_str()));
+                let vms = copies.iter().filter_map(|copy| self.vm_of(copy));
+                let up = |vm| Some(self.lock().running.get(&vm)?.booted.as_ref()?.replicator.clone());
+                let replicators: Vec<_> = vms.filter_map(up).collect();
+                let mut done = Err(format!("no copy of {machine} is up"));
+                for replicator in replicators {
+                    done = done.or(replicator.resynchronise());
+                }
+                done
+            }
+            GuestFault::UpdateAgent { machine } => {
+                self.machine(machine, |machine| machine.agent_version = None)
             }
             GuestFault::DelayRegistration { machine, minutes } => {
                 let delay = Duration::from_secs(minutes.saturating_mul(60));
@@ -141,48 +212,17 @@ impl Guests {
         }
     }
 
+    /// Both services at once.
+    fn set_agent(&self, machine: &str, site: GuestSite, stopped: Option<Start>) -> Result<(), String> {
+        let mut services = AgentService::ALL.into_iter();
+        services.try_for_each(|service| self.set_service(machine, site.into(), service, stopped))
+    }
+
     fn machine(&self, name: &str, change: impl FnOnce(&mut Machine)) -> Result<(), String> {
         let mut state = self.lock();
         let machine = state.machines.get_mut(&MachineName::from(name));
         change(machine.ok_or_else(|| format!("there is no machine {name}"))?);
         Ok(())
-    }
-
-    /// Stops or starts the agent's services in one copy. Idempotent.
-    fn set_agent(&self, machine: &str, site: Site, runs: bool) -> Result<(), String> {
-        let copy = MachineCopy::new(machine, site);
-        let vm = self.vm_of(&copy).ok_or_else(|| format!("there is no guest {copy}"))?;
-        let mut state = self.lock();
-        if runs {
-            state.stopped_agents.remove(&copy);
-        } else {
-            state.stopped_agents.insert(copy);
-        }
-        let Some(guest) = state.running.get(&vm) else { return Ok(()) };
-        let was = guest.agent_runs.swap(runs, Ordering::Relaxed);
-        let up = guest.booted.as_ref().map(|up| (up.router.clone(), up.replicator.clone()));
-        let (address, fence) = (guest.config.address.clone(), guest.ctx.fence.clone());
-        drop(state);
-        if let (Some((router, replicator)), true) = (up, was != runs) {
-            if runs {
-                self.net.bind(&address, fence, router);
-            } else {
-                self.net.unbind(&address);
-            }
-            self.track(MachineCopy::new(machine, site), &replicator, runs);
-        }
-        Ok(())
-    }
-
-    /// The agent stops tracking and remembers only its session, or takes that up again.
-    fn track(&self, copy: MachineCopy, replicator: &Arc<Replicator>, runs: bool) {
-        if runs {
-            let session = self.lock().sessions.remove(&copy);
-            session.into_iter().for_each(|session| replicator.resume(session));
-        } else if let Some(spec) = replicator.spec() {
-            replicator.stop(&spec.session);
-            self.lock().sessions.insert(copy, spec);
-        }
     }
 
     /// Both copies of a machine that run right now, for reports.

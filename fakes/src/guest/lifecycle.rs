@@ -1,16 +1,16 @@
 //! Power: booting, shutting down, and the plug.
 
 use super::agent::{Gate, agent_router, run_agent};
+use super::services::{AgentService, Services, Start};
 use super::workload::Writer;
 use super::{Booted, Fitness, GuestConfig, GuestPower, Guests, Quiesce, Replicator, Running, fitness};
 use crate::net::Reach;
 use failback_replication::disk::Disk;
 use failback_wire::event::{VmRef, What};
 use failback_wire::http::{BoxFuture, Http};
-use failback_wire::ids::{DiskId, Site};
+use failback_wire::ids::{DiskId, MachineCopy, Site};
 use failback_wire::node::Ctx;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use tokio::sync::watch;
 use tokio::time::{Duration, sleep, timeout};
@@ -31,16 +31,19 @@ impl GuestPower for Guests {
             return;
         };
         let ctx = self.net.start_node(&config.copy.node());
-        let agent_runs = Arc::new(AtomicBool::new(!state.stopped_agents.contains(&config.copy)));
+        state.stopped.retain(|(copy, _), start| *copy != config.copy || *start == Start::Disabled);
+        let stopped = state.stopped_of(&config.copy);
+        let services = Services::new(|service| !stopped.contains_key(&service));
         let boot_time = config.boot_time;
         let guest = Running {
             config,
             ctx: ctx.clone(),
             disks,
-            agent_runs,
+            services,
             booted: None,
             stopping: false,
             registered: false,
+            trouble: None,
             down: watch::channel(false).0,
         };
         state.running.insert(vm.clone(), guest);
@@ -91,6 +94,10 @@ impl GuestPower for Guests {
         state.running.contains_key(vm) || state.foreign.contains(vm)
     }
 
+    fn answers(&self, vm: &VmRef) -> bool {
+        self.is_alive(vm)
+    }
+
     fn tools_enabled(&self, vm: &VmRef) -> bool {
         let state = self.lock();
         let machine = state.guests.get(vm).and_then(|config| state.machines.get(&config.copy.machine));
@@ -109,6 +116,21 @@ impl Guests {
         }
     }
 
+    /// A guest whose software died boots again, from its disks as they are.
+    ///
+    /// # Errors
+    /// When there is no such copy, or it has no power.
+    pub fn reboot(&self, copy: &MachineCopy) -> Result<(), String> {
+        let vm = self.vm_of(copy).ok_or_else(|| format!("there is no guest {copy}"))?;
+        match self.is_running(&vm) {
+            true => {
+                self.reset(&vm);
+                Ok(())
+            }
+            false => Err(format!("{copy} has no power")),
+        }
+    }
+
     /// The guest is up: agent and workload start.
     fn boot(&self, vm: &VmRef) {
         let mut state = self.lock();
@@ -121,25 +143,27 @@ impl Guests {
         }
         let disks: BTreeMap<DiskId, Disk> =
             config.disk_ids.iter().cloned().zip(guest.disks.iter().cloned()).collect();
-        let http = Http::new(ctx.fence.clone(), Gate::new(ctx.http.clone(), guest.agent_runs.clone()));
+        let (services, machine) = (guest.services.clone(), config.copy.machine.clone());
+        let gate = Gate::new(ctx.http.clone(), services, self.me.clone(), machine);
+        let http = Http::new(ctx.fence.clone(), gate);
         let agent_ctx = Ctx { http, ..ctx.clone() };
         let replicator = Replicator::new(
             agent_ctx.clone(),
             config.copy.clone(),
             disks.clone(),
-            quiesce(self.me.clone(), vm.clone(), guest.agent_runs.clone()),
+            quiesce(self.me.clone(), vm.clone(), guest.services.clone()),
             config.passphrase.clone(),
             config.change_log,
         );
         let router = agent_router(self.me.clone(), vm, &replicator, &config.passphrase);
         let writer = Writer::new(&ctx.env, &config.copy, ctx.fence.epoch(), config.workload, disks);
         guest.booted = Some(Booted { writer, replicator: replicator.clone(), router: router.clone() });
-        let agent_runs = guest.agent_runs.clone();
+        let services = guest.services.clone();
         let machine = stateref.machines.get_mut(&config.copy.machine);
         let asked = machine.and_then(|machine| machine.next_registration.take());
         let logged = stateref.machines.get_mut(&config.copy.machine);
         let logged = logged.and_then(|machine| machine.system.boot(config.copy.site, &guest.disks));
-        let tracks = agent_runs.load(Ordering::Relaxed);
+        let tracks = services.run(AgentService::Svagents);
         let session = tracks.then(|| stateref.sessions.remove(&config.copy)).flatten();
         drop(state);
 
@@ -147,14 +171,14 @@ impl Guests {
         if let Some(event) = logged {
             ctx.emit(What::GuestLogged { copy: config.copy.clone(), event });
         }
-        if agent_runs.load(Ordering::Relaxed) {
+        if tracks {
             self.net.bind(&config.address, ctx.fence.clone(), router);
         }
         if let Some(session) = session {
             replicator.resume(session);
         }
         let delay = asked.unwrap_or_else(|| registration_delay(&config, &ctx));
-        ctx.spawn(run_agent(self.me.clone(), vm.clone(), agent_ctx, config.clone(), agent_runs, delay));
+        ctx.spawn(run_agent(self.me.clone(), vm.clone(), agent_ctx, config.clone(), services, delay));
         self.start_workload(vm, &config, &ctx);
     }
 
@@ -233,10 +257,14 @@ impl Guests {
     }
 }
 
-/// Asks the guest's writers to flush; fails when they are broken or the agent that asks is stopped.
-fn quiesce(me: Weak<Guests>, vm: VmRef, agent_runs: Arc<AtomicBool>) -> Quiesce {
+/// Asks the guest's writers to flush; fails when they are broken or a service that asks them is stopped.
+fn quiesce(me: Weak<Guests>, vm: VmRef, services: Arc<Services>) -> Quiesce {
     Arc::new(move |grouped| {
-        agent_runs.load(Ordering::Relaxed) && me.upgrade().is_some_and(|guests| guests.quiesce(&vm, grouped))
+        if !services.all_run() {
+            return Err("a service of the agent is stopped".to_owned());
+        }
+        let guests = me.upgrade().ok_or("the guest is gone")?;
+        guests.quiesce(&vm, grouped)
     })
 }
 

@@ -12,6 +12,7 @@ mod fitness;
 mod lifecycle;
 mod power;
 mod replication;
+mod services;
 mod system;
 mod workload;
 
@@ -20,6 +21,7 @@ pub use faults::GuestFault;
 pub use fitness::{BootConfig, BootDriver, DriverStart};
 pub use power::{Fitness, GuestPower};
 pub use replication::{Quiesce, Replicator};
+pub use services::AgentService;
 pub use system::{SystemSeen, UNEXPECTED_SHUTDOWN};
 pub use workload::Workload;
 
@@ -34,7 +36,6 @@ use failback_wire::proto::cs::OsFamily;
 use failback_wire::proto::session::SessionSpec;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::watch;
 use tokio::time::Duration;
@@ -59,8 +60,10 @@ pub struct GuestConfig {
     pub cs_address: String,
     /// The configuration server's passphrase.
     pub passphrase: String,
-    /// Mobility agent's version.
+    /// Mobility agent's version, as long as it is not an older one.
     pub agent_version: String,
+    /// The older version that was installed first, until somebody updates it.
+    pub old_agent: Option<String>,
     /// Ids of the disks, in the order of the virtual machine's disks.
     pub disk_ids: Vec<DiskId>,
     /// From boot to registration; `None` draws 2 to 14 minutes at every boot (C7: at most 15).
@@ -89,8 +92,8 @@ struct State {
     /// Running virtual machines nobody registered.
     foreign: BTreeSet<VmRef>,
     machines: BTreeMap<MachineName, Machine>,
-    /// Copies whose agent service is stopped and disabled.
-    stopped_agents: BTreeSet<MachineCopy>,
+    /// Services of agents that do not run, and how they start again.
+    stopped: BTreeMap<(MachineCopy, AgentService), services::Start>,
     /// What the agent of a copy that is down was feeding; it takes that up at its next boot.
     sessions: BTreeMap<MachineCopy, SessionSpec>,
 }
@@ -99,6 +102,12 @@ struct State {
 struct Machine {
     tools_enabled: bool,
     vss_broken: bool,
+    /// The version of the agent when it is not the one that comes with the configuration server.
+    agent_version: Option<String>,
+    /// An antivirus product holds what the agent reads and sends.
+    antivirus: bool,
+    /// How far its clock is off, in minutes.
+    time_skew: u64,
     system: system::System,
     /// Port 20004, over which the members of a replication group agree (G1).
     group_port_closed: bool,
@@ -110,16 +119,31 @@ struct Machine {
     writes: u64,
 }
 
+/// How far two clocks may be apart until nobody trusts the other any more, in minutes (ours; Kerberos has the same).
+const SKEW_LIMIT: u64 = 5;
+
+impl Machine {
+    /// What in the guest keeps its agent from sending, if anything does.
+    fn sending_blocked(&self) -> Option<String> {
+        match self.time_skew {
+            _any if self.antivirus => Some("an antivirus product holds the agent's files".to_owned()),
+            skew if skew > SKEW_LIMIT => Some(format!("the clock is {skew} minutes off")),
+            _near => None,
+        }
+    }
+}
+
 /// A guest under power.
 struct Running {
     config: Arc<GuestConfig>,
     ctx: Ctx,
     disks: Vec<Disk>,
-    /// False while the agent's service is stopped.
-    agent_runs: Arc<AtomicBool>,
+    services: Arc<services::Services>,
     booted: Option<Booted>,
     stopping: bool,
     registered: bool,
+    /// Why its last attempt to register failed.
+    trouble: Option<String>,
     /// Turns true, or is dropped, when the guest is down.
     down: watch::Sender<bool>,
 }
@@ -129,6 +153,16 @@ struct Booted {
     writer: workload::Writer,
     replicator: Arc<Replicator>,
     router: Router,
+}
+
+/// The first version of the agent that makes application-consistent points as they should be (78144).
+const MAKES_APP_POINTS: [u32; 3] = [9, 22, 2];
+
+/// True for a version before that; what is no version is none.
+fn too_old(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let version: [u32; 3] = std::array::from_fn(|_| parts.next().unwrap_or(0));
+    version < MAKES_APP_POINTS
 }
 
 impl Guests {
@@ -148,6 +182,9 @@ impl Guests {
         state.machines.entry(config.copy.machine.clone()).or_insert(Machine {
             tools_enabled: true,
             vss_broken: false,
+            agent_version: config.old_agent.clone(),
+            antivirus: false,
+            time_skew: 0,
             system: system::System::new(config.addressing),
             group_port_closed: false,
             boot: config.boot.clone(),
@@ -207,13 +244,28 @@ impl Guests {
         count
     }
 
-    /// Flushes for an application-consistent mark; true when that worked. Members of a group do so together, or not at
-    /// all: they must reach each other (G1).
-    fn quiesce(&self, vm: &VmRef, grouped: bool) -> bool {
+    /// Flushes for an application-consistent mark; says why that did not work. Members of a group do so together, or
+    /// not at all: they must reach each other (G1).
+    fn quiesce(&self, vm: &VmRef, grouped: bool) -> Result<(), String> {
         let state = self.lock();
-        let Some(guest) = state.running.get(vm) else { return false };
-        let machine = state.machines.get(&guest.config.copy.machine);
-        guest.booted.is_some() && machine.is_some_and(|m| !m.vss_broken && !(grouped && m.group_port_closed))
+        let up = state.running.get(vm).filter(|guest| guest.booted.is_some());
+        let machine = up.and_then(|guest| state.machines.get(&guest.config.copy.machine));
+        let machine = machine.ok_or("the guest is down")?;
+        match &machine.agent_version {
+            _any if machine.vss_broken => Err("the VSS provider does not answer".to_owned()),
+            _any if grouped && machine.group_port_closed => {
+                Err("the other members of its group cannot be reached on port 20004".to_owned())
+            }
+            Some(old) if too_old(old) => Err(format!("version {old} of the mobility agent is too old")),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// True while the guest of `vm` would answer whoever asks it: it is up, and its software has not died.
+    fn is_alive(&self, vm: &VmRef) -> bool {
+        let state = self.lock();
+        let guest = state.running.get(vm);
+        state.foreign.contains(vm) || guest.is_some_and(|g| g.booted.is_some() && g.ctx.fence.alive())
     }
 
     /// True once the guest of `vm` runs its workload.
@@ -249,7 +301,7 @@ impl Guests {
                     "up": guest.is_some_and(|guest| guest.booted.is_some()),
                     "registered": guest.is_some_and(|guest| guest.registered),
                     "session": fed.get(vm),
-                    "agent_stopped": state.stopped_agents.contains(&config.copy),
+                    "stopped": state.stopped_of(&config.copy),
                 })
             })
             .collect();
@@ -267,6 +319,14 @@ impl Guests {
             })
             .collect();
         json!({ "copies": copies, "machines": machines, "foreign_running": state.foreign })
+    }
+}
+
+impl State {
+    /// Services of this copy's agent that do not run, and how they start again.
+    fn stopped_of(&self, copy: &MachineCopy) -> BTreeMap<AgentService, services::Start> {
+        let own = self.stopped.iter().filter(|((of, _), _)| of == copy);
+        own.map(|((_, service), start)| (*service, *start)).collect()
     }
 }
 

@@ -41,6 +41,10 @@ pub trait GuestPower: Send + Sync {
     }
     /// True from power-on (booting included) to the end of power.
     fn is_running(&self, vm: &VmRef) -> bool;
+    /// True while the guest system is up and answers, which the hypervisor's agent in it reports.
+    fn answers(&self, vm: &VmRef) -> bool {
+        self.is_running(vm)
+    }
     /// True when VMware Tools are enabled in the machine's guest system. They *run* only when the machine
     /// runs on VMware. Machines nobody registered have them.
     fn tools_enabled(&self, vm: &VmRef) -> bool;

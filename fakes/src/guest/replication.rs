@@ -14,22 +14,24 @@ use axum::extract::{Path, State as Shared};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, put};
 use bytes::Bytes;
-use failback_replication::disk::Disk;
+use failback_replication::churn::Churn;
+use failback_replication::disk::{BLOCK, Disk};
 use failback_replication::source::{Mode, Source, SourceError};
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{PointKind, What};
 use failback_wire::http::StatusCode;
 use failback_wire::ids::{DiskId, MachineCopy, SessionId};
 use failback_wire::node::Ctx;
-use failback_wire::proto::agent::Trouble;
-use failback_wire::proto::session::{DiskProgress, SessionSpec, SyncMode};
+use failback_wire::proto::agent::{Trouble, fact};
+use failback_wire::proto::session::{DiskProgress, Resync, SessionSpec, SyncMode};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Duration, timeout};
 
-/// Flushes a guest's writers for a mark of its own, or (true) for one of its replication group.
-pub type Quiesce = Arc<dyn Fn(bool) -> bool + Send + Sync>;
+/// Flushes a guest's writers for a mark of its own, or (true) for one of its replication group; says why that did not
+/// work.
+pub type Quiesce = Arc<dyn Fn(bool) -> Result<(), String> + Send + Sync>;
 
 /// The replicating half of one agent.
 pub struct Replicator {
@@ -51,7 +53,14 @@ struct State {
     runs: u64,
     /// The guest is shutting down: no marks but the last one.
     draining: bool,
+    /// How fast the guest writes.
+    churn: Churn,
+    /// Why the application-consistent mark that was due last became a crash-consistent one.
+    app_failure: Option<String>,
 }
+
+/// Bytes per second below which nobody is interested: half of what the slowest disk type takes.
+const WORTH_TELLING: u64 = 1_000_000;
 
 /// One session in one epoch.
 struct Run {
@@ -62,15 +71,31 @@ struct Run {
     next_app: VirtualMs,
     /// Taken up by the agent itself after a boot: it ends when nobody knows the session any more.
     resumed: bool,
+    again: Again,
+    /// What a resynchronisation waits for before it begins.
+    waits: Option<String>,
     last_cut: bool,
     /// What keeps it from sending.
     trouble: Option<Trouble>,
 }
 
+/// Whether a run begins because changes were lost, which the policy may want to happen at another time (C2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Again {
+    /// It was asked for.
+    No,
+    /// For the first time since it was through.
+    First,
+    /// Such a one, begun already; only its epoch was agreed on anew.
+    Begun,
+    /// Another one came to nothing.
+    Repeated,
+}
+
 impl Replicator {
     /// A replicator that feeds no session yet. `quiesce` flushes the guest's writers for an
-    /// application-consistent mark, alone or (true) with the others of a group, and says whether that worked. `change_log` bounds the writes it keeps in order,
-    /// in bytes (E14).
+    /// application-consistent mark, alone or (true) with the others of a group. `change_log` bounds the writes it keeps
+    /// in order, in bytes (E14).
     pub fn new(
         ctx: Ctx,
         copy: MachineCopy,
@@ -106,14 +131,25 @@ impl Replicator {
             run.resumed = false;
             return Ok(());
         }
-        self.begin(spec, false)
+        self.begin(spec, false, Again::No)
     }
 
     /// Takes up what an earlier boot of this guest was feeding: in a new epoch, comparing checksums, for
     /// nobody knows what was written but not tracked (E7). Ends by itself when the session is over.
     pub fn resume(self: &Arc<Self>, spec: SessionSpec) {
         // A disk that no longer fits ends it too: the orchestrator sees an agent that feeds nothing.
-        self.begin(SessionSpec { sync: SyncMode::Checksum, ..spec }, true).ok();
+        self.begin(SessionSpec { sync: SyncMode::Checksum, ..spec }, true, Again::First).ok();
+    }
+
+    /// A person lets it compare everything with the target now, whatever it waits for (C2).
+    ///
+    /// # Errors
+    /// When it feeds no session.
+    pub fn resynchronise(self: &Arc<Self>) -> Result<(), String> {
+        let running = self.lock().run.as_ref().map(|run| (run.spec.clone(), run.resumed));
+        let (spec, resumed) = running.ok_or("the agent feeds no session")?;
+        let spec = SessionSpec { sync: SyncMode::Checksum, ..spec };
+        self.begin(spec, resumed, Again::No).map_err(|error| error.to_string())
     }
 
     /// What it feeds now; worth keeping across boots for [`Replicator::resume`].
@@ -137,13 +173,23 @@ impl Replicator {
         self.progress.send_modify(|p| *p += 1);
     }
 
-    fn begin(self: &Arc<Self>, spec: SessionSpec, resumed: bool) -> Result<(), SourceError> {
+    fn begin(self: &Arc<Self>, spec: SessionSpec, resumed: bool, again: Again) -> Result<(), SourceError> {
         let source = Source::new(&spec, &self.disks, self.change_log)?.covering(marks(&self.ctx));
         let mut state = self.lock();
         self.end(&mut state);
         let wake = Arc::new(Notify::new());
         let next_app = VirtualMs(0);
-        state.run = Some(Run { spec, source, wake, next_app, resumed, last_cut: false, trouble: None });
+        state.run = Some(Run {
+            spec,
+            source,
+            wake,
+            next_app,
+            resumed,
+            again,
+            waits: None,
+            last_cut: false,
+            trouble: None,
+        });
         let run = state.runs;
         drop(state);
         self.ctx.spawn(sender::send(Arc::downgrade(self), run));
@@ -152,11 +198,30 @@ impl Replicator {
 
     /// The guest has just written this block of the disk.
     pub fn wrote(&self, disk: &DiskId, block: u64) {
-        if let Some(run) = &mut self.lock().run
-            && self.track(run, |source| source.wrote(disk, block))
-        {
+        let mut state = self.lock();
+        let State { run: Some(run), churn, .. } = &mut *state else { return };
+        churn.wrote(disk, BLOCK as u64, self.ctx.now());
+        if self.track(run, |source| source.wrote(disk, block)) {
             run.wake.notify_one();
         }
+    }
+
+    /// What is worth telling with a heartbeat. Rates count until nothing waits any more.
+    pub(super) fn facts(&self) -> BTreeMap<String, String> {
+        let mut state = self.lock();
+        let State { run: Some(run), churn, app_failure, .. } = &mut *state else { return BTreeMap::new() };
+        let rates = churn.rates();
+        if run.source.mode() == Mode::Logging && run.source.drained() {
+            churn.forget();
+        }
+        let rate =
+            |name: &str, rate: u64| (rate >= WORTH_TELLING).then(|| (name.to_owned(), rate.to_string()));
+        let app = app_failure.clone().map(|why| (fact::APP_POINT.to_owned(), why));
+        let failed = run.again == Again::Repeated && run.spec.resync == Resync::OutsideOfficeHours;
+        let name = if failed { fact::RESYNC_FAILED } else { fact::RESYNC };
+        let waits = run.waits.clone().map(|why| (name.to_owned(), why));
+        let facts = [rate(fact::CHURN_PEAK, rates.peak), rate(fact::CHURN_DISK, rates.disk), app, waits];
+        facts.into_iter().flatten().collect()
     }
 
     /// Lets the source go on, and tells when it begins or ends to keep the order of what is written.

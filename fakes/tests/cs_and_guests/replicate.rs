@@ -47,6 +47,7 @@ fn spec() -> SessionSpec {
         crash_interval_s: 300,
         app_interval_s: 3600,
         retention_s: 86_400,
+        resync: Default::default(),
         compress: false,
         group: None,
     }

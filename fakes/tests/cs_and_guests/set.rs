@@ -69,6 +69,7 @@ impl Set {
     pub(super) fn config(site: Site) -> GuestConfig {
         GuestConfig {
             addressing: Default::default(),
+            old_agent: None,
             copy: MachineCopy::new("web01", site),
             os: OsFamily::Windows,
             address: address(site).to_owned(),

@@ -63,7 +63,7 @@ fn machine(lab: &Arc<Lab>, disks: &BTreeMap<DiskId, Disk>, quiet: &Arc<Mutex<boo
         ctx,
         copy,
         disks.clone(),
-        Arc::new(move |_| *quiet.lock().unwrap()),
+        Arc::new(move |_| quiet.lock().unwrap().then_some(()).ok_or_else(|| "not quiet".to_owned())),
         SECRET.to_owned(),
         64 << 20,
     )
@@ -88,6 +88,7 @@ pub(super) fn spec(direction: Direction, target: &str, targets: [TargetDisk; 2])
         crash_interval_s: 300,
         app_interval_s: 3600,
         retention_s: 86_400,
+        resync: Default::default(),
         compress: false,
         group: None,
     }

@@ -98,6 +98,7 @@ fn spec(id: &DiskId) -> SessionSpec {
         crash_interval_s: 300,
         app_interval_s: 3600,
         retention_s: 86_400,
+        resync: Default::default(),
         compress: false,
         group: None,
     }

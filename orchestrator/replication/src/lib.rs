@@ -3,6 +3,7 @@
 
 pub mod bitmap;
 pub mod changes;
+pub mod churn;
 pub mod crc;
 pub mod disk;
 pub mod frame;

@@ -158,6 +158,9 @@ pub struct Source {
     attempted: u64,
     in_flight: bool,
     marks: u64,
+    /// Number of the first mark's frame, and the highest number that the target holds, as far as the relay told.
+    first_mark: Option<u64>,
+    applied: u64,
     /// The next mark carries root hashes to compare.
     compare: bool,
     /// A disk is not the size that was agreed on any more: no mark can be true (E21).
@@ -200,6 +203,8 @@ impl Source {
             attempted: 0,
             in_flight: false,
             marks: 0,
+            first_mark: None,
+            applied: 0,
             compare: true,
             resized: false,
         })
@@ -242,6 +247,12 @@ impl Source {
     /// True once a mark was cut in this epoch.
     pub fn marked(&self) -> bool {
         self.marks > 0
+    }
+
+    /// True once the target holds a mark of this epoch: the synchronisation has come to its end, as far as the relay
+    /// told.
+    pub fn arrived(&self) -> bool {
+        self.first_mark.is_some_and(|seq| seq <= self.applied)
     }
 
     /// True once a disk is not the size that was agreed on: nothing is marked any more, what was marked stays good.
@@ -446,6 +457,7 @@ impl Source {
             return Acked::Lost;
         }
         self.acked = ack.received;
+        self.applied = self.applied.max(ack.applied);
         while self.queue.front().is_some_and(|q| q.frame.seq <= ack.received) {
             if let Some(gone) = self.queue.pop_front() {
                 self.unaccount(&gone);
@@ -482,6 +494,7 @@ impl Source {
         };
         self.marks += 1;
         let mark = Mark((self.epoch.max(1) - 1) * MARKS_PER_EPOCH + self.marks);
+        self.first_mark.get_or_insert(self.next_seq);
         self.enqueue(Body::Mark { mark, kind, time: now, group, roots });
         Some(mark)
     }
@@ -503,7 +516,10 @@ impl Source {
                         }
                     }
                 }
-                Body::Mark { roots, .. } => self.compare |= !roots.is_empty(),
+                Body::Mark { roots, .. } => {
+                    self.compare |= !roots.is_empty();
+                    self.first_mark = self.first_mark.filter(|first| *first < gone.frame.seq);
+                }
                 Body::SyncDone { .. } => {}
             }
         }

@@ -233,6 +233,7 @@ impl<'a> Gathering<'a> {
                 Ok(Some(vm)) => Seen::Known(AzureFacts {
                     exists: true,
                     running: vm.power == crate::clients::azure::Power::Running,
+                    answers: vm.guest_ready,
                     power: format!("{:?}", vm.power).to_lowercase(),
                     sizes,
                     moved_to: None,

@@ -263,6 +263,8 @@ pub struct AzureFacts {
     pub moved_to: Option<String>,
     /// It runs.
     pub running: bool,
+    /// Its guest system answers, as far as Azure's own agent in it tells.
+    pub answers: bool,
     /// Its power state as the instance view words it.
     pub power: String,
     /// Bytes of its managed disks, as far as they were found.

@@ -59,6 +59,22 @@ pub(super) fn nothing_left(f: &Facts) -> Option<Report> {
     vm(f)?.exists.then(|| Report::new(&COPY_LEFT, name, name))
 }
 
+/// A guest that hangs does not answer although its machine runs. One that boots has the grace of its registration.
+pub(super) fn vm_answers(f: &Facts) -> Option<Report> {
+    hangs(f).then(|| {
+        Report::new(
+            &documented::AZURE_VM_DOWN,
+            f.item.name.as_str(),
+            "it runs, but its guest does not answer",
+        )
+    })
+}
+
+fn hangs(f: &Facts) -> bool {
+    let silent = vm(f).is_some_and(|vm| vm.exists && vm.running && !vm.answers);
+    silent && (registration(f).is_some() || !in_grace(f))
+}
+
 /// The site of the copy that is to be the source.
 fn source(operation: Operation) -> Site {
     match operation {
@@ -81,9 +97,10 @@ fn registration(f: &Facts) -> Option<&RegistrationRow> {
     (row.registered_at.max(row.last_heartbeat) >= since).then_some(row)
 }
 
-/// True when it makes sense to ask about the agent: its machine runs, and the database can say.
+/// True when it makes sense to ask about the agent: its guest runs, and the database can say.
 fn askable(f: &Facts) -> bool {
-    let azure_ok = source(f.operation) == Site::OnPremises || vm(f).is_none_or(|vm| vm.exists && vm.running);
+    let azure_ok = source(f.operation) == Site::OnPremises
+        || vm(f).is_none_or(|vm| vm.exists && vm.running && !hangs(f));
     f.cs.known().is_some_and(|cs| cs.row.is_some()) && azure_ok
 }
 
@@ -99,8 +116,9 @@ pub(super) fn agent_registered(f: &Facts) -> Option<Report> {
     Some(Report::new(&machine::AGENT_NOT_INSTALLED, name, name))
 }
 
-/// After the grace, an agent that still has not registered has no way to the configuration server (95226);
-/// on-premises, or when it does not answer at all, its services are down (78174).
+/// After the grace, an agent in Azure that still has not registered has no way to the configuration server, or one of
+/// its services is stopped: it is silent, or says so (95226). One that knows of no trouble, or is at home, where the
+/// way is short, just has not been heard of (78174).
 pub(super) fn agent_connected(f: &Facts) -> Option<Report> {
     if !askable(f) {
         return None;
@@ -108,10 +126,10 @@ pub(super) fn agent_connected(f: &Facts) -> Option<Report> {
     if registration(f).is_some() || in_grace(f) {
         return None;
     }
-    let doc = if source(f.operation) == Site::Azure && f.agent.silent().is_none() {
-        &documented::CS_UNREACHABLE_FROM_AZURE
-    } else {
-        &documented::AGENT_HEARTBEAT
+    let troubled = f.agent.known().is_none_or(|agent| agent.unregistered_because.is_some());
+    let doc = match source(f.operation) {
+        Site::Azure if troubled => &documented::CS_UNREACHABLE_FROM_AZURE,
+        Site::Azure | Site::OnPremises => &documented::AGENT_HEARTBEAT,
     };
     Some(Report::new(doc, f.item.name.as_str(), "its agent has not registered since it was started"))
 }
@@ -120,6 +138,7 @@ pub(super) fn agent_heartbeat(f: &Facts) -> Option<Report> {
     if !askable(f) {
         return None;
     }
-    let detail = late(f.now, registration(f)?.last_heartbeat)?;
+    let late = late(f.now, registration(f)?.last_heartbeat);
+    let detail = late.or_else(|| f.agent.silent().map(str::to_owned))?;
     Some(Report::new(&documented::AGENT_HEARTBEAT, f.item.name.as_str(), detail))
 }

@@ -1,10 +1,11 @@
 //! One look at what carries an item's replication: its session, its servers, the agent of its source.
 
-use super::{Health, Services};
+use super::{Health, Services, telling};
 use crate::catalogue::control::{AZURE_UNREACHABLE, CS_DISCONNECTED};
 use crate::catalogue::documented::{
-    AGENT_HEARTBEAT, INITIAL_SYNC_PROBLEM, MT_HEARTBEAT, PS_HEARTBEAT, PS_UNREACHABLE, PS_UPLOAD_BLOCKED,
+    AGENT_HEARTBEAT, MT_HEARTBEAT, PS_HEARTBEAT, PS_UNREACHABLE, PS_UPLOAD_BLOCKED,
 };
+use crate::catalogue::guest::RESYNC_REQUIRED;
 use crate::catalogue::protection::CS_ELSEWHERE;
 use crate::catalogue::target::MT_VERSION;
 use crate::catalogue::warning::{MT_DISKS_LOST, MT_KERNEL};
@@ -15,7 +16,7 @@ use failback_wire::clock::VirtualMs;
 use failback_wire::error::{ErrorDoc, Report};
 use failback_wire::ids::{MachineName, Site};
 use failback_wire::proto::agent::{Trouble, TroubleKind};
-use failback_wire::proto::cs::{Component, ServerBeat};
+use failback_wire::proto::cs::{AgentBeat, Component, ServerBeat};
 use failback_wire::proto::session::{DiskProgress, Point, SessionSpec, SessionView};
 use failback_wire::proto::target::Refusing;
 use std::collections::BTreeMap;
@@ -38,7 +39,7 @@ pub struct Roll {
 #[derive(Debug)]
 struct Called {
     servers: Vec<ServerBeat>,
-    agents: BTreeMap<(MachineName, Site), VirtualMs>,
+    agents: BTreeMap<(MachineName, Site), AgentBeat>,
 }
 
 impl Roll {
@@ -54,7 +55,7 @@ impl Roll {
     async fn call(&self, services: &Services) -> &Result<Called, CsError> {
         let ask = || async {
             let roll = services.cs.roll_call().await?;
-            let agents = roll.agents.into_iter().map(|a| ((a.machine, a.site), a.last_heartbeat)).collect();
+            let agents = roll.agents.into_iter().map(|a| ((a.machine.clone(), a.site), a)).collect();
             Ok(Called { servers: roll.servers, agents })
         };
         self.called.get_or_init(ask).await
@@ -77,7 +78,7 @@ pub(crate) async fn glance(services: &Services, item: &Item, known: &[Arc<Point>
     match roll.call(services).await {
         Ok(called) => {
             servers(called, item, &mut glance);
-            agent(called, item, &mut glance);
+            agent(services, called, item, &mut glance);
         }
         Err(error) => {
             let elsewhere = error.is_refusal(OTHER_VAULT);
@@ -147,7 +148,7 @@ async fn session(services: &Services, item: &Item, spec: &SessionSpec, known: &[
         Ok(view) => {
             let refuses = view.refuses.as_ref().map(|why| refusing(item, why));
             let resync = view.resync_required.as_ref().map(|why| {
-                let report = Report::new(&INITIAL_SYNC_PROBLEM, item.name.as_str(), why.as_str());
+                let report = Report::new(&RESYNC_REQUIRED, item.name.as_str(), why.as_str());
                 Finding { report, health: Health::Warning, since: None, at_once: true }
             });
             Glance { view: Some(view), findings: refuses.into_iter().chain(resync).collect() }
@@ -203,11 +204,14 @@ fn heartbeat(rows: &[ServerBeat], component: Component, server: Option<&ServerRe
     Some(lasting(Report::new(doc, server.id.as_str(), detail), row.map(|row| row.last_heartbeat)))
 }
 
-/// The agent in the copy that is the source. A missing row is told elsewhere.
-fn agent(called: &Called, item: &Item, glance: &mut Glance) {
-    if let Some(last_heartbeat) = called.agents.get(&(item.name.clone(), item.leg.source())) {
+/// The agent in the copy that is the source, and what it tells. A missing row is told elsewhere.
+fn agent(services: &Services, called: &Called, item: &Item, glance: &mut Glance) {
+    if let Some(AgentBeat { last_heartbeat, facts, .. }) =
+        called.agents.get(&(item.name.clone(), item.leg.source()))
+    {
         let detail = format!("last heard at {last_heartbeat}");
         let report = Report::new(&AGENT_HEARTBEAT, item.name.as_str(), detail);
         glance.findings.push(lasting(report, Some(*last_heartbeat)));
+        glance.findings.extend(telling::findings(services, item, facts));
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod monitor;
 mod servers;
 mod services;
 mod submit;
+mod telling;
 
 #[cfg(test)]
 mod tests;

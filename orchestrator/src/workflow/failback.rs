@@ -14,11 +14,11 @@ use super::Act;
 use super::ops::vcenter::{self, own_vm, target_vm};
 use super::ops::{agent, azure, defect, note, points, session};
 use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
-use crate::catalogue::documented::INITIAL_SYNC_PROBLEM;
 use crate::catalogue::execution::{
     ATTACH_FAILED, AZURE_START_FAILED, AZURE_STOP_FAILED, DETACH_FAILED, DRAIN_TIMEOUT, POWER_ON_FAILED,
     ROLL_FAILED, VERIFY_FAILED,
 };
+use crate::catalogue::guest::NOT_SYNCHRONISED;
 use crate::catalogue::machine::ONPREM_VM_MISSING;
 use crate::catalogue::target::{MT_DISKS_GONE, MT_SNAPSHOT};
 use crate::catalogue::warning::SOURCE_NOT_DRAINED;
@@ -165,7 +165,7 @@ async fn prepare(c: &StepCtx<'_>) -> StepResult {
 }
 
 fn wait(c: &StepCtx<'_>, why: &str) -> StepError {
-    StepError::new(&INITIAL_SYNC_PROBLEM, c.item.name.as_str(), why).with_class(Class::Wait)
+    StepError::new(&NOT_SYNCHRONISED, c.item.name.as_str(), why).with_class(Class::Wait)
 }
 
 /// Graceful: the guest flushes, its agent cuts a last mark and sends what is left. Then nothing on-premises

@@ -55,6 +55,18 @@ impl Clock {
     pub fn calendar(&self, at: VirtualMs) -> Timestamp {
         self.calendar_start + SignedDuration::from_millis(at.0 as i64)
     }
+    /// The first instant from `at` on that lies outside office hours: Monday to Friday, 9 to 18 (UTC).
+    pub fn outside_office_hours(&self, at: VirtualMs) -> VirtualMs {
+        const DAY: i64 = 24 * 3600;
+        let seconds = self.calendar(at).as_second();
+        // The epoch began on a Thursday.
+        let (weekday, time) = ((seconds.div_euclid(DAY) + 3).rem_euclid(7), seconds.rem_euclid(DAY));
+        let evening = 18 * 3600;
+        match weekday < 5 && (9 * 3600..evening).contains(&time) {
+            true => at.plus(Duration::from_secs((evening - time).unsigned_abs())),
+            false => at,
+        }
+    }
     /// `2026-01-05T08:00:00.0000000Z`: the seven-digit form that Azure's .NET services send.
     pub fn dotnet(&self, at: VirtualMs) -> String {
         format!("{:.7}", self.calendar(at))

@@ -251,6 +251,10 @@ pub struct Machine {
     /// Its system has a DHCP service (C4); default true.
     #[serde(default = "yes")]
     pub dhcp_service: bool,
+    /// Version of its mobility agent when it is older than the configuration server's: before 9.22.2 it makes no
+    /// application-consistent points (78144).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent_version: Option<Name>,
     /// How long after boot its agent registers (P32); default 6 m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration_delay: Option<Spanned<Period>>,
@@ -308,6 +312,12 @@ pub struct Policy {
     /// How long points are kept; default 24 h; 0 for the newest only (R7).
     #[serde(default = "day")]
     pub retention: Spanned<Period>,
+    /// What kind of disks machines replicate to in Azure, which bounds how much they may change (78188).
+    #[serde(default)]
+    pub disk_tier: DiskTier,
+    /// When a machine whose changes were lost on the way to Azure is compared again (C2).
+    #[serde(default)]
+    pub resync: Resync,
     /// Agents compress what they send, in either direction, where that pays; default no.
     #[serde(default)]
     pub compress: bool,
@@ -316,8 +326,43 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         let (app_consistent_every, crash_consistent_every) = (hour(), five_minutes());
-        Self { app_consistent_every, crash_consistent_every, retention: day(), compress: false }
+        let (retention, disk_tier) = (day(), DiskTier::P20);
+        Self {
+            app_consistent_every,
+            crash_consistent_every,
+            retention,
+            disk_tier,
+            resync: Resync::AtOnce,
+            compress: false,
+        }
     }
+}
+
+/// Kinds of disks in Azure, as far as they take different churn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DiskTier {
+    /// Standard storage.
+    Standard,
+    /// Premium P10 or P15.
+    P10,
+    /// Premium P20 to P50.
+    #[default]
+    P20,
+}
+
+/// When a machine whose changes were lost is compared again (C2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resync {
+    /// At once.
+    #[default]
+    AtOnce,
+    /// By itself outside office hours (Monday to Friday, 9 to 18; a run begins on a Monday at 8); if that fails, by
+    /// hand.
+    OutsideOfficeHours,
+    /// When somebody begins it.
+    ByHand,
 }
 
 /// A recovery plan (L1, L2).

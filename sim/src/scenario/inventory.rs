@@ -1,7 +1,8 @@
 //! An estate with every default filled in: what a world is built from. Plain data, no places.
 
 use super::estate::{
-    Bystander, DatastoreKind, Estate, Flaw, LinkKind, Os, ScsiController, Settings, Setup, Side, SiteKind,
+    Bystander, DatastoreKind, DiskTier, Estate, Flaw, LinkKind, Os, Resync, ScsiController, Settings, Setup,
+    Side, SiteKind,
 };
 use super::estate::{Hypervisor, Licence};
 use super::text::Name;
@@ -56,6 +57,10 @@ pub struct Inventory {
     pub retention: Period,
     /// Agents compress what they send, where that pays.
     pub compress: bool,
+    /// What kind of disks machines replicate to in Azure.
+    pub disk_tier: DiskTier,
+    /// When a machine whose changes were lost is compared again.
+    pub resync: Resync,
     /// Recovery plans.
     pub plans: Vec<Plan>,
     /// What the domain's sources leave open.
@@ -165,6 +170,8 @@ pub struct Machine {
     pub boot_drivers: BTreeMap<BootDriver, DriverStart>,
     /// Its system has a DHCP service (C4).
     pub dhcp_service: bool,
+    /// Version of its agent, when it is an old one.
+    pub agent_version: Option<String>,
     /// How long after boot the agent registers.
     pub registration_delay: Period,
 }
@@ -237,6 +244,8 @@ impl From<&Estate> for Inventory {
             crash_consistent_every: estate.policy.crash_consistent_every.value,
             retention: estate.policy.retention.value,
             compress: estate.policy.compress,
+            disk_tier: estate.policy.disk_tier,
+            resync: estate.policy.resync,
             plans: estate.plans.iter().map(plan).collect(),
             settings: estate.settings,
         }
@@ -386,6 +395,7 @@ fn machine(m: &super::estate::Machine, host: &str, store: &str) -> Machine {
         protected: m.protected,
         boot_drivers: m.boot_drivers.clone(),
         dhcp_service: m.dhcp_service,
+        agent_version: m.agent_version.as_ref().map(|v| v.value.clone()),
         registration_delay: m.registration_delay.as_ref().map_or(Period::minutes(6), |p| p.value),
     }
 }

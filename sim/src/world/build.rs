@@ -1,7 +1,8 @@
 //! From an inventory (plain data of a scenario) to the configurations of the fakes and of the product.
 
 use crate::driver::client::OPERATOR_TOKEN;
-use crate::scenario::estate::{DatastoreKind as Kind, LinkKind, Os, Side, SiteKind};
+use crate::scenario::estate::{DatastoreKind as Kind, DiskTier as Tier, LinkKind, Os};
+use crate::scenario::estate::{Resync as When, Side, SiteKind};
 use crate::scenario::inventory::{self, Inventory, Machine};
 use failback_fakes::azure::{AzureConfig, NewVm, VirtualNetwork};
 use failback_fakes::cs::ConfigurationServerConfig;
@@ -13,14 +14,14 @@ use failback_fakes::vcenter::{
     UserConfig, VcenterConfig, VmConfig, VmDiskConfig,
 };
 use failback_oracle::{DiskSetup, MachineSetup, PlanSetup, Setup};
-use failback_orchestrator::config::Config;
+use failback_orchestrator::config::{Config, DiskTier};
 use failback_replication::disk::{BLOCK, Disk};
 use failback_wire::env::Env;
 use failback_wire::event::{Actor, VmRef};
 use failback_wire::ids::{DiskId, GroupName, MachineCopy, MachineName, Site, VmdkUuid};
 use failback_wire::proto::agent::Addressing;
 use failback_wire::proto::cs::OsFamily;
-use failback_wire::proto::session::RetentionVolume;
+use failback_wire::proto::session::{Resync, RetentionVolume};
 use std::time::Duration;
 
 /// The passphrase all classic components of a lab share.
@@ -94,6 +95,7 @@ impl Born {
             passphrase: PASSPHRASE.into(),
             agent_version: inventory::VERSION.into(),
             disk_ids: self.disk_ids(site),
+            old_agent: self.machine.agent_version.clone(),
             registration_delay: Some(self.machine.registration_delay.duration()),
             boot_time: Duration::from_secs(40),
             boot: BootConfig {
@@ -250,6 +252,16 @@ pub(super) fn product(inventory: &Inventory) -> Config {
     config.knobs.compress = inventory.compress;
     config.expressroute = inventory.link == LinkKind::ExpressRoute;
     config.knobs.settings = inventory.settings.into();
+    config.knobs.resync = match inventory.resync {
+        When::AtOnce => Resync::AtOnce,
+        When::OutsideOfficeHours => Resync::OutsideOfficeHours,
+        When::ByHand => Resync::ByHand,
+    };
+    config.knobs.disk_tier = match inventory.disk_tier {
+        Tier::Standard => DiskTier::Standard,
+        Tier::P10 => DiskTier::P10,
+        Tier::P20 => DiskTier::P20,
+    };
     config
 }
 

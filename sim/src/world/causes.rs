@@ -44,13 +44,20 @@ pub(super) fn of(change: &Change, is_target: impl Fn(&str) -> bool) -> &'static 
         },
         Change::Azure(fault) => azure(fault),
         Change::Guest(fault) => match &**fault {
-            GuestFault::StopAgent { .. } | GuestFault::DelayRegistration { .. } => &["P32"],
+            GuestFault::StopAgent { .. }
+            | GuestFault::StopService { .. }
+            | GuestFault::DelayRegistration { .. } => &["P32"],
             GuestFault::VssBroken { .. } => &["R1"],
+            GuestFault::GroupPort { .. } => &["G1"],
             GuestFault::StartAgent { .. }
+            | GuestFault::StartService { .. }
             | GuestFault::SetAddress { .. }
             | GuestFault::SetDriver { .. }
+            | GuestFault::Antivirus { .. }
+            | GuestFault::TimeSkew { .. }
+            | GuestFault::UpdateAgent { .. }
+            | GuestFault::Resynchronise { .. }
             | GuestFault::Burst { .. } => &[],
-            GuestFault::GroupPort { .. } => &["G1"],
         },
         Change::Link(link) => match &**link {
             LinkChange::VpnDown => &["P11"],
@@ -118,6 +125,7 @@ fn azure(fault: &AzureFault) -> &'static [&'static str] {
         AzureFault::DeleteVm { .. } | AzureFault::MoveGroup { .. } => &["P33"],
         AzureFault::GrowDisk { .. } => &["P37"],
         AzureFault::StartVm { .. }
+        | AzureFault::RestartVm { .. }
         | AzureFault::FailNext { .. }
         | AzureFault::DenyMachines { .. }
         | AzureFault::AllowMachines

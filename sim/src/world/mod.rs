@@ -28,7 +28,7 @@ use failback_orchestrator::service::Orchestrator;
 use failback_wire::clock::{Clock, VirtualMs};
 use failback_wire::env::Env;
 use failback_wire::event::{Actor, What};
-use failback_wire::ids::{MachineName, NodeName, Site};
+use failback_wire::ids::{MachineCopy, MachineName, NodeName, Site};
 use failback_wire::node::{Ctx, Fence};
 use failback_wire::store::CommitHook;
 use std::collections::BTreeMap;
@@ -240,6 +240,10 @@ impl World {
 
     /// Starts (a new epoch of) a node's software on what it has on disk.
     fn start(&self, node: &NodeName) -> Result<(), String> {
+        if let Some(copy) = copy_of(node.as_str()) {
+            // Its power is on: the guest boots again, as a new epoch of its own.
+            return self.guests.reboot(&copy);
+        }
         let ctx = self.net.start_node(node);
         let net = &self.net;
         match node.as_str() {
@@ -326,6 +330,13 @@ impl Drop for World {
     fn drop(&mut self) {
         self.net.close();
     }
+}
+
+/// The copy whose guest runs as the node of this name, if it is a guest's.
+fn copy_of(node: &str) -> Option<MachineCopy> {
+    let (machine, site) = node.split_once('@')?;
+    let site = [Site::OnPremises, Site::Azure].into_iter().find(|known| known.to_string() == site)?;
+    Some(MachineCopy::new(machine, site))
 }
 
 /// Starts a task that belongs to no node.

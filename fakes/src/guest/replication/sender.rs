@@ -1,14 +1,14 @@
 //! The tasks of a run: one that sends, one that cuts marks on time.
 
 use super::link::{Link, Remedy, remedy, trouble};
-use super::{Replicator, Run, State};
+use super::{Again, Replicator, Run, State};
 use failback_replication::source::{Acked, Action, Source};
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{PointKind, What};
 use failback_wire::node::Ctx;
 use failback_wire::proto::agent::Trouble;
 use failback_wire::proto::call::CallError;
-use failback_wire::proto::session::{Phase, SessionSpec, SessionView, SyncMode};
+use failback_wire::proto::session::{Phase, Resync, SessionSpec, SessionView, SyncMode};
 use std::sync::{Arc, Weak};
 use tokio::time::{Duration, sleep, sleep_until};
 
@@ -41,18 +41,26 @@ impl Replicator {
         current.as_mut().filter(|_| *runs == run).map(what)
     }
 
-    /// Replaces the run by one in a later epoch that compares checksums.
-    fn restart(self: &Arc<Self>, run: u64, epoch: u64) {
+    /// Replaces the run by one in a later epoch that compares checksums: because changes were lost, or because the
+    /// epoch is not the one that the other side knows.
+    fn restart(self: &Arc<Self>, run: u64, epoch: u64, lost: bool) {
         if !self.ctx.env.holds("C2") {
             return;
         }
-        let again =
-            |r: &mut Run| (SessionSpec { epoch, sync: SyncMode::Checksum, ..r.spec.clone() }, r.resumed);
-        let Some((spec, resumed)) = self.with_run(run, again) else { return };
+        let next = |r: &mut Run| {
+            let again = match r.again {
+                Again::First | Again::Begun if !lost => Again::Begun,
+                again @ (Again::No | Again::Repeated) if !lost => again,
+                Again::First | Again::Begun | Again::Repeated if !r.source.arrived() => Again::Repeated,
+                Again::No | Again::First | Again::Begun | Again::Repeated => Again::First,
+            };
+            (SessionSpec { epoch, sync: SyncMode::Checksum, ..r.spec.clone() }, r.resumed, again)
+        };
+        let Some((spec, resumed, again)) = self.with_run(run, next) else { return };
         let (session, machine) = (spec.session.clone(), spec.machine.clone());
         self.ctx.emit(What::SessionPhase { session, machine, phase: "resynchronising".to_owned() });
         // The disks fitted when the run began, and a guest's disks do not change under it.
-        self.begin(spec, resumed).ok();
+        self.begin(spec, resumed, again).ok();
     }
 }
 
@@ -64,6 +72,9 @@ pub(super) async fn send(me: Weak<Replicator>, run: u64) {
     }) else {
         return;
     };
+    if !seat.may_begin().await {
+        return;
+    }
     let (mut failures, mut introduced, mut troubled) = (0, false, false);
     loop {
         let step = if introduced { seat.step().await } else { seat.introduce().await };
@@ -90,7 +101,7 @@ pub(super) async fn send(me: Weak<Replicator>, run: u64) {
             Remedy::Introduce => introduced = false,
             Remedy::Resync(wait) => {
                 sleep(wait).await;
-                return seat.restart(seat.spec.epoch + 1);
+                return seat.restart(seat.spec.epoch + 1, true);
             }
             Remedy::Over(_) if seat.gives_up() => return,
             Remedy::Over(wait) => sleep(wait).await,
@@ -116,11 +127,34 @@ impl Seat {
             run.trouble = kind.map(|kind| Trouble { kind, since, why });
         });
     }
-    fn restart(&self, epoch: u64) {
+    fn restart(&self, epoch: u64, lost: bool) {
         if let Some(me) = self.me.upgrade() {
-            me.restart(self.run, epoch);
+            me.restart(self.run, epoch, lost);
         }
     }
+    /// Waits until the policy lets a run begin that makes good for lost changes; false when only a person may (C2).
+    async fn may_begin(&self) -> bool {
+        let Some(again) = self.with_run(|run| run.again) else { return false };
+        let wait = |why: &str| self.with_run(|run| run.waits = Some(why.to_owned()));
+        match (self.spec.resync, again) {
+            (Resync::AtOnce, _) | (_, Again::No | Again::Begun) => true,
+            (Resync::OutsideOfficeHours, Again::First) => {
+                let (now, clock) = (self.ctx.now(), self.ctx.clock);
+                let at = clock.outside_office_hours(now);
+                if at > now {
+                    wait("it begins by itself outside office hours");
+                    sleep_until(clock.instant(at)).await;
+                }
+                self.with_run(|run| run.waits = None).is_some()
+            }
+            (Resync::OutsideOfficeHours, Again::Repeated)
+            | (Resync::ByHand, Again::First | Again::Repeated) => {
+                wait("somebody must begin it");
+                false
+            }
+        }
+    }
+
     /// Ends a run that the agent took up by itself, when nobody knows the session any more.
     fn gives_up(&self) -> bool {
         let resumed = self.with_run(|run| run.resumed).unwrap_or(true);
@@ -148,12 +182,12 @@ impl Seat {
         }
         // An epoch that waits for its first frame waits for this machine.
         if view.epoch > mine && view.phase == Phase::Waiting && view.received == 0 {
-            self.restart(view.epoch);
+            self.restart(view.epoch, false);
             return Step::End;
         }
         // Numbers of this epoch that are not ours: an earlier boot of this guest sent them.
         if view.epoch > mine || (view.epoch == mine && fresh && view.received > 0) {
-            self.restart(view.epoch + 1);
+            self.restart(view.epoch + 1, false);
             return Step::End;
         }
         if view.epoch == mine {
@@ -206,7 +240,7 @@ impl Seat {
             return Step::End;
         };
         if acked == Acked::Lost {
-            self.restart(self.spec.epoch + 1);
+            self.restart(self.spec.epoch + 1, true);
             return Step::End;
         }
         if let Some(me) = self.me.upgrade() {
@@ -236,8 +270,8 @@ impl Replicator {
         let Some(app) = self.with_run(run, app_due) else { return };
         // Not under the lock: quiescing asks the guest.
         let grouped = self.with_run(run, |run| run.spec.group.is_some()).unwrap_or_default();
-        let quiet = app && (self.quiesce)(grouped);
-        let kind = if quiet { PointKind::Application } else { PointKind::Crash };
+        let frozen = if app { (self.quiesce)(grouped) } else { Err(String::new()) };
+        let kind = if frozen.is_ok() { PointKind::Application } else { PointKind::Crash };
         let cut = self.with_run(run, |run| {
             let cut = self.cut(run, kind, on_grid && run.spec.group.is_some(), false);
             if cut && app {
@@ -245,8 +279,12 @@ impl Replicator {
             }
             cut
         });
-        if cut == Some(true) && app && !quiet {
-            let text = format!("{}: quiescing failed, the mark is crash-consistent only", self.copy);
+        if cut != Some(true) || !app {
+            return;
+        }
+        self.lock().app_failure = frozen.clone().err();
+        if let Err(why) = frozen {
+            let text = format!("{}: quiescing failed ({why}), the mark is crash-consistent only", self.copy);
             self.ctx.emit(What::Note { text });
         }
     }

@@ -22,6 +22,7 @@ fn spec(blocks: u64, epoch: u64) -> SessionSpec {
         crash_interval_s: 300,
         app_interval_s: 0,
         retention_s: 86_400,
+        resync: Default::default(),
         compress: false,
         group: None,
     }

@@ -24,6 +24,7 @@ fn spec(epoch: u64) -> SessionSpec {
         crash_interval_s: 300,
         app_interval_s: 0,
         retention_s: 86_400,
+        resync: Default::default(),
         compress: false,
         group: None,
     }

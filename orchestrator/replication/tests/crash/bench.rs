@@ -127,6 +127,7 @@ fn spec(epoch: u64) -> SessionSpec {
         crash_interval_s: 300,
         app_interval_s: 3600,
         retention_s: RETENTION_S,
+        resync: Default::default(),
         compress: false,
         group: None,
     }

@@ -130,6 +130,7 @@ impl World {
             crash_interval_s: 300,
             app_interval_s: 3600,
             retention_s: 86_400,
+            resync: Default::default(),
             compress: sync == SyncMode::Full,
             group: None,
         };

@@ -3,7 +3,8 @@
 use super::call::Ask;
 use super::{AzureClient, AzureError};
 use failback_wire::arm::compute::{
-    HardwareProfile, PREPARE_TAG, StorageProfile, SubResource, VirtualMachine, VmDisk, VmProperties,
+    HardwareProfile, InstanceView, PREPARE_TAG, StorageProfile, SubResource, VirtualMachine, VmDisk,
+    VmProperties,
 };
 use failback_wire::arm::network::NetworkProfile;
 use failback_wire::arm::{List, ResourceId};
@@ -86,6 +87,8 @@ pub struct VmFacts {
     pub power: Power,
     /// Where it stands.
     pub provisioning: Provisioning,
+    /// False when Azure's own agent in the guest is not ready.
+    pub guest_ready: bool,
     /// Names of its managed disks: the OS disk, then the data disks by slot.
     pub disks: Vec<String>,
 }
@@ -159,6 +162,7 @@ fn facts(vm: &VirtualMachine) -> Result<VmFacts, AzureError> {
         id: vm.id.clone().ok_or_else(|| missing("an id"))?,
         vm_id: vm.properties.vm_id.clone().unwrap_or_default(),
         power: Power::read(vm.properties.instance_view.as_ref().and_then(|v| v.power())),
+        guest_ready: vm.properties.instance_view.as_ref().is_none_or(InstanceView::guest_ready),
         provisioning: Provisioning::read(vm.properties.provisioning_state.as_deref()),
         disks: storage.os_disk.iter().chain(data).map(name_of).collect::<Result<_, _>>()?,
     })

@@ -136,6 +136,7 @@ pub(super) fn sound(operation: Operation) -> Facts {
     let status = AgentStatus {
         host_id: "host".into(),
         registered: true,
+        unregistered_because: None,
         session: None,
         tools_enabled: true,
         addressing: Addressing::Static,
@@ -180,6 +181,7 @@ pub(super) fn sound(operation: Operation) -> Facts {
             exists: true,
             moved_to: None,
             running: true,
+            answers: true,
             power: "running".into(),
             sizes: [("web01-disk0".into(), SIZE), ("web01-disk1".into(), SIZE)].into(),
         }),

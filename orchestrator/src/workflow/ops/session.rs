@@ -10,7 +10,7 @@ use crate::journal::{Fact, ServerRef};
 use failback_wire::error::Class;
 use failback_wire::ids::{PointId, SessionId};
 use failback_wire::proto::cs::Component;
-use failback_wire::proto::session::{Direction, SessionDisk, SessionSpec, SessionView, SyncMode};
+use failback_wire::proto::session::{Direction, Resync, SessionDisk, SessionSpec, SessionView, SyncMode};
 
 /// Where the server of this id listens, as the configuration server knows it.
 pub(in crate::workflow) async fn server(
@@ -55,6 +55,10 @@ pub(in crate::workflow) fn plan(
         crash_interval_s: policy.crash_interval_s,
         app_interval_s: policy.app_interval_s,
         retention_s: policy.retention_s,
+        resync: match direction {
+            Direction::Forward => c.services.config.knobs.resync,
+            Direction::Reverse => Resync::AtOnce,
+        },
         compress: c.services.config.knobs.compress,
         group: c.item.group.clone(),
     }

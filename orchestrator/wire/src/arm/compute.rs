@@ -149,9 +149,26 @@ pub struct InstanceView {
     /// `ProvisioningState/…` and `PowerState/…`.
     #[serde(default)]
     pub statuses: Vec<InstanceStatus>,
+    /// What the agent of Azure in the guest says, when there is a guest to have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vm_agent: Option<VmAgent>,
+}
+
+/// Azure's own agent in a guest. Not the mobility agent: it only tells that the guest system lives.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VmAgent {
+    /// `Ready`, or why not.
+    #[serde(default)]
+    pub statuses: Vec<InstanceStatus>,
 }
 
 impl InstanceView {
+    /// False when Azure's agent in the guest is not ready: it boots, or hangs.
+    pub fn guest_ready(&self) -> bool {
+        let ready = |agent: &VmAgent| agent.statuses.iter().any(|s| s.display_status == "Ready");
+        self.vm_agent.as_ref().is_none_or(ready)
+    }
     /// The word after `PowerState/`.
     pub fn power(&self) -> Option<&str> {
         self.statuses.iter().find_map(|s| s.code.strip_prefix("PowerState/"))

@@ -13,6 +13,22 @@ use crate::clock::VirtualMs;
 use crate::ids::SessionId;
 use serde::{Deserialize, Serialize};
 
+/// Names of the facts that an agent tells with its heartbeat; it tells them only while there is something to tell.
+pub mod fact {
+    /// Why the application-consistent point that was due last was not made.
+    pub const APP_POINT: &str = "app-point-missing";
+    /// Bytes per second, all disks together, in the busiest second since nothing waited any more.
+    pub const CHURN_PEAK: &str = "churn-peak";
+    /// Bytes per second of the busiest disk over a minute, since nothing waited any more.
+    pub const CHURN_DISK: &str = "churn-disk";
+    /// Why it will compare all blocks with the target's, and what it waits for before it begins.
+    pub const RESYNC: &str = "resync-waits";
+    /// The resynchronisation that began by itself failed: a person must begin the next.
+    pub const RESYNC_FAILED: &str = "resync-failed";
+    /// What keeps it from sending.
+    pub const SENDING: &str = "sending-blocked";
+}
+
 /// Enable or disable VMware Tools (C5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tools {
@@ -45,6 +61,9 @@ pub struct AgentStatus {
     pub host_id: String,
     /// True once the configuration server knows it.
     pub registered: bool,
+    /// Why it is not, where it knows: its last attempt failed, or a service that it needs is stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unregistered_because: Option<String>,
     /// The session it feeds, if any.
     pub session: Option<SessionId>,
     /// VMware Tools enabled in the guest.

@@ -169,6 +169,9 @@ pub struct AgentBeat {
     pub site: Site,
     /// Its last sign of life.
     pub last_heartbeat: VirtualMs,
+    /// What it told with it; see [`fact`](super::agent::fact).
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub facts: std::collections::BTreeMap<String, String>,
 }
 
 /// When a server was last heard of.

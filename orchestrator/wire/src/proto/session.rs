@@ -88,6 +88,19 @@ pub enum SyncMode {
     Full,
 }
 
+/// When a machine whose changes are not known any more is compared again (C2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resync {
+    /// At once (ours): the lab's default, for nobody has to wait for the evening.
+    #[default]
+    AtOnce,
+    /// By itself outside office hours, once: when that fails, a person must begin it.
+    OutsideOfficeHours,
+    /// When a person begins it.
+    ByHand,
+}
+
 /// All that the three parties of a session must agree on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionSpec {
@@ -113,6 +126,9 @@ pub struct SessionSpec {
     pub app_interval_s: u64,
     /// How long points are kept, in seconds (86 400 on the way home).
     pub retention_s: u64,
+    /// When the machine is compared again after its changes were lost.
+    #[serde(default)]
+    pub resync: Resync,
     /// Blocks are compressed on their way, where that pays (E17).
     #[serde(default)]
     pub compress: bool,

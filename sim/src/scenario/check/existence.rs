@@ -138,6 +138,7 @@ fn needed(change: &Change) -> Option<Needed<'_>> {
             AzureFault::StopVm { vm }
             | AzureFault::StartVm { vm }
             | AzureFault::MoveSubnet { vm, .. }
+            | AzureFault::RestartVm { vm }
             | AzureFault::MoveGroup { vm, .. } => (Side::Azure, vm, false),
             AzureFault::DeleteLock { .. }
             | AzureFault::GrowDisk { .. }
