@@ -146,7 +146,7 @@ async fn on_the_way_home_the_details_are_in_mage() {
     covers(&item["providerSpecificDetails"], &recorded, "details");
     assert_eq!(item["providerSpecificDetails"]["consistencyPoints"].as_object().unwrap().len(), 1);
     assert_eq!(item["primaryFabricFriendlyName"], item["recoveryFabricFriendlyName"]);
-    assert_eq!(item["policyFriendlyName"], "lab-policy-failback");
+    assert_eq!(item["policyFriendlyName"], "p-failback");
 }
 
 #[tokio::test(start_paused = true)]

@@ -178,9 +178,10 @@ pub(super) fn sound(operation: Operation) -> Facts {
         target: Seen::Known(health("mt")),
         relay: Seen::Known(health("ps")),
         azure: Seen::Known(AzureFacts {
-            exists: true,
+            // Nothing is there before a machine is protected.
+            exists: operation != Operation::EnableProtection,
             moved_to: None,
-            running: true,
+            running: operation != Operation::EnableProtection,
             answers: true,
             power: "running".into(),
             sizes: [("web01-disk0".into(), SIZE), ("web01-disk1".into(), SIZE)].into(),

@@ -89,7 +89,7 @@ const CASES: &[Case] = &[
     ("PS not registered", |f| known(&mut f.cs).servers.retain(|s| s.id != "ps"), BACK, &["FB1101"]),
     ("PS heartbeat", |f| heartbeat(f, "ps", 585), BACK, &["806"]),
     ("PS silent", |f| f.relay = Seen::Silent("down".into()), &[EnableProtection, Reprotect, Failback, ReprotectForward], &["FB1102"]),
-    ("Azure silent", |f| f.azure = Seen::Silent("down".into()), &[Failover, Reprotect, Failback, CommitBack], &["FB1007"]),
+    ("Azure silent", |f| f.azure = Seen::Silent("down".into()), &[EnableProtection, Failover, Reprotect, Failback, CommitBack], &["FB1007"]),
     ("Azure VM gone", |f| { let a = known(&mut f.azure); a.exists = false; a.running = false }, &[Reprotect], &["FB1502"]),
     ("Azure VM gone, with a point", |f| { let a = known(&mut f.azure); a.exists = false; a.running = false }, &[Failback], &[]),
     ("Azure VM gone, without a point", |f| { let a = known(&mut f.azure); a.exists = false; known(&mut f.points).clear() }, &[Failback], &["FB1502", "FB1601"]),
