@@ -7,6 +7,7 @@ mod support;
 #[cfg(test)]
 mod cs_and_guests {
     mod guests;
+    mod identity;
     mod replicate;
     mod restore;
     mod rows;

@@ -31,16 +31,10 @@ fn turns_red(checked: &CheckedScenario, key: &str) -> Result<(), Failed> {
 /// Rules that no scenario proves yet, by topic. The list only gets shorter.
 #[rustfmt::skip]
 const UNPROVEN: &[&str] = &[
-    // configuration server
-    "C14",
     // vCenter
     "P5",
-    // certificate and addresses
-    "P6", "P7",
     // placement
     "P35",
-    // duplicates
-    "P40",
     // groups and plans
     "G3", "L1", "L3",
 ];

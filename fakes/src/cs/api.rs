@@ -26,6 +26,9 @@ const MAX_NAME: usize = 255;
 /// The most facts a heartbeat may carry.
 const MAX_FACTS: usize = 64;
 
+/// What an expired certificate is told with.
+const EXPIRED: &str = "the certificate of the configuration server has expired";
+
 type Seat = State<Weak<ConfigurationServer>>;
 
 pub(super) fn router(server: Weak<ConfigurationServer>, passphrase: &str) -> Router {
@@ -33,6 +36,7 @@ pub(super) fn router(server: Weak<ConfigurationServer>, passphrase: &str) -> Rou
         .route("/v1/registrations", post(register))
         .route("/v1/heartbeats", post(heartbeat).get(roll_call))
         .route("/v1/machines/{name}", get(machine).put(protect).delete(forget))
+        .route("/v1/certificate", post(renew_certificate))
         .route("/v1/servers", get(servers))
         .route("/v1/status", get(status))
         .with_state(server);
@@ -80,6 +84,16 @@ fn open(server: &Weak<ConfigurationServer>) -> Result<Desk, No> {
     Ok(Desk { server, ctx, store })
 }
 
+impl Desk {
+    /// Refuses agents and servers that do not trust the certificate any more (P6).
+    fn trusted(&self) -> Result<(), No> {
+        match self.server.has_expired(&self.ctx) {
+            true => Err(No::new(StatusCode::FORBIDDEN, "certificate-expired", EXPIRED)),
+            false => Ok(()),
+        }
+    }
+}
+
 /// Refuses texts that no row should hold.
 fn check_texts(texts: &[&str]) -> Result<(), No> {
     let bad = texts.iter().any(|text| text.is_empty() || text.len() > MAX_NAME);
@@ -108,6 +122,7 @@ fn open_here(server: &Weak<ConfigurationServer>) -> Result<Desk, No> {
 
 async fn register(State(server): Seat, body: Bytes) -> Result<Response, No> {
     let desk = open(&server)?;
+    desk.trusted()?;
     let new: Registration = read_json(&body)?;
     check_texts(&[new.machine.as_str(), &new.host_id, &new.address, &new.version])?;
     let now = desk.ctx.now();
@@ -125,6 +140,7 @@ async fn register(State(server): Seat, body: Bytes) -> Result<Response, No> {
 
 async fn heartbeat(State(server): Seat, body: Bytes) -> Result<Response, No> {
     let desk = open(&server)?;
+    desk.trusted()?;
     let sign: Heartbeat = read_json(&body)?;
     check_texts(&[&sign.id, &sign.address, &sign.version])?;
     if sign.facts.len() > MAX_FACTS {
@@ -157,9 +173,11 @@ impl Desk {
 
 async fn roll_call(State(server): Seat) -> Result<Response, No> {
     let desk = open_here(&server)?;
-    let roll = desk
-        .store
-        .read(|db| Ok(RollCall { servers: tables::server_beats(db)?, agents: tables::agents(db)? }))?;
+    let certificate_expires = desk.server.certificate_expires(desk.ctx.now());
+    let roll = desk.store.read(|db| {
+        let (servers, agents) = (tables::server_beats(db)?, tables::agents(db)?);
+        Ok(RollCall { servers, agents, certificate_expires })
+    })?;
     Ok(Json(roll).into_response())
 }
 
@@ -203,5 +221,12 @@ async fn servers(State(server): Seat) -> Result<Response, No> {
 
 async fn status(State(server): Seat) -> Result<Response, No> {
     let desk = open_here(&server)?;
-    Ok(Json(desk.server.status()).into_response())
+    Ok(Json(desk.server.status(&desk.ctx)).into_response())
+}
+
+async fn renew_certificate(State(server): Seat) -> Result<Response, No> {
+    let desk = open_here(&server)?;
+    desk.trusted()?;
+    desk.server.renew(desk.ctx.now());
+    Ok(Json(desk.server.status(&desk.ctx)).into_response())
 }

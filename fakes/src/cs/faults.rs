@@ -1,8 +1,9 @@
 //! What can happen to a configuration server, and what a person at its console can do.
 
 use super::ConfigurationServer;
+use crate::guest::GuestSite;
 use failback_wire::event::Actor;
-use failback_wire::ids::MachineName;
+use failback_wire::ids::{MachineCopy, MachineName};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,31 @@ pub enum ConfigurationServerFault {
     RegisterElsewhere,
     /// It is registered in this vault again.
     RegisterHere,
+    /// Somebody runs the tool that renews the certificate, expired or not; it takes up to 15 minutes (P6).
+    RenewCerts,
+    /// Its machine gets one more network adapter (P7).
+    AddAdapter,
+    /// It registers with the vault again, with all the adapters it has (P7).
+    RegisterAgain,
+    /// Somebody refreshes it: what is in vCenter now is discovered at once (P25).
+    Refresh,
+    /// The registrations of a machine's two copies are mixed up: each is taken for the other (C14).
+    ConfuseRegistrations {
+        /// Machine.
+        machine: String,
+    },
+    /// A clone of a copy of the machine registered under its name, and is gone again (P40).
+    DuplicateRegistration {
+        /// Machine.
+        machine: String,
+        /// Which copy it was cloned from.
+        site: GuestSite,
+    },
+    /// All registrations of a machine are deleted; an agent that lives registers again with its next heartbeat.
+    DeleteRegistrations {
+        /// Machine.
+        machine: String,
+    },
     /// A backup is taken, scheduled ones aside.
     BackupNow,
     /// A protected machine's row is deleted from the database (P3).
@@ -103,6 +129,25 @@ impl ConfigurationServer {
             }
             ConfigurationServerFault::RegisterElsewhere => self.set_vault(true),
             ConfigurationServerFault::RegisterHere => self.set_vault(false),
+            ConfigurationServerFault::RenewCerts => self.run_renew_certs(),
+            ConfigurationServerFault::AddAdapter => {
+                self.add_adapter();
+                Ok(())
+            }
+            ConfigurationServerFault::RegisterAgain => {
+                self.register_again();
+                Ok(())
+            }
+            ConfigurationServerFault::Refresh => self.refresh(),
+            ConfigurationServerFault::ConfuseRegistrations { machine } => {
+                self.confuse_registrations(&MachineName::from(machine.as_str()))
+            }
+            ConfigurationServerFault::DuplicateRegistration { machine, site } => {
+                self.register_clone(&MachineCopy::new(machine.as_str(), (*site).into()))
+            }
+            ConfigurationServerFault::DeleteRegistrations { machine } => {
+                self.delete_registrations(&MachineName::from(machine.as_str()))
+            }
             ConfigurationServerFault::BackupNow => self.backup_now(),
             ConfigurationServerFault::DeleteMachine { machine } => {
                 self.delete_machine(&MachineName::from(machine.as_str()))

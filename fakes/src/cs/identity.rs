@@ -1,6 +1,7 @@
 //! Who the server is: its installation, its clones, and its end.
 
 use super::{ConfigurationServer, Database};
+use failback_wire::node::Ctx;
 use failback_wire::proto::cs::CsStatus;
 
 impl ConfigurationServer {
@@ -10,8 +11,11 @@ impl ConfigurationServer {
     }
 
     /// What it says about itself.
-    pub(super) fn status(&self) -> CsStatus {
-        let clone = self.lock().clone.clone();
+    pub(super) fn status(&self, ctx: &Ctx) -> CsStatus {
+        let (clone, adapters, registered_adapters) = {
+            let state = self.lock();
+            (state.clone.clone(), state.adapters, state.registered_adapters)
+        };
         CsStatus {
             version: self.version(),
             registered_address: self.config.host.clone(),
@@ -19,6 +23,10 @@ impl ConfigurationServer {
             generation: self.generation(),
             instance: self.instance(),
             clones: clone.into_iter().collect(),
+            certificate_expires: self.certificate_expires(ctx.now()),
+            adapters,
+            registered_adapters,
+            hidden: self.hidden(ctx),
         }
     }
 
@@ -30,6 +38,20 @@ impl ConfigurationServer {
             None => "no clone of the configuration server runs".to_owned(),
         };
         self.note(&text);
+    }
+
+    /// Its machine gets one more network adapter, which the server does not use before it is registered again (P7).
+    pub fn add_adapter(&self) {
+        self.lock().adapters += 1;
+        self.note("the configuration server has one more network adapter");
+    }
+
+    /// The server registers with its vault again, with all the adapters it has (P7).
+    pub fn register_again(&self) {
+        let mut state = self.lock();
+        state.registered_adapters = state.adapters;
+        drop(state);
+        self.note("the configuration server is registered again");
     }
 
     /// The server is gone, and all its backups with it.

@@ -15,19 +15,23 @@
 //! The server keeps a connection to the vault, so that the vault finds it under its node's name wherever it stands.
 
 mod api;
+mod certificate;
+mod discovery;
 mod faults;
 mod identity;
 mod tables;
 
+pub use certificate::LIFETIME;
 pub use faults::{BackupChoice, ConfigurationServerFault};
 
 use crate::net::Network;
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::What;
-use failback_wire::ids::{MachineName, NodeName};
+use failback_wire::ids::{MachineCopy, MachineName, NodeName};
 use failback_wire::node::Ctx;
 use failback_wire::proto::cs::Protection;
 use failback_wire::store::{NoHook, Store, StoreError};
+use rusqlite::Connection;
 use serde_json::json;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::time::{Duration, sleep_until};
@@ -48,6 +52,10 @@ pub struct ConfigurationServerConfig {
     pub version: String,
     /// Between two scheduled backups; the first is taken when the server first boots.
     pub backup_interval: Duration,
+    /// How long its certificate lasts from the beginning on (P6).
+    pub certificate_left: Duration,
+    /// Network adapters its machine has; all of them are registered (P7).
+    pub adapters: u32,
 }
 
 impl ConfigurationServerConfig {
@@ -59,6 +67,8 @@ impl ConfigurationServerConfig {
             passphrase: passphrase.into(),
             version: "9.62".to_owned(),
             backup_interval: Duration::from_secs(24 * 3600),
+            certificate_left: LIFETIME,
+            adapters: 1,
         }
     }
 }
@@ -96,6 +106,10 @@ struct State {
     clone: Option<String>,
     /// Registered in another vault than the lab's.
     elsewhere: bool,
+    certificate: certificate::Certificate,
+    adapters: u32,
+    registered_adapters: u32,
+    discovery: discovery::Discovery,
     database: Database,
     /// The latest epoch of its software, alive or dead.
     ctx: Option<Ctx>,
@@ -125,6 +139,10 @@ impl ConfigurationServer {
             installations: 1,
             clone: None,
             elsewhere: false,
+            certificate: certificate::Certificate::new(config.certificate_left),
+            discovery: discovery::Discovery::default(),
+            adapters: config.adapters,
+            registered_adapters: config.adapters,
             database: Database::Closed(None),
             ctx: None,
             backups: Vec::new(),
@@ -354,6 +372,51 @@ impl ConfigurationServer {
         Ok(())
     }
 
+    /// Takes each registration of a machine for that of its other copy (C14).
+    ///
+    /// # Errors
+    /// When there is none, the service is down or has no database.
+    pub fn confuse_registrations(&self, name: &MachineName) -> Result<(), String> {
+        self.registrations(name, "are mixed up", tables::confuse)
+    }
+
+    /// Deletes all registrations of a machine at the console.
+    ///
+    /// # Errors
+    /// When there is none, the service is down or has no database.
+    pub fn delete_registrations(&self, name: &MachineName) -> Result<(), String> {
+        self.registrations(name, "are deleted", tables::unregister)
+    }
+
+    /// A clone of this copy's guest registers under its name from an address of its own, and is never heard of again.
+    ///
+    /// # Errors
+    /// When the copy is not registered, the service is down or has no database.
+    pub fn register_clone(&self, copy: &MachineCopy) -> Result<(), String> {
+        let (ctx, store) = self.desk().map_err(|DatabaseLost| "there is no database")?;
+        let found = store.write("register", |db| tables::register_clone(db, copy, ctx.now()));
+        if found.map_err(|e| e.to_string())? == 0 {
+            return Err(format!("the database has no registration of {copy}"));
+        }
+        self.note(&format!("a clone of {copy} is registered under its name"));
+        Ok(())
+    }
+
+    fn registrations(
+        &self,
+        name: &MachineName,
+        what: &str,
+        change: fn(&Connection, &MachineName) -> rusqlite::Result<usize>,
+    ) -> Result<(), String> {
+        let (_, store) = self.desk().map_err(|DatabaseLost| "there is no database")?;
+        let found = store.write("registrations", |db| change(db, name)).map_err(|e| e.to_string())?;
+        if found == 0 {
+            return Err(format!("the database has no registration of {name}"));
+        }
+        self.note(&format!("the registrations of {name} {what} in the configuration server's database"));
+        Ok(())
+    }
+
     /// Tells the world what a person did; the software may be down meanwhile.
     fn note(&self, text: &str) {
         let ctx = self.lock().ctx.clone();
@@ -379,6 +442,8 @@ impl ConfigurationServer {
             "instance": state.instance,
             "clone": state.clone,
             "elsewhere": state.elsewhere,
+            "certificate": state.certificate,
+            "adapters": [state.adapters, state.registered_adapters],
             "database": database,
             "backups": state.backups.iter().map(|backup| backup.at).collect::<Vec<_>>(),
         })

@@ -1,7 +1,7 @@
 //! The configuration server's database: tables, and what is asked of them.
 
 use failback_wire::clock::VirtualMs;
-use failback_wire::ids::MachineName;
+use failback_wire::ids::{MachineCopy, MachineName, Site};
 use failback_wire::proto::cs::{
     AgentBeat, Component, Heartbeat, MachineRow, Protection, Registration, RegistrationRow, ServerBeat,
     ServerRow,
@@ -187,6 +187,29 @@ pub(super) fn protect(db: &Connection, machine: &MachineName, row: &Protection) 
 pub(super) fn forget(db: &Connection, machine: &MachineName) -> Result<bool> {
     let mut sql = db.prepare_cached("DELETE FROM machines WHERE machine = ?1")?;
     Ok(sql.execute([machine.as_str()])? > 0)
+}
+
+/// Takes each registration of the machine for that of its other copy; answers how many there are (C14).
+pub(super) fn confuse(db: &Connection, machine: &MachineName) -> Result<usize> {
+    let mut sql = db.prepare_cached(
+        "UPDATE registrations SET site = CASE site WHEN ?2 THEN ?3 ELSE ?2 END WHERE machine = ?1",
+    )?;
+    sql.execute(params![machine.as_str(), word(&Site::OnPremises)?, word(&Site::Azure)?])
+}
+
+/// A second registration of this copy, by another host at another address; answers how many there are (P40).
+pub(super) fn register_clone(db: &Connection, copy: &MachineCopy, now: VirtualMs) -> Result<usize> {
+    let mut sql = db.prepare_cached(
+        "INSERT OR REPLACE INTO registrations (host_id, machine, site, address, os, version, registered_at)
+         SELECT 'clone-of-' || host_id, machine, site, 'clone-of-' || address, os, version, ?3
+         FROM registrations WHERE machine = ?1 AND site = ?2",
+    )?;
+    sql.execute(params![copy.machine.as_str(), word(&copy.site)?, ms(now)])
+}
+
+/// Forgets all registrations of the machine; answers how many there were.
+pub(super) fn unregister(db: &Connection, machine: &MachineName) -> Result<usize> {
+    db.prepare_cached("DELETE FROM registrations WHERE machine = ?1")?.execute([machine.as_str()])
 }
 
 /// A protected machine's row with the registrations of its copies.

@@ -17,7 +17,7 @@ mod system;
 mod workload;
 
 pub use content::{fill, written_page};
-pub use faults::GuestFault;
+pub use faults::{GuestFault, GuestSite};
 pub use fitness::{BootConfig, BootDriver, DriverStart};
 pub use power::{Fitness, GuestPower};
 pub use replication::{Quiesce, Replicator};

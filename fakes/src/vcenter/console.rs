@@ -42,7 +42,11 @@ impl Console<'_> {
         drop(state);
         self.vcenter.changed.notify_waiters();
     }
-    fn on_vm(&self, vm: &str, change: impl FnOnce(&mut Apply<'_>, u64) -> Applied) -> Result<(), String> {
+    pub(super) fn on_vm(
+        &self,
+        vm: &str,
+        change: impl FnOnce(&mut Apply<'_>, u64) -> Applied,
+    ) -> Result<(), String> {
         let id = self.vcenter.lock().model.vm_named(vm);
         let id = id.ok_or_else(|| format!("there is no virtual machine {vm}"))?;
         self.vcenter.apply(self.by, |apply| change(apply, id)).map_err(|fault| format!("{vm}: {fault}"))

@@ -160,6 +160,14 @@ pub enum VcenterFault {
         /// Name of the virtual machine.
         vm: String,
     },
+    /// A virtual machine's configuration is copied and registered as if it had been moved: the copy keeps its
+    /// instance UUID (P40).
+    CopyVm {
+        /// Name of the virtual machine.
+        vm: String,
+        /// Name of the copy.
+        name: String,
+    },
     /// A virtual machine is powered on.
     PowerOn {
         /// Name of the virtual machine.
@@ -210,6 +218,7 @@ impl Vcenter {
             VcenterFault::HostMemory { host, free_mb } => console.set_host_free_memory(host, *free_mb)?,
             VcenterFault::ExtendDisk { vm, disk, bytes } => console.extend_disk(vm, *disk, *bytes)?,
             VcenterFault::DeleteVm { vm } => console.delete_vm(vm)?,
+            VcenterFault::CopyVm { vm, name } => console.copy_vm(vm, name)?,
             VcenterFault::PowerOn { vm } => console.power_on(vm)?,
             VcenterFault::PowerOff { vm } => console.power_off(vm)?,
         }

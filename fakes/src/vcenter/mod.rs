@@ -8,6 +8,7 @@ mod api;
 mod collector;
 mod config;
 mod console;
+mod discovery;
 mod faults;
 mod guests;
 mod inventory;
@@ -31,6 +32,7 @@ pub use config::{
     ScsiController, TaskTimes, UserConfig, VcenterConfig, VmConfig, VmDiskConfig,
 };
 pub use console::Console;
+pub use discovery::Newcomer;
 pub use faults::VcenterFault;
 pub use guests::GuestPower;
 pub use observe::VmSeen;

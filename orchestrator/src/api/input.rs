@@ -68,6 +68,7 @@ pub(super) fn enable(body: &Bytes, name: &str) -> Result<Asked, Refusal> {
         vm_name: Some(input.protectable_item_id.as_deref().map_or(name, last_segment).to_owned()),
         azure_name: provider.target_azure_vm_name.clone(),
         group,
+        keep_address: provider.retain_ip_address.unwrap_or_default(),
         policy: input.policy_id.as_deref().map(named),
         include: provider.disks_to_include.as_ref().map(|ids| ids.iter().map(DiskId::new).collect()),
         ..servers(&provider)

@@ -3,6 +3,7 @@
 //! Paths match in any case, an api-version and a bearer token must be present, operations answer 202 with
 //! both long-running headers, lists fit one page. Refusals are 4xx with every reason in `details`.
 
+mod certificate;
 mod errors;
 mod fabrics;
 mod ids;
@@ -42,9 +43,13 @@ impl Orchestrator {
 async fn serve(State(me): State<Arc<Orchestrator>>, request: Request) -> Response<Body> {
     let (head, body) = request.into_parts();
     let reply = match axum::body::to_bytes(body, MAX_BODY).await {
-        Ok(body) => {
-            Call::new(me, &head.method, &head.uri, &head.headers, body).and_then(|call| call.answer())
-        }
+        Ok(body) => match Call::new(me, &head.method, &head.uri, &head.headers, body) {
+            // The only one that asks somebody else before it answers.
+            Ok(call) if call.route == Route::RenewCertificate && call.method == Method::POST => {
+                certificate::renew(&call).await
+            }
+            call => call.and_then(|call| call.answer()),
+        },
         Err(_) => Err(Refusal::bad("body", "the body is too long or was cut off")),
     };
     reply.unwrap_or_else(errors::reply).map(Body::from)
@@ -163,6 +168,7 @@ impl Call {
             | Route::Policy(_)
             | Route::Mappings
             | Route::Mapping(..)
+            | Route::RenewCertificate
             | Route::Plans
             | Route::Plan(_)
             | Route::PlanAction(..) => Err(errors::method(&self.method)),

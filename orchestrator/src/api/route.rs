@@ -46,6 +46,8 @@ pub(crate) enum Route {
     Mappings,
     /// One of them; true to take it away by `remove`.
     Mapping(String, bool),
+    /// The certificate of the configuration server, to be renewed.
+    RenewCertificate,
     /// All recovery plans.
     Plans,
     /// One of them.
@@ -95,6 +97,11 @@ impl Route {
             }
             ("replicationrecoveryplans", [plan, verb]) => {
                 Some(Self::PlanAction((*plan).to_owned(), plan_action(verb)?))
+            }
+            ("replicationfabrics", [fabric, verb])
+                if same(fabric, &vault.fabric) && same(verb, "renewCertificate") =>
+            {
+                Some(Self::RenewCertificate)
             }
             ("replicationfabrics", [fabric, containers, container, kind, rest @ ..])
                 if same(fabric, &vault.fabric)

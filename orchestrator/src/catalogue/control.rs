@@ -40,6 +40,36 @@ entries! {
     CS_CLONED "FB1009" Operator ["P4"] "a clone of the configuration server is connected to the vault";
         "its virtual machine was cloned, and the clone was started"
         => "Shut the clone down: cloning a configuration server is not supported; then try again.";
+    CERTIFICATE_EXPIRED "FB1010" Operator ["P6"] "the certificate of the configuration server has expired";
+        "it lives for three years, for one on servers set up before May 2016, and nobody renewed it"
+        => "Run RenewCerts on the configuration server; agents and servers are heard of again within 15 minutes.";
+    CERTIFICATE_NOT_RENEWABLE "FB1011" Operator ["P6"] "the certificate of the configuration server cannot be renewed from the portal";
+        "it has expired already"
+        => "Run RenewCerts on the configuration server.";
+    CS_ONE_ADAPTER "FB1012" Operator ["P7"] "the configuration server needs a second network adapter for machines that kept their addresses";
+        "the machine has its on-premises address in Azure, and the configuration server has one adapter only",
+        "an adapter was added after the configuration server was registered"
+        => "Add a network adapter for the traffic to Azure, register the configuration server again, then try again.";
+    PS_NOT_IN_AZURE "FB1013" Operator ["P7"] "machines that kept their addresses need a process server in Azure";
+        "the chosen process server stands on-premises"
+        => "Set a process server up in the Azure network of the machine, choose it, then try again.";
+    DUPLICATE_REGISTRATION "FB1014" Operator ["P40"] "a copy of the machine is registered more than once";
+        "the machine was cloned with its agent, and the clone registered under the same name",
+        "a stale registration was left behind"
+        => "Delete the registrations of the machine on the configuration server; the agent that lives registers again within 5 minutes; then try again.";
+    WRONG_REGISTRATION "FB1015" Operator ["C14"] "the registration of the machine is that of its other copy";
+        "the configuration server takes the copy at home for the one in Azure, or the other way round"
+        => "Delete the registrations of the machine on the configuration server; the agent that lives registers again within 5 minutes; then try again.";
+    VM_NOT_DISCOVERED "FB1016" Wait ["P25"] "the virtual machine has not been discovered yet";
+        "it came into vCenter less than 20 minutes ago"
+        => "Wait until it is discovered, or refresh the configuration server; then try again.";
+    VM_DUPLICATE "FB1017" Operator ["P40"] "there is more than one virtual machine with this instance UUID";
+        "a virtual machine was copied and registered as moved",
+        "a stale entry was left behind"
+        => "Remove the copy from vCenter, or give it an instance UUID of its own; then try again.";
+    STALE_ROW "FB1018" Operator ["P40", "C23"] "the configuration server's database has a stale row of the machine";
+        "its protection was removed while the configuration server could not be reached"
+        => "Delete the row from the configuration server's database, then try again.";
     PS_UNKNOWN "FB1101" Operator ["P13"] "the process server is not registered with the configuration server";
         "it never registered",
         "the configuration server's database lost it"

@@ -35,6 +35,9 @@ entries! {
     MT_SMALL "FB2121" Operator ["P28"] "the Linux master target is smaller than it should be";
         "it has less than 6 GiB of memory, or less than 1 TiB of retention"
         => "Give it more memory or a larger retention volume; with many machines it runs short.";
+    CERTIFICATE_EXPIRES_SOON "FB2130" Operator ["P6"] "the certificate of the configuration server expires within two months";
+        "it lives for three years, for one on servers set up before May 2016"
+        => "Renew it in the portal before it expires.";
     AZURE_VM_GONE "FB2140" Operator ["P33"] "the Azure virtual machine no longer exists";
         "it was deleted after the reprotect"
         => "What it wrote after the last recovery point is lost; the points on the master target remain.";

@@ -93,6 +93,14 @@ impl CsClient {
         done.map(drop)
     }
 
+    /// Renews the certificate, which must still be valid; answers what the server then says about itself (P6).
+    ///
+    /// # Errors
+    /// See [`CsError`].
+    pub async fn renew_certificate(&self) -> Result<CsStatus, CsError> {
+        self.call("cs.renew-certificate", Method::POST, "/v1/certificate", None::<&()>).await
+    }
+
     /// Who was last heard of when: servers and agents.
     ///
     /// # Errors

@@ -121,6 +121,10 @@ impl<'a> Gathering<'a> {
             source_since: item.and_then(|item| item.last_failover),
             registered_after: item.and_then(|item| item.chosen.as_ref()).map(|chosen| chosen.time),
             cs: item.and_then(|item| item.cs.clone()),
+            unknown: item.is_none(),
+            vm_name: vm_name(name, member),
+            home_host: item.and_then(|item| item.home_host.clone()),
+            keeps_address: item.is_some_and(|item| item.keeps_address),
             resuming: item.is_some_and(|item| item.halfway.is_some()),
             halfway: item.and_then(|item| item.halfway),
         }
@@ -324,6 +328,12 @@ fn unanswered<T>(error: ComponentError) -> Seen<T> {
         true => Seen::Refused(error.to_string()),
         false => Seen::Silent(error.to_string()),
     }
+}
+
+/// The machine's name in vCenter: as it was found, or else as it is asked for.
+fn vm_name(name: &MachineName, member: &Member) -> String {
+    let found = member.item.as_ref().and_then(|item| item.vm.as_ref()).map(|vm| vm.name.clone());
+    found.or_else(|| member.input.vm_name.clone()).unwrap_or_else(|| name.to_string())
 }
 
 /// Bytes of the managed disks that are there.

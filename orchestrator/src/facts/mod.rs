@@ -146,6 +146,14 @@ pub struct ItemFacts {
     pub registered_after: Option<VirtualMs>,
     /// The installation of the configuration server it is protected under (P4).
     pub cs: Option<String>,
+    /// It keeps its on-premises address in Azure (P7).
+    pub keeps_address: bool,
+    /// The vault does not know it: it is to be protected for the first time.
+    pub unknown: bool,
+    /// Name of its virtual machine in vCenter.
+    pub vm_name: String,
+    /// Host id of the agent at home, once it is known (C14).
+    pub home_host: Option<String>,
     /// An earlier attempt of this operation failed half-way; this one takes it up.
     pub resuming: bool,
     /// The operation that failed half-way, if one did.
@@ -172,6 +180,10 @@ impl CsFacts {
     pub fn registration(&self, site: failback_wire::ids::Site) -> Option<&RegistrationRow> {
         let rows = self.row.as_ref()?.registrations.iter();
         rows.filter(|row| row.site == site).max_by_key(|row| row.registered_at)
+    }
+    /// The newest registration of the machine, whichever copy it is of.
+    pub fn newest_registration(&self) -> Option<&RegistrationRow> {
+        self.row.as_ref()?.registrations.iter().max_by_key(|row| row.registered_at)
     }
 }
 

@@ -65,6 +65,12 @@ pub struct Item {
     /// The installation of the configuration server it is protected under (P4).
     #[serde(default)]
     pub cs: Option<String>,
+    /// Host id of the agent at home (C14).
+    #[serde(default)]
+    pub home_host: Option<String>,
+    /// It keeps its on-premises address in Azure; fixed when protection was enabled (P7).
+    #[serde(default)]
+    pub keeps_address: bool,
     /// Replication policy it was last asked to be protected under on the way to Azure.
     pub policy: Option<String>,
     /// Warnings by code; a split brain, a lost address.
@@ -166,6 +172,8 @@ pub enum Fact {
     },
     /// This installation of the configuration server keeps its row.
     ProtectedUnder(String),
+    /// The agent at home has this host id.
+    HomeHost(String),
     /// The virtual machine in Azure exists.
     AzureVm(AzureVm),
     /// The virtual machine in Azure is gone.
@@ -237,6 +245,8 @@ impl Item {
             chosen: None,
             chosen_before: None,
             cs: None,
+            home_host: None,
+            keeps_address: false,
             policy: None,
             warnings: BTreeMap::new(),
             copies: Copies::default(),
@@ -276,6 +286,7 @@ impl Item {
                 }
             }
             Fact::ProtectedUnder(cs) => self.cs = Some(cs.clone()),
+            Fact::HomeHost(host) => self.home_host = Some(host.clone()),
             Fact::AzureVm(vm) => self.azure = Some(vm.clone()),
             Fact::AzureVmGone => {
                 self.azure = None;

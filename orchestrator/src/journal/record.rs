@@ -149,6 +149,9 @@ pub struct Input {
     /// Enable: the disks to protect, all when none are named (P37).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub include: Option<Vec<DiskId>>,
+    /// Enable: the machine keeps its on-premises address in Azure (P7).
+    #[serde(default)]
+    pub keep_address: bool,
 }
 
 /// What a job works on.

@@ -92,13 +92,36 @@ fn source(operation: Operation) -> Site {
 /// knows the registration its backup knew, and the agent that lives has no reason to make another. The other copy's
 /// does not count (C14).
 fn registration(f: &Facts) -> Option<&RegistrationRow> {
-    let row = f.cs.known()?.registration(source(f.operation))?;
+    let cs = f.cs.known()?;
+    let row =
+        if f.env.holds("C14") { cs.registration(source(f.operation)) } else { cs.newest_registration() }?;
     let since = f.item.registered_after.unwrap_or_default();
     (row.registered_at.max(row.last_heartbeat) >= since).then_some(row)
 }
 
+/// Copies are told apart by their host ids, and the one at home was noted when its protection began (C14).
+pub(super) fn own_registration(f: &Facts) -> Option<Report> {
+    let site = source(f.operation);
+    let (row, home) = (f.cs.known()?.registration(site)?, f.item.home_host.as_deref()?);
+    let mixed_up = registered_once(f).is_none() && (row.host_id == home) != (site == Site::OnPremises);
+    let detail = format!("{} is registered as the copy {site}", row.host_id);
+    mixed_up.then(|| Report::new(&control::WRONG_REGISTRATION, f.item.name.as_str(), detail))
+}
+
+/// Nobody can tell which of two entries is the stale one.
+pub(super) fn registered_once(f: &Facts) -> Option<Report> {
+    let rows = &f.cs.known()?.row.as_ref()?.registrations;
+    let hosts: Vec<&str> =
+        rows.iter().filter(|row| row.site == source(f.operation)).map(|row| row.host_id.as_str()).collect();
+    let name = f.item.name.as_str();
+    (hosts.len() > 1).then(|| Report::new(&control::DUPLICATE_REGISTRATION, name, hosts.join(" and ")))
+}
+
 /// True when it makes sense to ask about the agent: its guest runs, and the database can say.
 fn askable(f: &Facts) -> bool {
+    if own_registration(f).is_some() || registered_once(f).is_some() {
+        return false;
+    }
     let azure_ok = source(f.operation) == Site::OnPremises
         || vm(f).is_none_or(|vm| vm.exists && vm.running && !hangs(f));
     f.cs.known().is_some_and(|cs| cs.row.is_some()) && azure_ok

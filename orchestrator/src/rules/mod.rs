@@ -10,7 +10,7 @@ use failback_wire::error::Report;
 
 mod azure;
 mod control;
-mod cs;
+pub(crate) mod cs;
 pub mod effects;
 mod item;
 mod placement;
@@ -118,7 +118,20 @@ pub static RULES: &[Rule] = &[
     rule("P4", "the configuration server has its registered address", CS, control::cs_address),
     rule("P4", "it is the configuration server the machine is protected under", CS, cs::same_installation),
     rule("P4", "the configuration server has no clone", CS, cs::no_clone),
+    rule("P6", "the configuration server's certificate is valid", CS, cs::certificate),
+    rule(
+        "P7",
+        "the configuration server has an adapter for addresses that were kept",
+        HOME,
+        cs::second_adapter,
+    ),
+    rule("P7", "the process server stands in Azure where addresses were kept", HOME, cs::relay_in_azure),
     rule("P3", "the machine's row is in the database", ROW, control::cs_row),
+    rule("P40", "the database has no stale row of the machine", &[EnableProtection], cs::no_stale_row),
+    rule("P25", "the virtual machine has been discovered", &[EnableProtection], cs::discovered),
+    rule("P40", "no other virtual machine has its instance UUID", CS, cs::no_twin),
+    rule("P40", "the source is registered once", AGENT, azure::registered_once),
+    rule("C14", "the registration of the source is that of this copy", AGENT, azure::own_registration),
     rule("P1", "vCenter is connected", VCENTER, site::vcenter_connected),
     rule("P8", "vCenter accepts the login", VCENTER, site::vcenter_login),
     rule("P8", "the vCenter account may write", DISKS, site::vcenter_writable),

@@ -8,9 +8,10 @@ use crate::catalogue::documented::{
 use crate::catalogue::guest::RESYNC_REQUIRED;
 use crate::catalogue::protection::CS_ELSEWHERE;
 use crate::catalogue::target::MT_VERSION;
-use crate::catalogue::warning::{MT_DISKS_LOST, MT_KERNEL};
+use crate::catalogue::warning::{CERTIFICATE_EXPIRES_SOON, MT_DISKS_LOST, MT_KERNEL};
 use crate::clients::cs::{CsError, OTHER_VAULT};
 use crate::journal::{Item, Leg, ServerRef};
+use crate::rules::cs::{WARNING_TIME, expired};
 use crate::workflow::{Finding, Glance, agent_address};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::{ErrorDoc, Report};
@@ -40,6 +41,7 @@ pub struct Roll {
 struct Called {
     servers: Vec<ServerBeat>,
     agents: BTreeMap<(MachineName, Site), AgentBeat>,
+    certificate_expires: VirtualMs,
 }
 
 impl Roll {
@@ -56,7 +58,8 @@ impl Roll {
         let ask = || async {
             let roll = services.cs.roll_call().await?;
             let agents = roll.agents.into_iter().map(|a| ((a.machine.clone(), a.site), a)).collect();
-            Ok(Called { servers: roll.servers, agents })
+            let (servers, certificate_expires) = (roll.servers, roll.certificate_expires);
+            Ok(Called { servers, agents, certificate_expires })
         };
         self.called.get_or_init(ask).await
     }
@@ -79,6 +82,7 @@ pub(crate) async fn glance(services: &Services, item: &Item, known: &[Arc<Point>
         Ok(called) => {
             servers(called, item, &mut glance);
             agent(services, called, item, &mut glance);
+            glance.findings.extend(certificate(services, called.certificate_expires));
         }
         Err(error) => {
             let elsewhere = error.is_refusal(OTHER_VAULT);
@@ -214,4 +218,20 @@ fn agent(services: &Services, called: &Called, item: &Item, glance: &mut Glance)
         glance.findings.push(lasting(report, Some(*last_heartbeat)));
         glance.findings.extend(telling::findings(services, item, facts));
     }
+}
+
+/// The certificate ran out, or will soon (P6).
+fn certificate(services: &Services, expires: VirtualMs) -> Option<Finding> {
+    let now = services.ctx.now();
+    if !services.ctx.env.holds("P6") || expires > now.plus(WARNING_TIME) {
+        return None;
+    }
+    let (report, health) = match expired(now, expires) {
+        Some(report) => (report, Health::Critical),
+        None => {
+            let detail = format!("at {expires}");
+            (Report::new(&CERTIFICATE_EXPIRES_SOON, "configuration server", detail), Health::Warning)
+        }
+    };
+    Some(Finding { report, health, since: None, at_once: true })
 }

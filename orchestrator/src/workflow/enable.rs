@@ -192,11 +192,11 @@ pub(super) async fn start_agent(c: &StepCtx<'_>) -> StepResult {
     let name = c.item.name.as_str();
     let row = c.services.cs.machine(&c.item.name).await;
     let row = row.map_err(|e| peer_error(&AGENT_FAILED, name, &e))?;
-    if row.as_ref().and_then(|row| agent::registered(row, Site::OnPremises)).is_none() {
+    let Some(home) = row.as_ref().and_then(|row| agent::registered(row, Site::OnPremises)) else {
         return Err(StepError::new(&AGENT_NOT_INSTALLED, name, name));
-    }
+    };
     agent::start(c, Site::OnPremises, spec(c)?).await?;
-    Ok(Vec::new())
+    Ok(vec![Fact::HomeHost(home.host_id.clone())])
 }
 
 pub(super) async fn undo_agent(c: &StepCtx<'_>) -> StepResult {

@@ -70,6 +70,7 @@ pub const TRAFFIC: [Traffic; 14] = [
             "cs.delete-machine",
             "cs.machine",
             "cs.put-machine",
+            "cs.renew-certificate",
             "cs.roll-call",
             "cs.servers",
             "cs.status",

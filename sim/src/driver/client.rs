@@ -152,6 +152,10 @@ impl Client {
     pub fn item_path(&self, item: &str) -> String {
         format!("{}/replicationProtectedItems/{item}", self.container)
     }
+    /// The path of an operation on the configuration server.
+    pub fn fabric_path(&self, verb: &str) -> String {
+        format!("{}/{verb}", self.fabric)
+    }
     /// The path of a recovery plan.
     pub fn plan_path(&self, plan: &str) -> String {
         format!("{}/replicationRecoveryPlans/{plan}", self.vault)

@@ -247,6 +247,13 @@ impl Driver<'_> {
             Step::CompleteMigration(s) => self.leave(s, Some("MigrationComplete")),
             Step::RemoveProtection(s) => self.leave(s, None),
             Step::Policy(s) => self.policy(s),
+            Step::RenewCertificate(s) => Asked {
+                method: Method::POST,
+                path: self.client.fabric_path("renewCertificate"),
+                body: json!({ "properties": { "renewCertificateType": "Cloud" } }),
+                expect: &s.expect,
+                within: Duration::from_secs(600),
+            },
             Step::Cancel(_)
             | Step::Wait(_)
             | Step::WaitUntil(_)

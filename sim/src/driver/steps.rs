@@ -106,7 +106,8 @@ impl Driver<'_> {
             | Step::DisableProtection(_)
             | Step::RemoveProtection(_)
             | Step::CompleteMigration(_)
-            | Step::Policy(_) => self.operate(at, step).await,
+            | Step::Policy(_)
+            | Step::RenewCertificate(_) => self.operate(at, step).await,
             Step::Cancel(cancel) => self.cancel(at, cancel).await,
             Step::Wait(period) => {
                 sleep(period.duration()).await;
@@ -237,6 +238,7 @@ impl Driver<'_> {
                 "multiVmGroupName": under.group.or(machine.group.as_deref()),
                 "targetAzureVmName": machine.name,
                 "disksToInclude": included,
+                "retainIpAddress": machine.retain_address,
             },
         }})
     }
@@ -298,6 +300,7 @@ pub(super) fn title(step: &Step) -> String {
         Step::RemoveProtection(s) => format!("remove {} from the vault", s.item.value),
         Step::CompleteMigration(s) => format!("complete the migration of {}", s.item.value),
         Step::Policy(s) => format!("change policy {}", s.name.value),
+        Step::RenewCertificate(_) => "renew the certificate".into(),
         Step::Wait(period) => format!("wait {}", **period),
         Step::WaitUntil(w) => format!("wait until {} is ready", w.item.value),
         Step::Write(w) => format!("{} writes {} blocks", w.machine.value, *w.blocks),

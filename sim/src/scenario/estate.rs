@@ -179,7 +179,7 @@ pub enum DatastoreKind {
 }
 
 /// The configuration server.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct ConfigurationServer {
     /// Address it was registered with (P4); default 10.0.0.10.
@@ -188,6 +188,46 @@ pub struct ConfigurationServer {
     /// Time between scheduled backups of its database; default 24 h.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup_every: Option<Spanned<Period>>,
+    /// Its certificate when the run begins; default: a new one (P6).
+    #[serde(default)]
+    pub certificate: Certificate,
+    /// Network adapters it has, and was registered with; default 1 (P7).
+    #[serde(default = "one_adapter")]
+    pub adapters: u32,
+}
+
+impl Default for ConfigurationServer {
+    fn default() -> Self {
+        let certificate = Certificate::default();
+        Self { address: None, backup_every: None, certificate, adapters: one_adapter() }
+    }
+}
+
+/// A configuration server's certificate (P6).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Certificate {
+    /// How old it is: `1030d`; default: new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age: Option<Spanned<Period>>,
+    /// How long one of its kind lives.
+    #[serde(default)]
+    pub lifetime: Lifetime,
+}
+
+/// How long a certificate lives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Lifetime {
+    /// Since May 2016.
+    #[default]
+    ThreeYears,
+    /// Of servers set up before May 2016.
+    OneYear,
+}
+
+fn one_adapter() -> u32 {
+    1
 }
 
 /// A process server.
@@ -255,6 +295,9 @@ pub struct Machine {
     /// application-consistent points (78144).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_version: Option<Name>,
+    /// It keeps its on-premises address in Azure; default no (P7).
+    #[serde(default)]
+    pub retain_address: bool,
     /// How long after boot its agent registers (P32); default 6 m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration_delay: Option<Spanned<Period>>,

@@ -1,10 +1,9 @@
 //! An estate with every default filled in: what a world is built from. Plain data, no places.
 
 use super::estate::{
-    Bystander, DatastoreKind, DiskTier, Estate, Flaw, LinkKind, Os, Resync, ScsiController, Settings, Setup,
-    Side, SiteKind,
+    Bystander, Certificate, DatastoreKind, DiskTier, Estate, Flaw, Hypervisor, Licence, Lifetime, LinkKind,
+    Os, Resync, ScsiController, Settings, Setup, Side, SiteKind,
 };
-use super::estate::{Hypervisor, Licence};
 use super::text::Name;
 use super::units::{Percent, Period, Size};
 use failback_fakes::guest::{BootDriver, DriverStart};
@@ -41,6 +40,10 @@ pub struct Inventory {
     pub cs_address: String,
     /// Time between its backups.
     pub cs_backup_every: Period,
+    /// How long its certificate lasts.
+    pub cs_certificate_left: Period,
+    /// Its network adapters.
+    pub cs_adapters: u32,
     /// Process servers.
     pub process_servers: Vec<ProcessServer>,
     /// Master targets.
@@ -172,6 +175,8 @@ pub struct Machine {
     pub dhcp_service: bool,
     /// Version of its agent, when it is an old one.
     pub agent_version: Option<String>,
+    /// It keeps its address in Azure.
+    pub retain_address: bool,
     /// How long after boot the agent registers.
     pub registration_delay: Period,
 }
@@ -238,6 +243,8 @@ impl From<&Estate> for Inventory {
             datastores,
             cs_address: text(cs.address.as_ref(), "10.0.0.10"),
             cs_backup_every: cs.backup_every.as_ref().map_or(Period::hours(24), |p| p.value),
+            cs_certificate_left: certificate_left(&cs.certificate),
+            cs_adapters: cs.adapters,
             process_servers: process_servers(estate),
             bystanders: estate.bystanders.iter().map(foreign).collect(),
             app_consistent_every: estate.policy.app_consistent_every.value,
@@ -250,6 +257,16 @@ impl From<&Estate> for Inventory {
             settings: estate.settings,
         }
     }
+}
+
+/// What is left of a certificate's life when the run begins.
+fn certificate_left(certificate: &Certificate) -> Period {
+    let days = match certificate.lifetime {
+        Lifetime::ThreeYears => 3 * 365,
+        Lifetime::OneYear => 365,
+    };
+    let age = certificate.age.as_ref().map_or(0, |age| age.value.0);
+    Period(Period::hours(24 * days).0.saturating_sub(age))
 }
 
 fn hosts(estate: &Estate) -> Vec<Host> {
@@ -396,6 +413,7 @@ fn machine(m: &super::estate::Machine, host: &str, store: &str) -> Machine {
         boot_drivers: m.boot_drivers.clone(),
         dhcp_service: m.dhcp_service,
         agent_version: m.agent_version.as_ref().map(|v| v.value.clone()),
+        retain_address: m.retain_address,
         registration_delay: m.registration_delay.as_ref().map_or(Period::minutes(6), |p| p.value),
     }
 }

@@ -90,6 +90,8 @@ pub enum Step {
     CompleteMigration(Leave),
     /// Change a replication policy, or its association with the configuration server.
     Policy(PolicyStep),
+    /// Renew the certificate of the configuration server in the portal (P6).
+    RenewCertificate(RenewCertificate),
     /// Let virtual time pass.
     Wait(Spanned<Period>),
     /// Let virtual time pass until something is so.
@@ -337,6 +339,15 @@ pub struct PolicySettings {
     /// How long points are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Spanned<Period>>,
+}
+
+/// Renew the certificate of the configuration server in the portal (P6).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RenewCertificate {
+    /// How it must end.
+    #[serde(default)]
+    pub expect: Ending,
 }
 
 /// Recovery points towards Azure (R5).

@@ -106,7 +106,8 @@ impl Step {
             }
             Self::Failback(s) => (OperationKind::Failback, &s.item, &s.plan, &s.expect, &s.within),
             Self::Cancel(s) => (OperationKind::Cancel, &s.item, &s.plan, &s.expect, &s.within),
-            Self::Wait(_)
+            Self::RenewCertificate(_)
+            | Self::Wait(_)
             | Self::WaitUntil(_)
             | Self::Write(_)
             | Self::Inject(_)
@@ -183,6 +184,7 @@ impl fmt::Display for Step {
             | Self::RemoveProtection(_)
             | Self::CompleteMigration(_) => Ok(()),
             Self::Policy(s) => write!(f, "policy {}: {}", s.name, word(&s.change)),
+            Self::RenewCertificate(_) => f.write_str("renew the certificate"),
             Self::Wait(period) => write!(f, "wait {period}"),
             Self::WaitUntil(s) => write!(f, "wait until {}", word(s)),
             Self::Write(s) => write!(f, "{} writes {} blocks", s.machine, s.blocks),

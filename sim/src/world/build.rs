@@ -235,6 +235,8 @@ pub(super) fn configuration_server(inventory: &Inventory) -> ConfigurationServer
     );
     config.version = inventory::VERSION.into();
     config.backup_interval = inventory.cs_backup_every.duration();
+    config.certificate_left = inventory.cs_certificate_left.duration();
+    config.adapters = inventory.cs_adapters;
     config
 }
 

@@ -84,6 +84,7 @@ fn vcenter(fault: &VcenterFault, is_target: impl Fn(&str) -> bool) -> &'static [
         VcenterFault::PowerOn { vm } if is_target(vm) => &[],
         VcenterFault::PowerOn { .. } => &["C12", "C19"],
         VcenterFault::Tools { installed: false, .. } => &["P22"],
+        VcenterFault::CopyVm { .. } => &["P40"],
         VcenterFault::Reconnect
         | VcenterFault::Snapshot { .. }
         | VcenterFault::RemoveSnapshots { .. }
@@ -112,6 +113,13 @@ fn configuration_server(fault: &ConfigurationServerFault) -> &'static [&'static 
         ConfigurationServerFault::Restore { .. }
         | ConfigurationServerFault::Clone { .. }
         | ConfigurationServerFault::RemoveClone
+        | ConfigurationServerFault::Refresh
+        | ConfigurationServerFault::ConfuseRegistrations { .. }
+        | ConfigurationServerFault::DuplicateRegistration { .. }
+        | ConfigurationServerFault::DeleteRegistrations { .. }
+        | ConfigurationServerFault::RenewCerts
+        | ConfigurationServerFault::AddAdapter
+        | ConfigurationServerFault::RegisterAgain
         | ConfigurationServerFault::Start
         | ConfigurationServerFault::Update { .. }
         | ConfigurationServerFault::RegisterHere

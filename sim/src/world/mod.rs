@@ -157,6 +157,8 @@ impl World {
         let vcenter = Vcenter::new(build::vcenter(&env, inventory, &born, &config), inhabitants.clone());
         let azure = Azure::new(build::azure(&config), guests.clone());
         let cs = ConfigurationServer::new(build::configuration_server(inventory), shared.clone());
+        let seen = vcenter.clone();
+        cs.discover(Arc::new(move || seen.newcomers()));
         let process_servers = build::process_servers(inventory)
             .into_iter()
             .map(|c| (c.id.to_string(), ProcessServer::new(c)))

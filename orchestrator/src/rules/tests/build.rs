@@ -63,6 +63,9 @@ fn cs(home: u64) -> CsFacts {
             address: "10.0.0.4".into(),
             generation: 1,
             instance: "cs-1".into(),
+            certificate_expires: min(1_000_000),
+            adapters: 1,
+            registered_adapters: 1,
             ..CsStatus::default()
         },
         row: Some(MachineRow {
@@ -169,6 +172,10 @@ pub(super) fn sound(operation: Operation) -> Facts {
             source_since: Some(min(500)),
             registered_after: Some(min(499)),
             cs: Some("cs-1".into()),
+            keeps_address: false,
+            unknown: false,
+            vm_name: "web01".into(),
+            home_host: Some(format!("host-{}", Site::OnPremises)),
             resuming: false,
             halfway: None,
         },

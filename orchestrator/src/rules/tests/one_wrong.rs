@@ -7,7 +7,7 @@ use crate::journal::Operation::{self, *};
 use crate::journal::PointChoice;
 use failback_wire::event::PointKind;
 use failback_wire::ids::Site;
-use failback_wire::proto::cs::OsFamily;
+use failback_wire::proto::cs::{Hidden, OsFamily, RegistrationRow};
 
 type Spoil = fn(&mut Facts);
 /// What is wrong, how, for which operations, and the codes that must come out.
@@ -31,6 +31,11 @@ fn heartbeat(f: &mut Facts, server: &str, at: u64) {
     }
 }
 
+fn hide(f: &mut Facts, vm: &str, twin: Option<&str>) {
+    let hidden = Hidden { vm: vm.to_owned(), twin: twin.map(str::to_owned) };
+    known(&mut f.cs).status.hidden.push(hidden);
+}
+
 const SITE: &[Operation] = &[Reprotect, Failback];
 const BACK: &[Operation] = &[Reprotect, Failback, ReprotectForward];
 
@@ -47,6 +52,16 @@ const CASES: &[Case] = &[
     ("CS address", |f| known(&mut f.cs).status.address = "10.0.0.9".into(), BACK, &["FB1005"]),
     ("CS set up anew", |f| known(&mut f.cs).status.instance = "cs-2".into(), BACK, &["FB1008"]),
     ("CS cloned", |f| known(&mut f.cs).status.clones = vec!["10.0.0.11".into()], BACK, &["FB1009"]),
+    ("CS certificate", |f| known(&mut f.cs).status.certificate_expires = min(600), BACK, &["FB1010"]),
+    ("address kept, one adapter", |f| f.item.keeps_address = true, SITE, &["FB1012"]),
+    ("address kept, adapter not registered", |f| { f.item.keeps_address = true; known(&mut f.cs).status.adapters = 2 }, SITE, &["FB1012"]),
+    ("address kept, one adapter, not needed", |f| f.item.keeps_address = true, &[Failover, ReprotectForward], &[]),
+    ("registrations mixed up", |f| f.item.home_host = Some(format!("host-{}", Site::Azure)), &[Reprotect, ReprotectForward], &["FB1015"]),
+    ("registered twice", |f| { let rows = &mut known(&mut f.cs).row.as_mut().unwrap().registrations; let more: Vec<_> = rows.iter().cloned().map(|row| RegistrationRow { host_id: "clone".into(), ..row }).collect(); rows.extend(more) }, &[Reprotect, ReprotectForward], &["FB1014"]),
+    ("a copy with its instance UUID", |f| hide(f, "copy", Some("web01")), BACK, &["FB1017"]),
+    ("it is itself the copy", |f| hide(f, "web01", Some("old")), BACK, &["FB1017"]),
+    ("not discovered", |f| hide(f, "web01", None), &[EnableProtection], &["FB1016"]),
+    ("a stale row", |f| f.item.unknown = true, &[EnableProtection], &["FB1018"]),
     ("CS row", |f| known(&mut f.cs).row = None, BACK, &["FB1004"]),
     ("vCenter silent", |f| f.vcenter = Seen::Silent("down".into()), &[EnableProtection, Reprotect, Failback], &["FB1001"]),
     ("vCenter silent, not needed", |f| f.vcenter = Seen::Silent("down".into()), &[Failover, Commit, CommitBack, ReprotectForward], &[]),

@@ -11,7 +11,7 @@ use crate::service::Services;
 use failback_wire::error::{Class, Report};
 use failback_wire::ids::{MachineName, Site};
 use failback_wire::proto::agent::{Addressing, AgentStatus};
-use failback_wire::proto::cs::MachineRow;
+use failback_wire::proto::cs::{MachineRow, RegistrationRow};
 use failback_wire::proto::session::SessionSpec;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -23,10 +23,10 @@ const STOP_ATTEMPTS: u32 = 3;
 /// Between two attempts to switch them.
 const TOOLS_PAUSE: Duration = Duration::from_secs(15);
 
-/// The address of the newest registration of the copy at `site`.
-pub(crate) fn registered(row: &MachineRow, site: Site) -> Option<&str> {
+/// The newest registration of the copy at `site`.
+pub(crate) fn registered(row: &MachineRow, site: Site) -> Option<&RegistrationRow> {
     let rows = row.registrations.iter().filter(|row| row.site == site);
-    rows.max_by_key(|row| row.registered_at).map(|row| row.address.as_str())
+    rows.max_by_key(|row| row.registered_at)
 }
 
 /// Where a copy's agent listens before anybody has seen it registered: the name its site's DNS gives it.
@@ -37,8 +37,12 @@ pub fn default_address(machine: &MachineName, site: Site) -> String {
 /// Where the agent of the copy at `site` listens, as far as the configuration server tells; it may be down.
 pub(crate) async fn address(services: &Services, machine: &MachineName, site: Site) -> String {
     let row = services.cs.machine(machine).await.ok().flatten();
-    let known = row.as_ref().and_then(|row| registered(row, site)).map(str::to_owned);
-    known.unwrap_or_else(|| default_address(machine, site))
+    // The wrong one of a machine's two registrations would be the wrong source (C14).
+    let known = match services.ctx.env.holds("C14") {
+        true => row.as_ref().and_then(|row| registered(row, site)),
+        false => row.as_ref().and_then(|row| row.registrations.iter().max_by_key(|row| row.registered_at)),
+    };
+    known.map(|row| row.address.clone()).unwrap_or_else(|| default_address(machine, site))
 }
 
 /// Starts (or takes up) replication in the copy at `site`. One that already runs in a later epoch goes on.

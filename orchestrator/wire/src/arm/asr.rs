@@ -319,6 +319,9 @@ pub struct ProviderInput {
     pub multi_vm_group_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub multi_vm_group_name: Option<String>,
+    /// Ours: the machine keeps its on-premises address in Azure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retain_ip_address: Option<bool>,
 }
 
 // ---- policies ------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 //! | `GET /v1/machines/{name}` → [`MachineRow`] (404 `no-such-machine`) | the protected machine's row (P3) with both registrations |
 //! | `PUT /v1/machines/{name}` [`Protection`] → [`Filed`] | protect, or update the protected machine's row |
 //! | `DELETE /v1/machines/{name}` → `{}` | forget the protected machine |
+//! | `POST /v1/certificate` → [`CsStatus`] (403 `certificate-expired`) | renew the certificate, while it is valid (P6) |
 //! | `GET /v1/servers` → `Vec<`[`ServerRow`]`>` | process servers and master targets with their heartbeats |
 //! | `GET /v1/status` → [`CsStatus`] | version, registered address, database generation, vCenter discovery |
 
@@ -195,6 +196,9 @@ pub struct RollCall {
     pub servers: Vec<ServerBeat>,
     /// Agents of protected machines, by machine and site.
     pub agents: Vec<AgentBeat>,
+    /// See [`CsStatus::certificate_expires`].
+    #[serde(default)]
+    pub certificate_expires: VirtualMs,
 }
 
 /// The configuration server about itself.
@@ -213,4 +217,22 @@ pub struct CsStatus {
     pub instance: String,
     /// Addresses of copies of this very installation that are connected beside it (P4).
     pub clones: Vec<String>,
+    /// When its certificate runs out: from then on it takes in no agent and no server (P6).
+    pub certificate_expires: VirtualMs,
+    /// Network adapters its machine has.
+    pub adapters: u32,
+    /// Network adapters it had when it was registered; only these are used (P7).
+    pub registered_adapters: u32,
+    /// Virtual machines of vCenter that it does not show (P25, P40).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hidden: Vec<Hidden>,
+}
+
+/// A virtual machine that is in vCenter's inventory and not among those that can be chosen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hidden {
+    /// Its name.
+    pub vm: String,
+    /// The one with its instance UUID that was discovered first; none when it has not been discovered itself yet.
+    pub twin: Option<String>,
 }

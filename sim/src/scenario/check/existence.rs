@@ -120,6 +120,7 @@ fn needed(change: &Change) -> Option<Needed<'_>> {
             | VcenterFault::DetachDisk { vm, .. }
             | VcenterFault::AttachDisk { vm, .. }
             | VcenterFault::Tools { vm, .. }
+            | VcenterFault::CopyVm { vm, .. }
             | VcenterFault::StorageVmotion { vm, .. } => (Side::OnPremises, vm, false),
             VcenterFault::Disconnect
             | VcenterFault::Reconnect

@@ -130,7 +130,8 @@ impl Check<'_, '_> {
             | Step::DisableProtection(_)
             | Step::RemoveProtection(_)
             | Step::CompleteMigration(_)
-            | Step::Policy(_) => self.down(step.at),
+            | Step::Policy(_)
+            | Step::RenewCertificate(_) => self.down(step.at),
             Step::Cancel(_) | Step::Wait(_) | Step::WaitUntil(_) | Step::Write(_) | Step::Check(_) => {}
         }
     }

@@ -71,7 +71,7 @@ pub fn head(file: &Arc<SourceFile>, scenario: &Scenario) -> Vec<Problem> {
 
 /// Everything that is wrong with the scenario's steps and expectations.
 pub fn scenario(subject: &Subject<'_>) -> Vec<Problem> {
-    let names = Names::of(subject.inventory);
+    let names = Names::of(subject.inventory).and_made(&subject.scenario.steps);
     let mut out = Vec::new();
     steps::check(subject, &names, &mut out);
     faults::check(subject, &names, &mut out);

@@ -1,9 +1,11 @@
 //! Who and what exists in an estate, by kind.
 
+use crate::scenario::diagnostic::{Problem, SourceFile};
 use crate::scenario::inventory::{
     AZURE, BUILT_IN_PROCESS_SERVER, CONFIGURATION_SERVER, Inventory, OPERATOR, ORCHESTRATOR, VCENTER,
 };
-use crate::scenario::{diagnostic::Problem, diagnostic::SourceFile, text::Place};
+use crate::scenario::{fault::Change, model::Step, text::Place, text::Spanned};
+use failback_fakes::vcenter::VcenterFault;
 use failback_wire::operation::Role;
 use std::sync::Arc;
 
@@ -84,6 +86,19 @@ impl Names {
             nodes,
             callers,
         }
+    }
+
+    /// The same, with the virtual machines that steps make.
+    pub(super) fn and_made(mut self, steps: &[Spanned<Step>]) -> Self {
+        for step in steps {
+            if let Step::Inject(Change::Vcenter(change)) | Step::Operator(Change::Vcenter(change)) =
+                &step.value
+                && let VcenterFault::CopyVm { name, .. } = &change.value
+            {
+                self.vms.push(name.clone());
+            }
+        }
+        self
     }
 
     fn list(&self, kind: Kind) -> &[String] {

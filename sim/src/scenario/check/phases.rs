@@ -132,6 +132,7 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Vec<Problem>) -> Standings 
             | Step::RemoveProtection(_)
             | Step::CompleteMigration(_)
             | Step::Policy(_)
+            | Step::RenewCertificate(_)
             | Step::Wait(_)
             | Step::Write(_)
             | Step::Inject(_)

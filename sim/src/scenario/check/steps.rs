@@ -68,6 +68,7 @@ impl Check<'_, '_> {
                 }
             }
             Step::Policy(s) => self.ending(step.at, &s.expect),
+            Step::RenewCertificate(renew) => self.ending(step.at, &renew.expect),
             Step::Failover(_)
             | Step::DisableProtection(_)
             | Step::RemoveProtection(_)
