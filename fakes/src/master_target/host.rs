@@ -283,6 +283,7 @@ impl Server for MasterTarget {
             sessions: state.sessions.keys().cloned().collect(),
             unreached: Vec::new(),
             unregistered: state.obstacle(),
+            refuses: state.refusing(&self.config.version),
             lvm: state.setup.lvm,
         }
     }
@@ -312,7 +313,11 @@ impl Server for MasterTarget {
             ("vm_name".to_owned(), self.config.vm_name.clone()),
         ]);
         if let Some(volume) = state.retention_now() {
+            if let Some(why) = volume.unfit {
+                facts.insert("retention_unfit".to_owned(), why.to_string());
+            }
             facts.insert("retention_mount".to_owned(), volume.mount);
+            facts.insert("retention_capacity".to_owned(), volume.capacity.to_string());
             facts.insert("retention_free".to_owned(), volume.free.to_string());
         }
         Some(Heartbeat {

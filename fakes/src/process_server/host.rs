@@ -153,6 +153,7 @@ impl Server for ProcessServer {
             sessions: state.sessions.keys().cloned().collect(),
             unreached: Vec::new(),
             unregistered: None,
+            refuses: None,
             lvm: false,
         }
     }

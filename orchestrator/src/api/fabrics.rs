@@ -4,7 +4,7 @@ use super::Call;
 use crate::journal::Health;
 use crate::service::{Refusal, ServerSight, worst};
 use failback_wire::error::Report;
-use failback_wire::proto::cs::Component;
+use failback_wire::proto::cs::{Component, ServerBeat};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -36,8 +36,23 @@ fn server(call: &Call, sight: &ServerSight) -> Value {
         "systemLoad": fact("cpu_pct"),
         "memoryUsage": fact("memory_pct"),
         "cacheFree": fact("cache_free_pct"),
+        "retentionVolumes": retention(beat),
         "psServiceStatus": fact("services_down").map(|down| if down.is_empty() { "Running" } else { "Stopped" }),
     })
+}
+
+/// The retention volumes of a master target that may be chosen (P27).
+fn retention(beat: &ServerBeat) -> Vec<Value> {
+    let fact = |name: &str| beat.facts.get(name).cloned();
+    let number = |name: &str| fact(name).and_then(|text| text.parse::<u64>().ok());
+    let volume = |name: String| {
+        json!({
+            "volumeName": name,
+            "capacityInBytes": number("retention_capacity"),
+            "freeSpaceInBytes": number("retention_free"),
+        })
+    };
+    fact("retention_mount").filter(|_| fact("retention_unfit").is_none()).map(volume).into_iter().collect()
 }
 
 /// The fabric: one configuration server, with what it knows of its servers. Health is the worst of theirs.

@@ -54,6 +54,9 @@ entries! {
     MT_LVM "FB1315" Operator ["P28"] "the master target's root or retention volume lies on LVM";
         "the system was installed with the installer's default layout"
         => "Install the master target without LVM, or use another one.";
+    MT_KERNEL_OLD "FB1316" Operator ["P28"] "the master target takes no data: its kernel was updated";
+        "its system updates the kernel by itself"
+        => "Run ApplyCustomChanges.sh on the master target, turn automatic updates off, then try again.";
     NO_DATASTORE "FB1401" Operator ["P23"] "the master target's ESXi host has no usable datastore";
         "the host has no VMFS or vSAN datastore, only NFS",
         "the datastores are not mounted read/write"

@@ -28,13 +28,17 @@ entries! {
     MT_KERNEL "FB2120" Operator ["P28"] "the master target malfunctions after a kernel update";
         "its system updates the kernel by itself"
         => "Run ApplyCustomChanges.sh on the master target, and turn automatic updates off.";
+    MT_SMALL "FB2121" Operator ["P28"] "the Linux master target is smaller than it should be";
+        "it has less than 6 GiB of memory, or less than 1 TiB of retention"
+        => "Give it more memory or a larger retention volume; with many machines it runs short.";
     MT_DISKS_LOST "FB2122" Operator ["P20", "P24"] "the master target has no access to disks of the machine";
         "their datastore is read-only, or out of the reach of the master target's host",
         "somebody detached them by hand"
         => "Mount the datastore read/write on that host, or attach the disks again; replication then goes on.";
-    MT_SMALL "FB2121" Operator ["P28"] "the Linux master target is smaller than it should be";
-        "it has less than 6 GiB of memory, or less than 1 TiB of retention"
-        => "Give it more memory or a larger retention volume; with many machines it runs short.";
+    RETENTION_LOW "FB2123" Operator ["P27"] "the retention volume of the master target is short of space";
+        "more machines replicate home than it was made for",
+        "others use the volume"
+        => "Make room or use a larger volume: oldest recovery points go first, then mirroring stops.";
     CERTIFICATE_EXPIRES_SOON "FB2130" Operator ["P6"] "the certificate of the configuration server expires within two months";
         "it lives for three years, for one on servers set up before May 2016"
         => "Renew it in the portal before it expires.";

@@ -82,6 +82,15 @@ pub struct Facts {
     pub points: Seen<Vec<Arc<Point>>>,
 }
 
+impl Facts {
+    /// What the machine takes of its master target's places; those it holds from an earlier attempt need no new one.
+    pub fn slots(&self) -> Option<Slots> {
+        let attached = &self.target.known()?.attached;
+        let wanted = self.item.disks.iter().filter(|disk| !attached.contains(&disk.uuid)).count();
+        Some(Slots { taken: attached.len(), wanted })
+    }
+}
+
 /// The request's inputs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestFacts {
@@ -294,6 +303,17 @@ pub struct MemberFacts {
     pub request: Option<RequestFacts>,
     /// Its recovery points, where the operation needs one.
     pub points: Option<Vec<Arc<Point>>>,
+    /// Places for disks on its master target, where it answers.
+    pub slots: Option<Slots>,
+}
+
+/// Places for disks on a master target (P19).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slots {
+    /// Disks that hang there, the master target's own included.
+    pub taken: usize,
+    /// Disks of the machine that do not hang there yet.
+    pub wanted: usize,
 }
 
 /// Everything the rules of a recovery plan may look at, beside the facts of each member.

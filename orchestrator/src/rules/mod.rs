@@ -19,6 +19,8 @@ mod policy;
 mod site;
 mod target;
 
+pub(crate) use target::MAX_DISKS;
+
 #[cfg(test)]
 mod tests;
 
@@ -156,6 +158,7 @@ pub static RULES: &[Rule] = &[
     rule("P19", "the master target has room for the disks", &[Reprotect], target::slots),
     rule("P26", "no disk UUID is the master target's own", &[Reprotect], target::uuid_clash),
     rule("P28", "the master target does not lie on LVM", &[Reprotect], target::no_lvm),
+    rule("P28", "the master target is adapted to its kernel", &[Reprotect], target::adapted),
     Rule {
         key: "P28",
         name: "a Linux master target has memory and retention enough",

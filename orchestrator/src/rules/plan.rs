@@ -1,7 +1,9 @@
 //! Rules of a recovery plan as a whole; those of its members come on top (I8).
 
+use super::target::MAX_DISKS;
 use crate::catalogue::machine as doc;
-use crate::facts::{MemberFacts, PlanFacts};
+use crate::catalogue::target::MT_FULL;
+use crate::facts::{MemberFacts, PlanFacts, Slots};
 use crate::journal::{Operation, PointChoice};
 use crate::workflow::common_times;
 use failback_wire::error::Report;
@@ -38,6 +40,7 @@ pub static PLAN_RULES: &[PlanRule] = &[
     PlanRule { key: "L1", name: "a machine is in one group of the plan", check: unique },
     PlanRule { key: "G2", name: "replication groups are complete", check: complete },
     PlanRule { key: "G3", name: "inputs are given for every machine", check: inputs },
+    PlanRule { key: "P19", name: "each master target has room for all of them", check: room },
     PlanRule { key: "P29", name: "replication groups are of one kind", check: uniform },
     PlanRule {
         key: "R4",
@@ -118,6 +121,26 @@ fn inputs(f: &PlanFacts) -> Vec<Report> {
         .filter(|(_, missing)| !missing.is_empty())
         .map(|(name, missing)| Report::new(&doc::PLAN_INPUT_MISSING, name.as_str(), missing))
         .collect()
+}
+
+/// Each machine alone may fit where all together do not. Quiet about a master target that is too full for one of them:
+/// that machine's own rule reports it.
+fn room(f: &PlanFacts) -> Vec<Report> {
+    let mut by_target: BTreeMap<&str, Vec<Slots>> = BTreeMap::new();
+    for member in f.members.values().filter(|_| f.operation == Operation::Reprotect) {
+        let target = member.request.as_ref().and_then(|request| request.master_target.as_deref());
+        if let (Some(target), Some(slots)) = (target, member.slots) {
+            by_target.entry(target).or_default().push(slots);
+        }
+    }
+    let too_many = |(target, all): (&str, Vec<Slots>)| {
+        let taken = all.iter().map(|slots| slots.taken).max()?;
+        let wanted: usize = all.iter().map(|slots| slots.wanted).sum();
+        let one_alone = all.iter().any(|slots| slots.taken + slots.wanted > MAX_DISKS);
+        let detail = || format!("{taken} attached, {wanted} more needed by the plan");
+        (taken + wanted > MAX_DISKS && !one_alone).then(|| Report::new(&MT_FULL, target, detail()))
+    };
+    by_target.into_iter().filter_map(too_many).collect()
 }
 
 fn uniform(f: &PlanFacts) -> Vec<Report> {

@@ -1,17 +1,17 @@
 //! Rules about the master target.
 
 use crate::catalogue::{documented, target as doc, warning};
-use crate::facts::{Facts, TargetVmFacts};
+use crate::facts::{Facts, Slots, TargetVmFacts};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::{ErrorDoc, Report};
 use failback_wire::proto::cs::{self, OsFamily};
-use failback_wire::proto::target::{Obstacle, Unfit};
+use failback_wire::proto::target::{Obstacle, Refusing, Unfit};
 use std::time::Duration;
 
 /// A server or machine without a sign of life for this long counts as lost (806, 78022, 78174).
 pub(super) const HEARTBEAT_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// Disks one master target may hold for replication (P19).
-pub(super) const MAX_DISKS: usize = 60;
+pub(crate) const MAX_DISKS: usize = 60;
 
 /// Says how late a heartbeat is, when it is too late.
 pub(super) fn late(now: VirtualMs, last: VirtualMs) -> Option<String> {
@@ -120,19 +120,25 @@ pub(super) fn tools(f: &Facts) -> Option<Report> {
     without.then(|| Report::new(&doc::MT_NO_TOOLS, id(f), ""))
 }
 
-/// Disks of this machine that hang there already (an earlier attempt) need no new slot.
 pub(super) fn slots(f: &Facts) -> Option<Report> {
-    let attached = &f.target.known()?.attached;
-    let new = f.item.disks.iter().filter(|disk| !attached.contains(&disk.uuid)).count();
-    if new == 0 || attached.len() + new <= MAX_DISKS {
+    let Slots { taken, wanted } = f.slots()?;
+    if wanted == 0 || taken + wanted <= MAX_DISKS {
         return None;
     }
-    report(f, &doc::MT_FULL, format!("{} attached, {new} more needed", attached.len()))
+    report(f, &doc::MT_FULL, format!("{taken} attached, {wanted} more needed"))
 }
 
 /// That it is refused is ours: the pages only say that LVM is not supported.
 pub(super) fn no_lvm(f: &Facts) -> Option<Report> {
     f.target.known()?.lvm.then(|| Report::new(&doc::MT_LVM, id(f), ""))
+}
+
+/// For a master target that is newer than its servers a warning must do (P16); one that malfunctions takes nothing.
+pub(super) fn adapted(f: &Facts) -> Option<Report> {
+    match f.target.known()?.refuses.as_ref()? {
+        Refusing::KernelUpdated => report(f, &doc::MT_KERNEL_OLD, ""),
+        Refusing::NewerThanServers { .. } | Refusing::DisksGone(_) => None,
+    }
 }
 
 /// What a Linux master target should have at least: memory in MiB and bytes of retention (P28). A warning is ours.

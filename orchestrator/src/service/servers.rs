@@ -4,7 +4,10 @@
 use super::health::{Young, derive};
 use super::{Health, Orchestrator, Roll};
 use crate::catalogue::documented::{AGENT_HEARTBEAT, MT_HEARTBEAT, PS_HEARTBEAT};
-use crate::catalogue::warning::{PS_CACHE_LOW, PS_CPU, PS_MEMORY, PS_SERVICES, PS_UPLOAD_LATE};
+use crate::catalogue::target::NO_RETENTION;
+use crate::catalogue::warning::{
+    PS_CACHE_LOW, PS_CPU, PS_MEMORY, PS_SERVICES, PS_UPLOAD_LATE, RETENTION_LOW,
+};
 use crate::workflow::Finding;
 use failback_wire::error::{ErrorDoc, Report};
 use failback_wire::proto::cs::{Component, ServerBeat};
@@ -85,7 +88,33 @@ fn findings(beat: &ServerBeat) -> Vec<Finding> {
         at_once: true,
     });
     let limits = LIMITS.iter().filter_map(|limit| limit.passed(beat));
-    [silent].into_iter().chain(down).chain(limits).collect()
+    [silent].into_iter().chain(down).chain(limits).chain(retention(beat)).collect()
+}
+
+/// Of a retention volume less than this part, in percent, is free: a warning. The number is ours.
+const RETENTION_FREE: u64 = 25;
+
+/// Why the list of a master target's retention volumes is empty, or that its volume runs full (P27).
+fn retention(beat: &ServerBeat) -> Option<Finding> {
+    let fact = |name: &str| beat.facts.get(name).map(String::as_str);
+    let number = |name: &str| fact(name)?.parse::<u64>().ok();
+    let found = |report| Some(Finding { report, health: Health::Warning, since: None, at_once: true });
+    match (beat.component, fact("retention_mount"), fact("retention_unfit")) {
+        (Component::ProcessServer | Component::Agent, _, _) => return None,
+        (Component::MasterTarget, None, _) => {
+            return found(Report::new(&NO_RETENTION, &beat.id, "it has none"));
+        }
+        (Component::MasterTarget, Some(_), Some(why)) => {
+            return found(Report::new(&NO_RETENTION, &beat.id, why));
+        }
+        (Component::MasterTarget, Some(_), None) => {}
+    }
+    let (free, capacity) = (number("retention_free")?, number("retention_capacity")?);
+    let percent = free.saturating_mul(100) / capacity.max(1);
+    if percent >= RETENTION_FREE {
+        return None;
+    }
+    found(Report::new(&RETENTION_LOW, &beat.id, format!("{percent} % free")))
 }
 
 impl Orchestrator {

@@ -51,6 +51,7 @@ async fn precheck(services: &Services, request: &Request) -> Checked {
         let verdict = rules::check(&facts);
         refusals.insert(name.clone(), verdict.refusals);
         warnings.insert(name.clone(), verdict.warnings);
+        let slots = facts.slots();
         let asked = RequestFacts {
             // What a plan must give for every machine is asked of the request alone (G3).
             master_target: member.input.master_target.clone(),
@@ -59,7 +60,7 @@ async fn precheck(services: &Services, request: &Request) -> Checked {
         };
         let points = facts.points.known().cloned();
         let (group, os) = (facts.item.group, facts.item.os);
-        members.insert(name.clone(), MemberFacts { group, os, request: Some(asked), points });
+        members.insert(name.clone(), MemberFacts { group, os, request: Some(asked), points, slots });
     }
     let Some(plan) = &request.plan else {
         return Checked { refusals: refusals.into_values().flatten().collect(), warnings };

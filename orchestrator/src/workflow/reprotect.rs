@@ -17,10 +17,11 @@ use crate::catalogue::execution::{
     ATTACH_FAILED, DETACH_FAILED, MERGE_FAILED, POWER_OFF_FAILED, RELEASE_FAILED, VM_CREATE_FAILED,
 };
 use crate::catalogue::machine::DISK_MISMATCH;
-use crate::catalogue::target::{DATASTORE_UNKNOWN, MT_SNAPSHOT, MT_UNKNOWN};
+use crate::catalogue::target::{DATASTORE_UNKNOWN, MT_FULL, MT_SNAPSHOT, MT_UNKNOWN};
 use crate::catalogue::warning::{SOURCE_NOT_SHUT_DOWN, SPLIT_BRAIN};
 use crate::clients::vcenter::{NewVm, Power, VcenterClient, VmFacts};
 use crate::journal::{Fact, Leg, OnPremVm, Operation, ProtectionState, Rest};
+use crate::rules::MAX_DISKS;
 use failback_wire::error::ErrorDoc;
 use failback_wire::ids::Site;
 use failback_wire::proto::cs::{Component, OsFamily};
@@ -255,6 +256,7 @@ async fn attach(c: &StepCtx<'_>) -> StepResult {
     let server = session::server(c, Component::MasterTarget, id).await?;
     in_vcenter(c, |v| async move {
         let target = target_vm(&v, id, &ATTACH_FAILED).await?;
+        room_for(c, &target)?;
         vcenter::attach(c, &v, &target, &ATTACH_FAILED).await
     })
     .await?;
@@ -263,6 +265,16 @@ async fn attach(c: &StepCtx<'_>) -> StepResult {
         Some((disk.disk.clone(), path.clone()))
     });
     Ok(vec![Fact::MasterTarget(Some(server)), Fact::Attached(files.collect())])
+}
+
+/// Other jobs may have taken the places that were free when the preconditions were looked at (P19).
+fn room_for(c: &StepCtx<'_>, target: &VmFacts) -> Result<(), StepError> {
+    let wanted = c.item.disks.iter().filter(|disk| target.disk(&disk.vmdk).is_none()).count();
+    let taken = target.disks.len();
+    if wanted == 0 || taken + wanted <= MAX_DISKS || !c.ctx.env.holds("P19") {
+        return Ok(());
+    }
+    Err(StepError::new(&MT_FULL, &target.name, format!("{taken} attached, {wanted} more needed")))
 }
 
 async fn undo_attach(c: &StepCtx<'_>) -> StepResult {

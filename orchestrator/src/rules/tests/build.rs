@@ -97,6 +97,7 @@ fn health(id: &str) -> ServerHealth {
         sessions: Vec::new(),
         unreached: Vec::new(),
         unregistered: None,
+        refuses: None,
         lvm: false,
     }
 }

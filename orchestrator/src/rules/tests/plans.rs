@@ -25,7 +25,8 @@ fn plan(operation: Operation, groups: &[&[&str]]) -> PlanFacts {
         datastore: Some("ds1".into()),
         ..RequestFacts::default()
     };
-    let member = MemberFacts { group: None, os: OsFamily::Windows, request: Some(request), points: None };
+    let member =
+        MemberFacts { group: None, os: OsFamily::Windows, request: Some(request), points: None, slots: None };
     let members = groups.iter().flatten().map(|name| (name.clone(), member.clone())).collect();
     PlanFacts {
         plan: "plan".into(),

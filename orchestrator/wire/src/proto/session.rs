@@ -335,6 +335,9 @@ pub struct ServerHealth {
     /// Why it cannot register with the configuration server (master target; P9).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unregistered: Option<Obstacle>,
+    /// Why it takes no data although its services run (master target).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refuses: Option<Refusing>,
     /// Its root or retention volume lies on LVM (Linux master target; P28).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lvm: bool,
