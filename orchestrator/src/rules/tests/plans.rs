@@ -1,7 +1,7 @@
 //! A plan is refused as a whole, before any machine is touched.
 
 use super::build::{known, point, sound};
-use crate::facts::{MemberFacts, PlanFacts, RequestFacts};
+use crate::facts::{MemberFacts, PlanFacts, RequestFacts, Slots};
 use crate::journal::Operation::{self, Failback, Reprotect};
 use crate::journal::PointChoice;
 use crate::rules::check;
@@ -55,6 +55,19 @@ fn limits() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     assert_eq!(refused(&plan(Failback, &[&names[..100]])), Vec::<String>::new());
     assert_eq!(refused(&plan(Failback, &[&names])), ["FB1702"]);
+}
+
+#[test]
+fn a_master_target_has_room_for_all_of_a_plan() {
+    let wanting = |wanted: usize| {
+        let mut facts = plan(Reprotect, &[&["a"], &["b"]]);
+        facts.members.values_mut().for_each(|member| member.slots = Some(Slots { taken: 2, wanted }));
+        refused(&facts)
+    };
+    assert_eq!(wanting(29), Vec::<String>::new());
+    assert_eq!(wanting(30), ["FB1305"]);
+    // Too many for one machine alone: its own rule says so.
+    assert_eq!(wanting(59), Vec::<String>::new());
 }
 
 #[test]
