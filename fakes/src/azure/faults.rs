@@ -73,6 +73,16 @@ pub enum AzureFault {
         /// Its new size in bytes; a multiple of 4096.
         bytes: u64,
     },
+    /// An empty disk is made and attached to the machine while it runs; its guest begins to use it (P37).
+    AddDisk {
+        /// The machine's name in Azure.
+        vm: String,
+        /// Its size in bytes; a multiple of 4096.
+        bytes: u64,
+        /// Labels of the volumes on it: `Temporary Storage` alone is that of the disk Azure lends every machine.
+        #[serde(default)]
+        volumes: Vec<String>,
+    },
     /// New virtual machines are refused (28031).
     DenyMachines {
         /// Why.
@@ -216,6 +226,12 @@ impl Azure {
                     }
                     let change = format!("disk {volume} grows to {bytes} bytes");
                     m.emit(What::VmChanged { vm: reference, change, by });
+                }
+                AzureFault::AddDisk { vm: name, bytes, volumes } => {
+                    if power(m, name)? != Power::Running {
+                        return Err(format!("{name} is not running"));
+                    }
+                    m.add_disk(&self.config, name, (*bytes, volumes), by)?;
                 }
                 AzureFault::DenyMachines { by: why } => m.denial = Some(*why),
                 AzureFault::AllowMachines => m.denial = None,

@@ -235,6 +235,7 @@ pub(super) enum Effect {
     PowerOn(VmRef, Vec<Disk>),
     PowerOff(VmRef),
     Reach(VmRef, Reach),
+    AddDisk(VmRef, Disk, Vec<String>),
 }
 
 /// The fake subscription.
@@ -369,5 +370,6 @@ pub(super) fn perform(effect: Effect, guests: &dyn GuestPower, emit: impl Fn(Wha
         Effect::PowerOn(vm, disks) => guests.power_on(&vm, disks),
         Effect::PowerOff(vm) => guests.power_off(&vm),
         Effect::Reach(vm, reach) => guests.set_reach(&vm, reach),
+        Effect::AddDisk(vm, disk, volumes) => guests.add_disk(&vm, disk, volumes),
     }
 }

@@ -1,12 +1,17 @@
 //! Virtual machines: what is asked of them, and what comes of it.
 
 use super::config::AzureConfig;
-use super::model::{Key, Model, Plan, Power, Slot, Target, Vm, key};
+use super::model::{Effect, Key, Model, Plan, Power, Slot, Target, Vm, Volume, key};
 use super::operations::{Asked, Begun};
 use super::refusal::Refusal;
+use failback_replication::disk::{BLOCK, Disk};
 use failback_wire::arm::ResourceId;
-use failback_wire::arm::compute::{NAMESPACE, VIRTUAL_MACHINES, VirtualMachine, VmDisk};
+use failback_wire::arm::compute::{
+    CreationData, DISKS, NAMESPACE, SubResource, VIRTUAL_MACHINES, VirtualMachine, VmDisk,
+};
+use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Actor, DiskRef, What};
+use serde_json::Map;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -221,6 +226,58 @@ impl Model {
             }
         }
         self.emit(What::VmChanged { vm: reference, change: format!("moves to the group {group}"), by });
+        Ok(())
+    }
+
+    /// A new, empty disk is in the next free slot of the machine from now on.
+    pub(super) fn add_disk(
+        &mut self,
+        config: &AzureConfig,
+        name: &str,
+        (bytes, volumes): (u64, &[String]),
+        by: Actor,
+    ) -> Result<(), String> {
+        let own = key(name);
+        let Some(vm) = self.vms.get(&own) else { return Ok(()) };
+        let (reference, group) = (vm.reference(), vm.group.clone());
+        let lun = vm.data.keys().next_back().map_or(0, |last| last + 1);
+        let disk = (0..).map(|n| format!("{}-added{n}", vm.name)).find(|d| !self.disks.contains_key(&key(d)));
+        let disk = disk.unwrap_or_default();
+        if bytes == 0 || !bytes.is_multiple_of(BLOCK as u64) {
+            return Err(format!("{disk} cannot be {bytes} bytes large"));
+        }
+        let content = Disk::new(bytes / BLOCK as u64);
+        let volume = Volume {
+            name: disk.clone(),
+            group: group.clone(),
+            location: config.location.clone(),
+            unique: self.guid(),
+            content: content.clone(),
+            creation: CreationData { create_option: "Empty".to_owned(), ..CreationData::default() },
+            os_type: None,
+            incremental: None,
+            tags: BTreeMap::new(),
+            extra: Map::new(),
+            ready: true,
+            owner: None,
+            access: None,
+            created: VirtualMs::default(),
+        };
+        self.disks.insert(key(&disk), volume);
+        self.emit(What::DiskCreated { disk: DiskRef::Managed(disk.clone()), by });
+        let id = ResourceId::new(&config.subscription, &group, NAMESPACE, DISKS, &disk).to_string();
+        if let Some(vm) = self.vms.get_mut(&own) {
+            vm.data.insert(lun, Slot { disk: key(&disk), delete: false });
+            vm.document.properties.storage_profile.data_disks.push(VmDisk {
+                lun: Some(lun),
+                name: Some(disk.clone()),
+                create_option: "Attach".to_owned(),
+                managed_disk: Some(SubResource { id, ..SubResource::default() }),
+                ..VmDisk::default()
+            });
+        }
+        self.hold(&key(&disk), &own, reference.clone(), by);
+        self.out.push(Effect::AddDisk(reference, content, volumes.to_vec()));
         Ok(())
     }
 

@@ -240,7 +240,7 @@ impl Guests {
     /// What the agent of a guest that is up says about itself.
     fn agent_status(&self, vm: &VmRef) -> Option<AgentStatus> {
         let unregistered_because;
-        let (config, registered, replicator, tools_enabled, addressing) = {
+        let (config, registered, replicator, tools_enabled, addressing, volumes) = {
             let state = self.lock();
             let guest = state.running.get(vm)?;
             let machine = state.machines.get(&guest.config.copy.machine)?;
@@ -249,7 +249,8 @@ impl Guests {
             let stopped = !guest.services.run(AgentService::ScoutApplication);
             let stopped = stopped.then(|| "the InMage Scout Application service is stopped".to_owned());
             unregistered_because = stopped.or_else(|| guest.trouble.clone());
-            (guest.config.clone(), guest.registered, replicator, machine.tools_enabled, addressing)
+            let (volumes, tools) = (machine.volumes.clone(), machine.tools_enabled);
+            (guest.config.clone(), guest.registered, replicator, tools, addressing, volumes)
         };
         let (session, disks) = replicator.progress();
         let (host_id, trouble) = (config.host_id.clone(), replicator.trouble());
@@ -262,6 +263,7 @@ impl Guests {
             addressing,
             disks,
             trouble,
+            volumes,
         })
     }
 

@@ -71,6 +71,24 @@ impl GuestPower for Guests {
         })
     }
 
+    fn add_disk(&self, vm: &VmRef, disk: Disk, volumes: Vec<String>) {
+        let mut state = self.lock();
+        let super::State { running, machines, .. } = &mut *state;
+        let Some(guest) = running.get_mut(vm) else { return };
+        let id = guest.config.disk_id(guest.disks.len());
+        guest.disks.push(disk.clone());
+        let (ctx, copy) = (guest.ctx.clone(), guest.config.copy.clone());
+        if let Some(machine) = machines.get_mut(&copy.machine).filter(|_| !volumes.is_empty()) {
+            machine.volumes.insert(id.clone(), volumes.clone());
+        }
+        if let Some(up) = &mut guest.booted {
+            up.writer.add_disk(id.clone(), disk.clone());
+            up.replicator.add_disk(id.clone(), disk.clone());
+        }
+        drop(state);
+        ctx.emit(What::DiskAdded { copy, disk: id, blocks: disk.blocks(), volumes });
+    }
+
     fn set_reach(&self, vm: &VmRef, reach: Reach) {
         let node = self.lock().guests.get(vm).map(|config| config.copy.node());
         if let Some(node) = node {
@@ -141,8 +159,8 @@ impl Guests {
         if !stateref.machines.get(&config.copy.machine).is_some_and(boots) {
             return;
         }
-        let disks: BTreeMap<DiskId, Disk> =
-            config.disk_ids.iter().cloned().zip(guest.disks.iter().cloned()).collect();
+        let disks = guest.disks.iter().enumerate().map(|(place, disk)| (config.disk_id(place), disk.clone()));
+        let disks: BTreeMap<DiskId, Disk> = disks.collect();
         let (services, machine) = (guest.services.clone(), config.copy.machine.clone());
         let gate = Gate::new(ctx.http.clone(), services, self.me.clone(), machine);
         let http = Http::new(ctx.fence.clone(), gate);

@@ -64,7 +64,7 @@ pub struct GuestConfig {
     pub agent_version: String,
     /// The older version that was installed first, until somebody updates it.
     pub old_agent: Option<String>,
-    /// Ids of the disks, in the order of the virtual machine's disks.
+    /// Ids of the disks, in the order of the virtual machine's disks; those that were added later come behind.
     pub disk_ids: Vec<DiskId>,
     /// From boot to registration; `None` draws 2 to 14 minutes at every boot (C7: at most 15).
     pub registration_delay: Option<Duration>,
@@ -76,6 +76,14 @@ pub struct GuestConfig {
     pub workload: Workload,
     /// Bytes of writes that its agent keeps in order; beyond, it only marks what changes (E14).
     pub change_log: usize,
+}
+
+impl GuestConfig {
+    /// Id of the disk in this place of the virtual machine; who finds a disk that was added later names it so, too.
+    fn disk_id(&self, place: usize) -> DiskId {
+        let known = self.disk_ids.get(place).cloned();
+        known.unwrap_or_else(|| DiskId::added(&self.copy.machine, place - self.disk_ids.len()))
+    }
 }
 
 /// All guests of a world, and the power of virtual machines that have no guest of ours.
@@ -113,6 +121,8 @@ struct Machine {
     group_port_closed: bool,
     /// How its system would boot in Azure.
     boot: BootConfig,
+    /// Labels of the volumes on disks that were added later.
+    volumes: BTreeMap<DiskId, Vec<String>>,
     /// Delay of the next boot's registration, once.
     next_registration: Option<Duration>,
     /// Writes so far, on all sites: no two writes have the same content.
@@ -188,6 +198,7 @@ impl Guests {
             system: system::System::new(config.addressing),
             group_port_closed: false,
             boot: config.boot.clone(),
+            volumes: BTreeMap::new(),
             next_registration: None,
             writes: 0,
         });

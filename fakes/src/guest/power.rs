@@ -30,6 +30,10 @@ pub trait GuestPower: Send + Sync {
     /// minutes when it hangs: it then still [runs](Self::is_running). Dropping the future does not stop the
     /// shutdown.
     fn shut_down<'a>(&'a self, vm: &VmRef) -> BoxFuture<'a, ()>;
+    /// The running machine gets one more disk, with volumes of these labels on it.
+    fn add_disk(&self, vm: &VmRef, disk: Disk, volumes: Vec<String>) {
+        let _ = (vm, disk, volumes);
+    }
     /// What the machine's network lets it reach from now on.
     fn set_reach(&self, vm: &VmRef, reach: Reach) {
         let _ = (vm, reach);

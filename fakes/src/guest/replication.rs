@@ -37,7 +37,7 @@ pub type Quiesce = Arc<dyn Fn(bool) -> Result<(), String> + Send + Sync>;
 pub struct Replicator {
     ctx: Ctx,
     copy: MachineCopy,
-    disks: BTreeMap<DiskId, Disk>,
+    disks: Mutex<BTreeMap<DiskId, Disk>>,
     quiesce: Quiesce,
     passphrase: String,
     change_log: usize,
@@ -104,12 +104,17 @@ impl Replicator {
         passphrase: String,
         change_log: usize,
     ) -> Arc<Self> {
-        let (state, progress) = (Mutex::default(), watch::channel(0).0);
+        let (state, progress, disks) = (Mutex::default(), watch::channel(0).0, Mutex::new(disks));
         Arc::new(Self { ctx, copy, disks, quiesce, passphrase, change_log, state, progress })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One more disk; the next session may ask for it.
+    pub(super) fn add_disk(&self, id: DiskId, disk: Disk) {
+        self.disks.lock().unwrap_or_else(PoisonError::into_inner).insert(id, disk);
     }
 
     /// `PUT` and `DELETE /v1/replication…`. Who serves it adds the passphrase check and the agent's status.
@@ -174,7 +179,8 @@ impl Replicator {
     }
 
     fn begin(self: &Arc<Self>, spec: SessionSpec, resumed: bool, again: Again) -> Result<(), SourceError> {
-        let source = Source::new(&spec, &self.disks, self.change_log)?.covering(marks(&self.ctx));
+        let disks = self.disks.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let source = Source::new(&spec, &disks, self.change_log)?.covering(marks(&self.ctx));
         let mut state = self.lock();
         self.end(&mut state);
         let wake = Arc::new(Notify::new());

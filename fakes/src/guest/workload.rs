@@ -80,6 +80,11 @@ impl Writer {
         }
     }
 
+    /// One more disk to write to.
+    pub(super) fn add_disk(&mut self, id: DiskId, disk: Disk) {
+        self.disks.insert(id, disk);
+    }
+
     /// One write on each disk, as the workload goes. `version` counts the machine's writes on all sites.
     pub(super) fn round(&mut self, version: &mut u64) -> Vec<Write> {
         self.draw(version, false)

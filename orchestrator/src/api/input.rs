@@ -259,8 +259,16 @@ fn servers(provider: &ProviderInput) -> Input {
         retention: provider.retention_drive.clone(),
         policy: policy.map(named),
         storage_account: provider.storage_account_id.as_deref().map(named),
+        exclude: excluded(provider),
         ..Input::default()
     }
+}
+
+/// Labels of volumes; only those that count for disks without other volumes can be asked for.
+fn excluded(provider: &ProviderInput) -> Vec<String> {
+    let options = provider.disk_exclusion_input.iter().flat_map(|input| &input.volume_options);
+    let sole = options.filter(|option| option.only_exclude_if_single_volume.eq_ignore_ascii_case("Yes"));
+    sole.map(|option| option.volume_label.clone()).collect()
 }
 
 fn named(id: &str) -> String {

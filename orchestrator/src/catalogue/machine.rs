@@ -30,6 +30,11 @@ entries! {
         "the disk was made larger in Azure after the failover",
         "the on-premises disk was extended while the machine ran in Azure"
         => "Extend the smaller of the two (on-premises without snapshots), or delete the on-premises virtual machine to fail back to an alternate location with new disks.";
+    AZURE_LIMITS "FB1531" Operator ["C4"] "Azure could not run this machine";
+        "its first disk is larger than 2048 GB, or another larger than 8192 GB",
+        "it has more than 64 disks beside the first",
+        "its name in Azure is longer than 63 characters, or has others than letters, digits and hyphens"
+        => "Leave out or split the disks, or choose another name in Azure, then enable protection again.";
     AZURE_VM_MOVED "FB1530" Operator ["P33"] "the Azure virtual machine is in another resource group";
         "it was moved, with its disks"
         => "A machine that was moved cannot fail back: move it back to the group it was made in, then try again.";

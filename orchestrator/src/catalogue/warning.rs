@@ -45,6 +45,12 @@ entries! {
     AZURE_VM_GONE "FB2140" Operator ["P33"] "the Azure virtual machine no longer exists";
         "it was deleted after the reprotect"
         => "What it wrote after the last recovery point is lost; the points on the master target remain.";
+    ADDED_DISK_STAYS "FB2141" Operator ["P37"] "a disk that was added in Azure does not come home";
+        "it was attached to a Windows machine after the failover"
+        => "Copy what it holds to a protected disk, or attach it to another machine; the commit does not delete it.";
+    ADDED_DISK_RETURNS "FB2142" Operator ["P37"] "a disk that was added in Azure comes home as a new VMDK";
+        "it was attached to a Linux machine after the failover, and cannot be left out"
+        => "Make sure that the datastore has room for it; from now on it is protected like the others.";
     PS_BEHIND_VPN "FB2108" Operator ["P12"] "the process server for the way home is on-premises, behind a VPN";
         "without ExpressRoute the way to it is slow"
         => "Set up a process server in Azure's network and use that one.";

@@ -11,7 +11,7 @@ use crate::clients::cs::OTHER_VAULT;
 use crate::clients::vcenter::{self, Power, VcenterClient, VcenterError};
 use crate::journal::{Allowed, AzureVm, Health, Item, Operation, PolicyKind, ProtectionState};
 use crate::service::Services;
-use crate::workflow::{Member, agent_address, noted_path};
+use crate::workflow::{Member, added_disks, agent_address, noted_path};
 use failback_wire::ids::{DiskId, MachineName, Site};
 use failback_wire::proto::agent::AgentStatus;
 use failback_wire::proto::cs::{Component, OsFamily};
@@ -98,6 +98,9 @@ impl<'a> Gathering<'a> {
             retention_drive: input.retention.clone(),
             datastore: input.datastore.clone(),
             expressroute: self.services.config.expressroute,
+            exclude: input.exclude.clone(),
+            azure_name: input.azure_name.clone(),
+            include: input.include.clone(),
         }
     }
 
@@ -117,7 +120,12 @@ impl<'a> Gathering<'a> {
             allowed: allowed(self.operation, item.map(|item| &**item)),
             critical: if critical { codes.collect() } else { Vec::new() },
             group: item.and_then(|item| item.group.clone()),
-            disks: item.map(|item| item.disks.iter().map(disk).collect()).unwrap_or_default(),
+            // One that has no VMDK yet has nothing to match (P37).
+            disks: item
+                .map(|item| {
+                    item.disks.iter().filter(|disk| !disk.vmdk.as_str().is_empty()).map(disk).collect()
+                })
+                .unwrap_or_default(),
             source_since: item.and_then(|item| item.last_failover),
             registered_after: item.and_then(|item| item.chosen.as_ref()).map(|chosen| chosen.time),
             cs: item.and_then(|item| item.cs.clone()),
@@ -241,6 +249,7 @@ impl<'a> Gathering<'a> {
                     power: format!("{:?}", vm.power).to_lowercase(),
                     sizes,
                     moved_to: None,
+                    added: item.map(|item| added_disks(item, &vm.disks)).unwrap_or_default(),
                 }),
                 Err(error) => Seen::Silent(error.to_string()),
             }

@@ -106,6 +106,12 @@ pub struct RequestFacts {
     pub retention_drive: Option<String>,
     /// Datastore for an alternate location.
     pub datastore: Option<String>,
+    /// Labels of volumes whose disks are left out (C9).
+    pub exclude: Vec<String>,
+    /// Enable: the name the machine is to have in Azure, when it is to have another.
+    pub azure_name: Option<String>,
+    /// Enable: the disks to protect, all when none are named.
+    pub include: Option<Vec<DiskId>>,
     /// The private link to the site is an ExpressRoute circuit.
     pub expressroute: bool,
 }
@@ -288,6 +294,8 @@ pub struct AzureFacts {
     pub answers: bool,
     /// Its power state as the instance view words it.
     pub power: String,
+    /// Its disks that somebody added by hand, with their names (P37).
+    pub added: Vec<(DiskId, String)>,
     /// Bytes of its managed disks, as far as they were found.
     pub sizes: BTreeMap<DiskId, u64>,
 }

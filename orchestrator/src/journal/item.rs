@@ -41,6 +41,9 @@ pub struct Item {
     pub excluded: Vec<VmdkUuid>,
     /// The virtual machine in Azure, while it exists.
     pub azure: Option<AzureVm>,
+    /// Managed disks that somebody added to it and that come home with it (P37). They are nobody's to delete.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub added: BTreeMap<DiskId, String>,
     /// The name the machine has, or will have, in Azure.
     pub azure_name: String,
     /// Replication group (multi-VM consistency), fixed when protection was enabled (G1).
@@ -161,6 +164,8 @@ pub enum Fact {
     Os(OsFamily),
     /// All protected disks; replaces what was known.
     Disks(Vec<ItemDisk>),
+    /// All managed disks that were added in Azure and come home; replaces what was known.
+    Added(BTreeMap<DiskId, String>),
     /// VMDKs of the virtual machine that are not protected; replaces what was known.
     Excluded(Vec<VmdkUuid>),
     /// One disk's VMDK is another one now (alternate location).
@@ -235,6 +240,7 @@ impl Item {
             disks: Vec::new(),
             excluded: Vec::new(),
             azure: None,
+            added: BTreeMap::new(),
             group: None,
             process_server: None,
             master_target: None,
@@ -279,6 +285,7 @@ impl Item {
             Fact::Vm(vm) => self.vm = Some(vm.clone()),
             Fact::Os(os) => self.os = Some(*os),
             Fact::Disks(disks) => self.disks = disks.clone(),
+            Fact::Added(disks) => self.added = disks.clone(),
             Fact::Excluded(disks) => self.excluded = disks.clone(),
             Fact::Vmdk { disk, vmdk } => {
                 for known in self.disks.iter_mut().filter(|known| known.disk == *disk) {
@@ -290,6 +297,7 @@ impl Item {
             Fact::AzureVm(vm) => self.azure = Some(vm.clone()),
             Fact::AzureVmGone => {
                 self.azure = None;
+                self.added.clear();
                 self.copies.azure = Lineage::default();
             }
             Fact::ProcessServer(server) => self.process_server = Some(server.clone()),

@@ -146,6 +146,9 @@ pub struct Input {
     pub azure_name: Option<String>,
     /// Enable: replication group (G1).
     pub group: Option<GroupName>,
+    /// Reprotect to on-premises: labels of volumes whose disks, when they hold nothing else, are left out (C9).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
     /// Enable: the disks to protect, all when none are named (P37).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub include: Option<Vec<DiskId>>,

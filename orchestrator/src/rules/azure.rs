@@ -4,9 +4,10 @@ use crate::catalogue::protection::COPY_LEFT;
 use crate::catalogue::{control, documented, machine, warning};
 use crate::facts::{AzureFacts, Facts};
 use crate::journal::Operation;
+use crate::workflow::left_out;
 use failback_wire::error::Report;
-use failback_wire::ids::Site;
-use failback_wire::proto::cs::RegistrationRow;
+use failback_wire::ids::{DiskId, Site};
+use failback_wire::proto::cs::{OsFamily, RegistrationRow};
 use std::time::Duration;
 
 use super::target::late;
@@ -39,6 +40,25 @@ pub(super) fn vm_exists(f: &Facts) -> Option<Report> {
 /// Says that what the machine wrote after the last point is lost.
 pub(super) fn vm_still_there(f: &Facts) -> Option<Report> {
     is_gone(f).then(|| Report::new(&warning::AZURE_VM_GONE, f.item.name.as_str(), ""))
+}
+
+/// Disks of the Azure machine that were added to it, but for those that the request leaves out.
+fn added(f: &Facts, os: OsFamily) -> Option<String> {
+    let status = f.agent.known();
+    let counts =
+        |(disk, _): &&(DiskId, String)| !status.is_some_and(|s| left_out(&f.request.exclude, s, disk));
+    let names: Vec<&str> = vm(f)?.added.iter().filter(counts).map(|(_, name)| name.as_str()).collect();
+    (f.item.os == os && !names.is_empty()).then(|| names.join(", "))
+}
+
+/// A Windows machine leaves disks that were added in Azure behind.
+pub(super) fn added_stay(f: &Facts) -> Option<Report> {
+    Some(Report::new(&warning::ADDED_DISK_STAYS, f.item.name.as_str(), added(f, OsFamily::Windows)?))
+}
+
+/// A Linux machine brings them home.
+pub(super) fn added_return(f: &Facts) -> Option<Report> {
+    Some(Report::new(&warning::ADDED_DISK_RETURNS, f.item.name.as_str(), added(f, OsFamily::Linux)?))
 }
 
 /// A machine in another resource group is another machine to whoever goes by its id.

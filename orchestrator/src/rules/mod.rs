@@ -13,6 +13,7 @@ mod control;
 pub(crate) mod cs;
 pub mod effects;
 mod item;
+mod limits;
 mod placement;
 pub mod plan;
 mod policy;
@@ -80,6 +81,16 @@ const fn rule(
     check: fn(&Facts) -> Option<Report>,
 ) -> Rule {
     Rule { key, name, applies, severity: Severity::Refuse, check }
+}
+
+/// One that only warns.
+const fn warning(
+    key: &'static str,
+    name: &'static str,
+    applies: &'static [Operation],
+    check: fn(&Facts) -> Option<Report>,
+) -> Rule {
+    Rule { key, name, applies, severity: Severity::Warn, check }
 }
 
 const ALL: &[Operation] = &Operation::ALL;
@@ -202,14 +213,16 @@ pub static RULES: &[Rule] = &[
     rule("C16", "Azure answers", AZURE, azure::reachable),
     rule("C23", "no earlier copy of the machine is left in Azure", &[EnableProtection], azure::nothing_left),
     rule("P33", "the Azure virtual machine exists", HOME, azure::vm_exists),
-    Rule {
-        key: "P33",
-        name: "the Azure virtual machine is still there to send what it wrote last",
-        applies: &[Failback],
-        severity: Severity::Warn,
-        check: azure::vm_still_there,
-    },
+    warning(
+        "P33",
+        "the Azure virtual machine can still send what it wrote",
+        &[Failback],
+        azure::vm_still_there,
+    ),
     rule("P33", "the Azure virtual machine is in its resource group", BACK, azure::vm_in_its_group),
+    rule("C4", "the machine fits what Azure can run", &[EnableProtection], limits::of_azure),
+    warning("P37", "no disk of a Windows machine was added in Azure", &[Reprotect], azure::added_stay),
+    warning("P37", "no disk of a Linux machine was added in Azure", &[Reprotect], azure::added_return),
     rule("P31", "the Azure virtual machine runs", &[Reprotect], azure::vm_running),
     rule("P31", "the guest of the Azure virtual machine answers", &[Reprotect], azure::vm_answers),
     rule("P32", "the agent of the source is registered", &[Reprotect], azure::agent_registered),

@@ -19,6 +19,7 @@ pub mod step;
 mod tests;
 
 pub use book::Classic;
+pub(crate) use ops::added::{added_disks, left_out};
 pub(crate) use ops::agent::address as agent_address;
 pub use ops::agent::default_address;
 pub use ops::azure::blob_host;

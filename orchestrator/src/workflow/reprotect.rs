@@ -10,7 +10,7 @@
 //! merging snapshots (cannot be).
 
 use super::ops::vcenter::{self, own_vm, target_vm};
-use super::ops::{agent, copies, defect, note, put_row, put_row_of, session};
+use super::ops::{added, agent, copies, defect, note, put_row, put_row_of, session};
 use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
 use crate::catalogue::control::PS_UNKNOWN;
 use crate::catalogue::execution::{
@@ -110,7 +110,7 @@ where
 async fn locate(c: &StepCtx<'_>) -> StepResult {
     let found = in_vcenter(c, |v| async move { own_vm(c, &v, &DISK_MISMATCH).await }).await?;
     let location = if found.is_some() { "original" } else { "alternate" };
-    let mut facts = copies::decide_home(c, found.as_ref()).await?;
+    let mut facts = copies::decide_home(c, found.as_ref(), added::find(c).await?).await?;
     facts.push(note(LOCATION, location));
     Ok(facts)
 }
@@ -144,9 +144,24 @@ async fn merge_snapshots(c: &StepCtx<'_>) -> StepResult {
     .await
 }
 
+/// At the original location only disks that were added in Azure need new VMDKs (P37).
+async fn make_added(c: &StepCtx<'_>) -> StepResult {
+    if c.item.disks.iter().all(|disk| !disk.vmdk.as_str().is_empty()) {
+        return Ok(Vec::new());
+    }
+    in_vcenter(c, |v| async move { added::make(c, &v).await }).await
+}
+
+async fn unmake_added(c: &StepCtx<'_>) -> StepResult {
+    if c.item.added.is_empty() {
+        return Ok(Vec::new());
+    }
+    in_vcenter(c, |v| async move { added::unmake(c, &v).await }).await
+}
+
 async fn create_vm(c: &StepCtx<'_>) -> StepResult {
     if !is_alternate(c) {
-        return Ok(Vec::new());
+        return make_added(c).await;
     }
     let before = c.item.vm.as_ref().ok_or_else(|| defect(c, "the virtual machine"))?;
     let name = before.name.as_str();
@@ -182,7 +197,7 @@ async fn create_vm(c: &StepCtx<'_>) -> StepResult {
 /// Deletes the machine this job created, told by the UUID that only this job could give it.
 async fn undo_create_vm(c: &StepCtx<'_>) -> StepResult {
     if !is_alternate(c) {
-        return Ok(Vec::new());
+        return unmake_added(c).await;
     }
     let uuid = c.id("vm");
     let name = c.item.name.as_str();

@@ -96,6 +96,8 @@ pub enum What {
     GuestStopped { copy: MachineCopy, clean: bool },
     /// The guest wrote one 4 KiB block.
     GuestWrote { copy: MachineCopy, disk: DiskId, block: u64, content: ContentHash },
+    /// A new, empty disk of so many blocks, with volumes of these labels, came into the running copy.
+    DiskAdded { copy: MachineCopy, disk: DiskId, blocks: u64, volumes: Vec<String> },
     /// The agent cut all disks of the copy at this instant.
     MarkCut { copy: MachineCopy, session: SessionId, mark: Mark, kind: PointKind, group: Option<GroupName> },
     /// The configuration server accepted the agent's registration.

@@ -75,6 +75,13 @@ name!(
     GroupName
 );
 
+impl DiskId {
+    /// The `n`th disk that was added to the machine while it ran in Azure (P37).
+    pub fn added(machine: &MachineName, n: usize) -> Self {
+        Self::new(format!("{machine}-added{n}"))
+    }
+}
+
 /// Where a copy of a machine lives. An Azure VMware Solution private cloud counts as on-premises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

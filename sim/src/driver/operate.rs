@@ -383,6 +383,10 @@ fn details(
                 "retentionDrive": or(&using.retention, mt.map(|mt| mt.retention_mount.clone())),
                 "profileId": client.policy_path("lab-policy-failback"),
                 "datastoreName": or(&using.datastore, machine.map(|m| m.datastore.clone())),
+                // Clients always leave Azure's temporary disk out.
+                "diskExclusionInput": { "volumeOptions": [
+                    { "volumeLabel": "Temporary Storage", "onlyExcludeIfSingleVolume": "Yes" },
+                ]},
             })
         }
         Side::Azure => json!({

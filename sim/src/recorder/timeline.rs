@@ -68,6 +68,7 @@ fn story(what: &What) -> Option<String> {
         What::PowerChanged { vm: v, on: true, .. } => format!("{} powered on", vm(v)),
         What::PowerChanged { vm: v, on: false, .. } => format!("{} powered off", vm(v)),
         What::VmChanged { vm: v, change, .. } => format!("{}: {change}", vm(v)),
+        What::DiskAdded { copy, disk, .. } => format!("{copy} finds the new disk {disk}"),
         What::DiskCreated { disk: d, .. } => format!("{} created", disk(d)),
         What::DiskDeleted { disk: d, .. } => format!("{} deleted", disk(d)),
         What::DiskAttached { disk: d, vm: v, .. } => format!("{} attached to {}", disk(d), vm(v)),

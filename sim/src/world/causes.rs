@@ -137,6 +137,7 @@ fn azure(fault: &AzureFault) -> &'static [&'static str] {
         | AzureFault::FailNext { .. }
         | AzureFault::DenyMachines { .. }
         | AzureFault::AllowMachines
+        | AzureFault::AddDisk { .. }
         | AzureFault::CardQuota { .. }
         | AzureFault::DeleteNetwork { .. }
         | AzureFault::CreateNetwork { .. }

@@ -1,7 +1,7 @@
 //! Changing the inventory. Every method reads the state first and again after a failure: what is as it
 //! should be is a success, whoever made it so.
 
-use super::{NewVm, Power, Result, VcenterClient, VcenterError, VmFacts};
+use super::{NewVm, Power, Result, VcenterClient, VcenterError, VmFacts, VmdkFacts};
 use failback_wire::ids::VmdkUuid;
 use failback_wire::vim::{
     DeviceChange, DeviceOp, DeviceSpec, Element, FileOp, MoRef, VimRequest, VmConfigSpec,
@@ -127,21 +127,7 @@ impl VcenterClient {
                 return Err(VcenterError::Snapshots { vm, names });
             }
             let attached = disks.iter().filter_map(|uuid| facts.disk(uuid));
-            let devices = attached.map(|disk| DeviceChange {
-                op: DeviceOp::Remove,
-                file_op: None,
-                device: DeviceSpec {
-                    kind: "VirtualDisk".into(),
-                    key: disk.key,
-                    backing: Some("VirtualDiskFlatVer2BackingInfo".into()),
-                    file: Some(disk.path.clone()),
-                    controller: Some(disk.controller),
-                    unit: Some(disk.unit),
-                    capacity_kb: i64::try_from(disk.capacity / 1024).ok(),
-                    ..DeviceSpec::default()
-                },
-            });
-            Ok(reconfigure(facts, devices.collect()))
+            Ok(reconfigure(facts, attached.map(|disk| removal(disk, None)).collect()))
         };
         self.converge(vm, "ReconfigVM_Task", gone, spec).await.map(drop)
     }
@@ -163,6 +149,47 @@ impl VcenterClient {
             Ok(reconfigure(facts, place(facts, &files)))
         };
         self.converge(vm, "ReconfigVM_Task", attached, spec).await.map(drop)
+    }
+
+    /// Gives the machine new, empty disks of so many bytes, each at its path; answers their UUIDs in this order. One that
+    /// hangs there already was made before.
+    ///
+    /// # Errors
+    /// `TaskFailed` with `NoDiskSpace`, `FileAlreadyExists` …
+    pub async fn add_disks(&self, vm: &MoRef, disks: &[(String, u64)]) -> Result<Vec<VmdkUuid>> {
+        let at = |facts: &VmFacts, path: &str| {
+            facts.disks.iter().find(|disk| disk.path == path).map(|disk| disk.uuid.clone())
+        };
+        let there = |facts: &VmFacts| disks.iter().all(|(path, _)| at(facts, path).is_some());
+        let spec = |facts: &VmFacts| {
+            let missing: Vec<_> = disks.iter().filter(|(path, _)| at(facts, path).is_none()).collect();
+            let files: Vec<&str> = missing.iter().map(|(path, _)| path.as_str()).collect();
+            let mut devices = place(facts, &files);
+            for device in devices.iter_mut().filter(|device| device.device.kind == "VirtualDisk") {
+                let file = device.device.file.as_ref();
+                let bytes =
+                    missing.iter().find(|(path, _)| Some(path) == file).map_or(0, |(_, bytes)| *bytes);
+                device.file_op = Some(FileOp::Create);
+                device.device.capacity_kb = i64::try_from(bytes / 1024).ok();
+            }
+            Ok(reconfigure(facts, devices))
+        };
+        let facts = self.converge(vm, "ReconfigVM_Task", there, spec).await?;
+        Ok(disks.iter().filter_map(|(path, _)| at(&facts, path)).collect())
+    }
+
+    /// Takes the disks at these paths off the machine and deletes their files; those that are not attached are passed
+    /// over.
+    ///
+    /// # Errors
+    /// See [`VcenterError`].
+    pub async fn delete_disks(&self, vm: &MoRef, paths: &[String]) -> Result<()> {
+        let gone = |facts: &VmFacts| !facts.disks.iter().any(|disk| paths.contains(&disk.path));
+        let spec = |facts: &VmFacts| {
+            let attached = facts.disks.iter().filter(|disk| paths.contains(&disk.path));
+            Ok(reconfigure(facts, attached.map(|disk| removal(disk, Some(FileOp::Destroy))).collect()))
+        };
+        self.converge(vm, "ReconfigVM_Task", gone, spec).await.map(drop)
     }
 
     async fn check_uuid(&self, uuid: &VmdkUuid, path: &str) -> Result<()> {
@@ -254,6 +281,23 @@ impl VcenterClient {
 fn reconfigure(facts: &VmFacts, devices: Vec<DeviceChange>) -> Vec<Element> {
     let change_version = Some(facts.change_version.clone()).filter(|v| !v.is_empty());
     vec![VmConfigSpec { change_version, devices, ..VmConfigSpec::default() }.element("spec")]
+}
+
+fn removal(disk: &VmdkFacts, file_op: Option<FileOp>) -> DeviceChange {
+    DeviceChange {
+        op: DeviceOp::Remove,
+        file_op,
+        device: DeviceSpec {
+            kind: "VirtualDisk".into(),
+            key: disk.key,
+            backing: Some("VirtualDiskFlatVer2BackingInfo".into()),
+            file: Some(disk.path.clone()),
+            controller: Some(disk.controller),
+            unit: Some(disk.unit),
+            capacity_kb: i64::try_from(disk.capacity / 1024).ok(),
+            ..DeviceSpec::default()
+        },
+    }
 }
 
 fn controller(key: i32, kind: &str, bus: i32) -> DeviceChange {

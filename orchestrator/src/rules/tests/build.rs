@@ -138,6 +138,7 @@ fn vcenter() -> VcenterFacts {
 pub(super) fn sound(operation: Operation) -> Facts {
     let disk = |disk: &str, uuid: &str| DiskFacts { disk: disk.into(), uuid: uuid.into(), noted: false };
     let status = AgentStatus {
+        volumes: Default::default(),
         host_id: "host".into(),
         registered: true,
         unregistered_because: None,
@@ -160,6 +161,7 @@ pub(super) fn sound(operation: Operation) -> Facts {
             process_server: Some("ps".into()),
             retention_drive: Some("R".into()),
             datastore: Some("ds1".into()),
+            ..RequestFacts::default()
         },
         policy: None,
         item: ItemFacts {
@@ -189,6 +191,7 @@ pub(super) fn sound(operation: Operation) -> Facts {
             // Nothing is there before a machine is protected.
             exists: operation != Operation::EnableProtection,
             moved_to: None,
+            added: Vec::new(),
             running: operation != Operation::EnableProtection,
             answers: true,
             power: "running".into(),

@@ -2,6 +2,7 @@
 //! here these are put together from what the journal, vCenter and Azure say.
 
 use super::super::{StepCtx, StepError};
+use super::added::Added;
 use super::{azure, note};
 use crate::catalogue::execution::SESSION_FAILED;
 use crate::catalogue::machine::{DISK_MISMATCH, DISK_RESIZED};
@@ -11,6 +12,7 @@ use crate::journal::{Fact, ItemDisk};
 use failback_replication::lineage::{Decision, Generation, Identity, Lineage, Mode, Refusal, decide};
 use failback_wire::ids::DiskId;
 use failback_wire::proto::session::SyncMode;
+use std::collections::BTreeMap;
 
 /// Note: `full` or `checksum`, as the session home will begin.
 const SYNC: &str = "sync";
@@ -30,6 +32,7 @@ struct Pair {
 pub(in crate::workflow) async fn decide_home(
     c: &StepCtx<'_>,
     own: Option<&VmFacts>,
+    added: Added,
 ) -> Result<Vec<Fact>, StepError> {
     let (mut disks, mut pairs) = (Vec::new(), Vec::new());
     let mut copies = c.item.copies.clone();
@@ -37,8 +40,8 @@ pub(in crate::workflow) async fn decide_home(
     if home_ran {
         copies.home_ran(c.job);
     }
-    for disk in &c.item.disks {
-        let (unique, size) = managed(c, disk).await?;
+    for disk in c.item.disks.iter().chain(&added.new) {
+        let (unique, size) = managed(c, disk, &added.managed).await?;
         let held = |vm: &VmFacts| vm.disk(&disk.vmdk).map_or(size, |vmdk| vmdk.capacity);
         let target = own.map(|vm| identity(disk, disk.vmdk.as_str(), held(vm), &copies.home));
         pairs.push(Pair { source: identity(disk, &unique, size, &copies.azure), target });
@@ -47,12 +50,17 @@ pub(in crate::workflow) async fn decide_home(
     let (sync, mut facts) = decided(&pairs)?;
     facts.extend([Fact::Disks(disks), note(SYNC, if sync == SyncMode::Full { "full" } else { "checksum" })]);
     facts.extend(home_ran.then(|| Fact::HomeRan(c.job.clone())));
+    facts.extend((!added.new.is_empty()).then_some(Fact::Added(added.managed)));
     Ok(facts)
 }
 
 /// Unique id and bytes of the managed disk; what the journal knows of the size while Azure has none.
-async fn managed(c: &StepCtx<'_>, disk: &ItemDisk) -> Result<(String, u64), StepError> {
-    let name = c.item.azure.as_ref().and_then(|vm| vm.disks.get(&disk.disk));
+async fn managed(
+    c: &StepCtx<'_>,
+    disk: &ItemDisk,
+    added: &BTreeMap<DiskId, String>,
+) -> Result<(String, u64), StepError> {
+    let name = c.item.azure.as_ref().and_then(|vm| vm.disks.get(&disk.disk)).or(added.get(&disk.disk));
     let Some(name) = name else { return Ok((String::new(), disk.size)) };
     let seen = c.services.azure.disk(name).await.map_err(|e| azure::error(&SESSION_FAILED, name, &e))?;
     Ok(seen.map_or((String::new(), disk.size), |seen| (seen.unique_id, seen.bytes)))

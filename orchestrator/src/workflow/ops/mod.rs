@@ -1,6 +1,7 @@
 //! What several workflows do alike: each function converges when called again, and turns a client's error
 //! into a step's error with the right class.
 
+pub(crate) mod added;
 pub(crate) mod agent;
 pub(crate) mod azure;
 pub(super) mod copies;

@@ -312,6 +312,9 @@ pub struct ProviderInput {
     pub log_storage_account_id: Option<String>,
     #[serde(rename = "targetAzureVmName", skip_serializing_if = "Option::is_none")]
     pub target_azure_vm_name: Option<String>,
+    /// Disks that a reprotect leaves out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_exclusion_input: Option<DiskExclusion>,
     /// Ids of the disks to protect; all of the machine's when nobody chose.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disks_to_include: Option<Vec<String>>,
@@ -380,6 +383,24 @@ pub struct MappingProperties {
     /// `Paired`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+}
+
+/// What a reprotect to on-premises leaves out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DiskExclusion {
+    /// By the volumes on them.
+    pub volume_options: Vec<VolumeOption>,
+}
+
+/// Disks with a volume of this label.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct VolumeOption {
+    /// The label.
+    pub volume_label: String,
+    /// `Yes` when the disk must have no other volume.
+    pub only_exclude_if_single_volume: String,
 }
 
 // ---- jobs ---------------------------------------------------------------------------------------------

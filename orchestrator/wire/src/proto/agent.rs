@@ -10,8 +10,9 @@
 
 use super::session::DiskProgress;
 use crate::clock::VirtualMs;
-use crate::ids::SessionId;
+use crate::ids::{DiskId, SessionId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Names of the facts that an agent tells with its heartbeat; it tells them only while there is something to tell.
 pub mod fact {
@@ -73,6 +74,9 @@ pub struct AgentStatus {
     pub addressing: Addressing,
     /// Per disk, as seen at the source.
     pub disks: Vec<DiskProgress>,
+    /// Labels of the volumes on disks that were added later, as far as they have any (P37).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub volumes: BTreeMap<DiskId, Vec<String>>,
     /// What keeps it from sending, if anything does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<Trouble>,

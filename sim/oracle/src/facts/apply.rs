@@ -4,7 +4,7 @@ use super::machine::Choice;
 use super::points::Offer;
 use super::{Facts, Job, Touch, short};
 use failback_wire::event::{Actor, DiskRef, Event, What};
-use failback_wire::ids::{MachineCopy, SessionId, Site};
+use failback_wire::ids::{DiskId, MachineCopy, SessionId, Site};
 
 impl Facts {
     /// Takes one event.
@@ -26,6 +26,13 @@ impl Facts {
                 let placed = machine.is_some_and(|m| m.wrote(copy.site, disk, *block, *content, at));
                 self.tally.writes += u64::from(placed);
                 self.tally.unplaced_writes += u64::from(!placed);
+            }
+            What::DiskAdded { copy, disk, blocks, volumes } => {
+                // What Azure lends is not the machine's.
+                let lent = matches!(volumes.as_slice(), [label] if label == "Temporary Storage");
+                if !lent {
+                    self.disk_added(copy, disk, *blocks);
+                }
             }
             What::MarkCut { copy, session, mark, kind, group } => {
                 if let Some(n) = self.index.get(&copy.machine) {
@@ -75,6 +82,17 @@ impl Facts {
             | What::FaultCleared { .. }
             | What::NodeStarted { .. }
             | What::Note { .. } => {}
+        }
+    }
+
+    /// A Linux machine brings home what was added to it before it replicates home; all else stays in Azure (P37).
+    fn disk_added(&mut self, copy: &MachineCopy, disk: &DiskId, blocks: u64) {
+        let Some(n) = self.index.get(&copy.machine).copied() else { return };
+        let replicates = self.machines[n]
+            .reverse_sessions()
+            .any(|session| self.sessions.get(session).is_none_or(|known| known.ended.is_none()));
+        if copy.site == Site::Azure && !replicates {
+            self.machines[n].disk_added(disk, blocks);
         }
     }
 

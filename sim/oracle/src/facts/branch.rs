@@ -35,6 +35,10 @@ impl Branch {
     pub(crate) fn new(base: Vec<Content>, parent: Option<(usize, usize)>) -> Self {
         Self { base: Arc::new(base), log: Vec::new(), parent }
     }
+    /// The copy has one more disk, which was empty from the first.
+    pub(crate) fn add_disk(&mut self) {
+        Arc::make_mut(&mut self.base).push(Content::new());
+    }
     /// Appends a write.
     pub(crate) fn push(&mut self, write: Write) {
         self.log.push(write);

@@ -5,6 +5,7 @@ use crate::setup::MachineSetup;
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{ContentHash, Mark, PointKind, VmRef};
 use failback_wire::ids::{DiskId, GroupName, MachineName, PointId, SessionId, Site, VmdkUuid};
+use failback_wire::proto::cs::OsFamily;
 use std::collections::BTreeMap;
 
 /// A protected disk as the model knows it.
@@ -46,6 +47,7 @@ pub struct Choice {
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
     pub(crate) name: MachineName,
+    os: OsFamily,
     pub(crate) group: Option<GroupName>,
     pub(crate) disks: Vec<ModelDisk>,
     pub(crate) onprem_vm: VmRef,
@@ -88,6 +90,7 @@ impl Machine {
         };
         Self {
             name: setup.name.clone(),
+            os: setup.os,
             group: setup.group.clone(),
             disks: disks.collect(),
             onprem_vm: setup.onprem_vm.clone(),
@@ -133,6 +136,15 @@ impl Machine {
         let Some(branch) = self.branch_at(site) else { return false };
         self.branches[branch].push(Write { disk: disk as u32, block, content, at });
         true
+    }
+    /// An empty disk came into the copy in Azure. A Linux machine takes it home, whatever its VMDK will be.
+    pub(crate) fn disk_added(&mut self, id: &DiskId, blocks: u64) {
+        if self.os == OsFamily::Linux {
+            self.disks.push(ModelDisk { id: id.clone(), vmdk: VmdkUuid::new(id.as_str()), blocks });
+            for branch in &mut self.branches {
+                branch.add_disk();
+            }
+        }
     }
     /// A mark was cut in the copy at `site`. False when the copy is not known.
     pub(crate) fn cut(

@@ -197,6 +197,7 @@ impl<'a> Touch<'a> {
             What::GuestBooted { .. }
             | What::GuestStopped { .. }
             | What::GuestWrote { .. }
+            | What::DiskAdded { .. }
             | What::MarkCut { .. }
             | What::AgentRegistered { .. }
             | What::ToolsChanged { .. }

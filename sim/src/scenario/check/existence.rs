@@ -140,6 +140,7 @@ fn needed(change: &Change) -> Option<Needed<'_>> {
             | AzureFault::StartVm { vm }
             | AzureFault::MoveSubnet { vm, .. }
             | AzureFault::RestartVm { vm }
+            | AzureFault::AddDisk { vm, .. }
             | AzureFault::MoveGroup { vm, .. } => (Side::Azure, vm, false),
             AzureFault::DeleteLock { .. }
             | AzureFault::GrowDisk { .. }
