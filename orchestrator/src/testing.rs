@@ -176,7 +176,13 @@ const STEPS: &[Step] = &[
 ];
 const OPEN: &[Step] = &[
     step("reserve", "PrepareTask", Recovery::Undo(undo)),
-    Step { id: "open", task: "OpenTask", title: "OpenTask", run: open, recovery: Recovery::Undo(undo) },
+    Step {
+        id: "open",
+        task: "ProtectReplicaTask",
+        title: "Reprotecting",
+        run: open,
+        recovery: Recovery::Undo(undo),
+    },
 ];
 const COMMIT: &[Step] = &[step("commit", "VmCommit", Recovery::Forward)];
 

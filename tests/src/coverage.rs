@@ -19,9 +19,28 @@ fn all_steps() -> BTreeSet<StepName> {
     all
 }
 
-/// Every workflow asked for without a word about planning, by the item's own name.
-pub fn unplanned((_, verb, _): &StepName) -> bool {
-    *verb == Verb::Unplanned
+/// Every workflow of the cycle asked for without a word about planning, by the item's own name.
+pub fn unplanned(step: &StepName) -> bool {
+    step.1 == Verb::Unplanned && !beside_the_cycle(step)
+}
+
+/// Workflows that a round trip does without: scenarios of their own run them.
+pub fn beside_the_cycle((operation, ..): &StepName) -> bool {
+    tests_failover(*operation) || *operation == Operation::ChangePoint
+}
+
+fn tests_failover(operation: Operation) -> bool {
+    matches!(operation, Operation::TestFailover | Operation::CleanUpTest)
+}
+
+/// A test failover and its clean-up.
+pub fn of_a_test((operation, ..): &StepName) -> bool {
+    tests_failover(*operation)
+}
+
+/// The change of the recovery point.
+pub fn of_a_change((operation, ..): &StepName) -> bool {
+    *operation == Operation::ChangePoint
 }
 
 /// The same as far as a plan can ask for it: machines come under protection, and leave it, one by one.

@@ -7,7 +7,7 @@
 use failback_lab::driver::{Crash, Script, Setback, StepName, play};
 use failback_lab::report::outcome::Finding;
 use failback_orchestrator::journal::{Operation, Verb};
-use failback_tests::coverage::{assert_covers, in_a_plan, planned, unplanned};
+use failback_tests::coverage::{assert_covers, in_a_plan, of_a_change, of_a_test, planned, unplanned};
 use failback_tests::rehearsals::crash_while_unwinding;
 use std::collections::BTreeSet;
 
@@ -38,6 +38,21 @@ fn every_workflow_survives_a_crash_at_every_journal_write() {
     let mut met = crash_at_every_write("happy/full-round-trip");
     met.extend(crash_at_every_write("protection/every-way-out"));
     assert_covers(&met, unplanned);
+}
+
+#[test]
+fn a_test_failover_survives_a_crash_at_every_journal_write() {
+    assert_covers(&crash_at_every_write("test-failover/of-a-plan"), of_a_test);
+}
+
+#[test]
+fn a_change_of_the_recovery_point_survives_a_crash_at_every_journal_write() {
+    assert_covers(&crash_at_every_write("recovery-point/changed-before-the-commit"), of_a_change);
+}
+
+#[test]
+fn a_cancelled_failover_survives_a_crash_at_every_journal_write() {
+    crash_at_every_write("cancel/failover-before-the-replication-stops");
 }
 
 #[test]

@@ -114,7 +114,12 @@ pub(super) fn single(body: &Bytes, action: Action, item: &Item) -> Result<Asked,
             problems.check(value.is_some(), || format!("{field} is missing"));
         }
     }
-    let asked = asked(&mut problems, action, &input, provider);
+    let mut asked = asked(&mut problems, action, &input, provider);
+    if action == Action::ChangePoint {
+        let id = input.recovery_point_id.as_deref();
+        problems.check(id.is_some(), || "recoveryPointId is missing".into());
+        asked.point = PointChoice::Custom(PointId::new(id.map(last_segment).unwrap_or_default()));
+    }
     problems.none()?;
     Ok([(item.name.clone(), asked)].into())
 }
@@ -180,11 +185,17 @@ fn direction(problems: &mut Problems, input: &OperationInput, wanted: Option<&st
 /// A single item's failback is `PrimaryToRecovery`: after reprotect the roles are swapped (G3).
 fn single_direction(action: Action, leg: Leg) -> Option<&'static str> {
     match (action, leg) {
-        (Action::Failover(_), _) => Some(PRIMARY_TO_RECOVERY),
+        (Action::Failover(_) | Action::TestFailover, _) => Some(PRIMARY_TO_RECOVERY),
         (Action::Reprotect, Leg::Forward) => Some(RECOVERY_TO_PRIMARY),
         (Action::Reprotect, Leg::Reverse)
         | (
-            Action::Enable | Action::Commit | Action::Disable | Action::Purge | Action::CompleteMigration,
+            Action::Enable
+            | Action::Commit
+            | Action::Disable
+            | Action::Purge
+            | Action::CompleteMigration
+            | Action::CleanUpTest
+            | Action::ChangePoint,
             _,
         ) => None,
     }
@@ -193,11 +204,17 @@ fn single_direction(action: Action, leg: Leg) -> Option<&'static str> {
 /// A plan keeps the directions it was made with (G3).
 fn plan_direction(action: Action, leg: Leg) -> Option<&'static str> {
     match (action, leg) {
-        (Action::Failover(_), Leg::Forward) => Some(PRIMARY_TO_RECOVERY),
+        (Action::Failover(_), Leg::Forward) | (Action::TestFailover, _) => Some(PRIMARY_TO_RECOVERY),
         (Action::Failover(_), Leg::Reverse) | (Action::Reprotect, Leg::Forward) => Some(RECOVERY_TO_PRIMARY),
         (Action::Reprotect, Leg::Reverse)
         | (
-            Action::Enable | Action::Commit | Action::Disable | Action::Purge | Action::CompleteMigration,
+            Action::Enable
+            | Action::Commit
+            | Action::Disable
+            | Action::Purge
+            | Action::CompleteMigration
+            | Action::CleanUpTest
+            | Action::ChangePoint,
             _,
         ) => None,
     }
@@ -208,13 +225,17 @@ fn wanted_type(action: Action, leg: Leg) -> &'static str {
     match (action, leg) {
         (Action::Reprotect, Leg::Forward) => IN_MAGE,
         (Action::Reprotect, Leg::Reverse) => IN_MAGE_AZURE_V2,
+        // On the way home no provider knows how to change the point (C18).
+        (Action::ChangePoint, _) => IN_MAGE_AZURE_V2,
         (
             Action::Enable
             | Action::Failover(_)
             | Action::Commit
             | Action::Disable
             | Action::Purge
-            | Action::CompleteMigration,
+            | Action::CompleteMigration
+            | Action::TestFailover
+            | Action::CleanUpTest,
             _,
         ) => leg.instance_type(),
     }
@@ -240,7 +261,10 @@ fn asked(
         | Action::Reprotect
         | Action::Disable
         | Action::Purge
-        | Action::CompleteMigration => Verb::Unplanned,
+        | Action::CompleteMigration
+        | Action::TestFailover
+        | Action::CleanUpTest
+        | Action::ChangePoint => Verb::Unplanned,
     };
     let wants = input.source_site_operations.as_deref();
     let shutdown = wants.is_some_and(|wants| wants.eq_ignore_ascii_case("Required"));

@@ -19,6 +19,8 @@ use std::sync::Arc;
 const KIND: &str = "Microsoft.RecoveryServices/vaults/replicationFabrics/replicationProtectionContainers/\
                     replicationProtectedItems";
 const AZURE: &str = "Microsoft Azure";
+/// A test failover is through, and not cleaned up; the word is ours.
+const TESTED: &str = "TestFailoverCompleted";
 const MIB: f64 = 1_048_576.0;
 
 /// The item of this name, in any case.
@@ -112,7 +114,7 @@ fn view(call: &Call, item: &Item) -> Resource<ItemProperties> {
             protection_state: item.state.as_str().to_owned(),
             protection_state_description: item.state.description().to_owned(),
             active_location: item.active_location().to_owned(),
-            test_failover_state: "None".to_owned(),
+            test_failover_state: if item.test.is_some() { TESTED } else { "None" }.to_owned(),
             test_failover_state_description: "None".to_owned(),
             switch_provider_state: "None".to_owned(),
             allowed_operations: allowed.iter().map(|allowed| allowed.as_str().to_owned()).collect(),

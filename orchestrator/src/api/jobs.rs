@@ -5,16 +5,16 @@ use crate::catalogue::execution::CANCELLED;
 use crate::catalogue::machine::CANNOT_CANCEL;
 use crate::journal::{Failure, Item, Job, Operation, Outcome, Phase, Progress, State, Target};
 use crate::service::Refusal;
-use crate::workflow::{Step, Workflow};
+use crate::workflow::{Step, Workflow, stable_id};
 use failback_wire::arm::asr::{
-    GroupDetails, JobDetails, JobError, JobProperties, ProviderError, Resource, ServiceError, Task,
-    TaskDetails,
+    GroupDetails, JobDetails, JobEntity, JobError, JobProperties, ProviderError, Resource, ServiceError,
+    Task, TaskDetails,
 };
 use failback_wire::arm::date::UNSET;
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
 use failback_wire::http::StatusCode;
-use failback_wire::ids::MachineName;
+use failback_wire::ids::{JobId, MachineName};
 
 const KIND: &str = "Microsoft.RecoveryServices/vaults/replicationJobs";
 
@@ -25,9 +25,30 @@ pub(super) fn list(call: &Call) -> Vec<Resource<JobProperties>> {
     jobs.iter().map(|job| view(call, job)).collect()
 }
 
-/// One of them.
+/// One of them; also one that is a task of another one.
 pub(super) fn get(call: &Call, id: &str) -> Result<Resource<JobProperties>, Refusal> {
-    Ok(view(call, &call.job(id)?))
+    call.job(id).map(|job| view(call, &job)).or_else(|refusal| nested(call, id).ok_or(refusal))
+}
+
+/// The task whose work the portal shows as a job of its own, within a job of this scenario.
+const CHILD_OF: &str = "ProtectReplicaTask";
+const SWITCH: &str = "SwitchReplicationGroupProtection";
+
+/// Id of the job that reprotects one machine, as a task of `parent`.
+fn child_id(call: &Call, parent: &JobId, member: &MachineName) -> String {
+    stable_id(&call.me.services().ctx.env, &format!("{parent}/{member}/EnableDr"))
+}
+
+fn nested(call: &Call, id: &str) -> Option<Resource<JobProperties>> {
+    let reprotects = |job: &&Job| call.me.workflow(job).scenario == SWITCH;
+    let jobs: Vec<Job> =
+        call.me.journal().read(|state| state.jobs.values().filter(reprotects).cloned().collect());
+    let is_it =
+        |job: &Job, name: &MachineName| child_id(call, &job.request.job, name).eq_ignore_ascii_case(id);
+    jobs.iter().find_map(|job| {
+        let name = job.names().find(|name| is_it(job, name))?;
+        Page { call, job, workflow: call.me.workflow(job) }.child(name)
+    })
 }
 
 /// `cancel`, `restart` and `resume` of a job: what `allowedActions` does not offer is refused.
@@ -111,7 +132,9 @@ impl Page<'_> {
     /// What may be done with the job itself.
     fn actions(&self) -> Vec<String> {
         let cancel = self.job.cancel.is_none() && self.call.me.uncancellable(self.job).is_none();
-        cancel.then(|| "Cancel".to_owned()).into_iter().collect()
+        let restart = self.call.me.unrestartable(self.job).is_none();
+        let offered = [(cancel, "Cancel"), (restart, "Restart")];
+        offered.into_iter().filter(|(offered, _)| *offered).map(|(_, word)| word.to_owned()).collect()
     }
 
     fn state(&self) -> (&'static str, &'static str) {
@@ -130,12 +153,15 @@ impl Page<'_> {
         let instance_type = match self.job.request.operation {
             Operation::Failover | Operation::Failback => "FailoverJobDetails",
             Operation::Reprotect | Operation::ReprotectForward => "SwitchProtectionJobDetails",
+            Operation::TestFailover => "TestFailoverJobDetails",
             Operation::EnableProtection
             | Operation::Commit
             | Operation::CommitBack
             | Operation::Disable
             | Operation::Purge
-            | Operation::CompleteMigration => "AsrJobDetails",
+            | Operation::CompleteMigration
+            | Operation::CleanUpTest
+            | Operation::ChangePoint => "AsrJobDetails",
         };
         let name = self.job.request.target.name().to_owned();
         let names = [("primaryVmName", name.clone()), ("recoveryVmName", name)];
@@ -223,7 +249,82 @@ impl Page<'_> {
     fn member(&self, name: &MachineName) -> Vec<Task> {
         let Some(progress) = self.job.members.get(name) else { return Vec::new() };
         let spans = self.workflow.steps.chunk_by(|a, b| a.task == b.task);
-        spans.filter_map(|steps| self.span(steps, progress)).collect()
+        let mut tasks: Vec<Task> = spans.filter_map(|steps| self.span(steps, progress)).collect();
+        if let Some(task) = tasks.iter_mut().find(|task| task.task_id == CHILD_OF) {
+            self.nest(task, name);
+        }
+        if self.workflow.scenario == SWITCH {
+            tasks.insert(0, self.commit_first());
+        }
+        tasks
+    }
+
+    /// A reprotect commits the failover first when that was not done; it always was.
+    fn commit_first(&self) -> Task {
+        let times = self.times(None, None);
+        self.task("CommitFailoverTask", "Committing failover", ("Other", "Skipped"), times)
+    }
+
+    /// Shows the task as what it is: a group of one job, which enables the replication the other way.
+    fn nest(&self, task: &mut Task, name: &MachineName) {
+        let mut child = Task { errors: task.errors.clone(), ..task.clone() };
+        child.task_id = "EnableDr".to_owned();
+        child.name = name.to_string();
+        child.friendly_name = "Enable replication".to_owned();
+        child.task_type = "JobTaskDetails".to_owned();
+        child.custom_details = Some(TaskDetails {
+            instance_type: "JobTaskDetails".to_owned(),
+            job_task: Some(JobEntity {
+                job_id: self.call.names.job(&child_id(self.call, &self.job.request.job, name)),
+                job_friendly_name: child.friendly_name.clone(),
+                job_scenario_name: "EnableDr".to_owned(),
+                target_object_id: self.call.names.item(name.as_str()),
+                target_object_name: name.to_string(),
+                target_instance_type: "Vm".to_owned(),
+            }),
+            ..task.custom_details.clone().unwrap_or_default()
+        });
+        task.task_type = "GroupTaskDetails".to_owned();
+        task.custom_details = None;
+        task.group_task_custom_details = Some(GroupDetails {
+            instance_type: "GroupTaskDetails".to_owned(),
+            child_tasks: vec![child],
+            ..GroupDetails::default()
+        });
+    }
+
+    /// The nested job by itself: as far as its one task is.
+    fn child(&self, name: &MachineName) -> Option<Resource<JobProperties>> {
+        let task = self.member(name).into_iter().find(|task| task.task_id == CHILD_OF)?;
+        let id = child_id(self.call, &self.job.request.job, name);
+        let mut own = task.group_task_custom_details?.child_tasks.pop()?;
+        own.custom_details =
+            Some(TaskDetails { instance_type: "TaskDetails".to_owned(), ..TaskDetails::default() });
+        own.task_type = "TaskDetails".to_owned();
+        Some(Resource {
+            id: self.call.names.job(&id),
+            name: id,
+            kind: KIND.to_owned(),
+            properties: JobProperties {
+                activity_id: self.activity(),
+                scenario_name: "EnableDr".to_owned(),
+                friendly_name: "Enable replication".to_owned(),
+                state: own.state.clone(),
+                state_description: own.state_description.clone(),
+                start_time: own.start_time.clone(),
+                end_time: Some(own.end_time.clone()).filter(|end| end != UNSET),
+                allowed_actions: Vec::new(),
+                errors: own.errors.clone(),
+                target_object_id: self.call.names.item(name.as_str()),
+                target_object_name: name.to_string(),
+                target_instance_type: "Vm".to_owned(),
+                custom_details: Some(JobDetails {
+                    instance_type: "AsrJobDetails".to_owned(),
+                    ..JobDetails::default()
+                }),
+                tasks: vec![own],
+            },
+        })
     }
 
     fn span(&self, steps: &[Step], progress: &Progress) -> Option<Task> {

@@ -121,6 +121,7 @@ impl Call {
             Route::Results(op) if get => self.results(op),
             Route::Jobs if get => Ok(json(&List::single(jobs::list(self)))),
             Route::Job(id) if get => Ok(json(&jobs::get(self, id)?)),
+            Route::JobAction(id, verb) if post && verb == "restart" => self.restart(id),
             Route::JobAction(id, verb) if post => jobs::act(self, id, verb),
             Route::CancelItem(name) if post => {
                 let item = items::find(self, name)?;
@@ -233,6 +234,13 @@ impl Call {
         };
         let id = self.me.submit(&ask)?;
         Ok(self.running(&id, &ask.target).reply())
+    }
+
+    /// What ended badly is asked for again, as it was; the new job answers.
+    fn restart(&self, id: &str) -> Reply {
+        let job = self.job(id)?;
+        let new = self.me.restart(&job, self.client_request.clone())?;
+        Ok(self.running(&new, &job.request.target).reply())
     }
 
     fn running(&self, id: &JobId, target: &Target) -> arm::Accepted {

@@ -98,11 +98,12 @@ fn view(call: &Call, plan: &Plan) -> Resource<PlanProperties> {
     });
     let providers: BTreeSet<&str> = items.iter().map(|item| item.leg.instance_type()).collect();
     let offers: BTreeSet<&str> = call.me.journal().read(|state| {
-        let offered = |allowed: &&Allowed| {
-            // Machines leave protection one by one.
-            !matches!(allowed, Allowed::DisableProtection | Allowed::CompleteMigration)
+        let offered = |allowed: &Allowed| {
+            // Machines leave protection, and change their points, one by one.
+            let single = [Allowed::DisableProtection, Allowed::CompleteMigration, Allowed::ChangePit];
+            !single.contains(allowed)
         };
-        let of = |item: &Arc<Item>| state.allowed(&item.name).iter().filter(offered);
+        let of = |item: &Arc<Item>| state.allowed(&item.name).into_iter().filter(offered);
         items.iter().flat_map(of).map(|allowed| allowed.as_str()).collect()
     });
     let texts = |words: BTreeSet<&str>| words.into_iter().map(str::to_owned).collect::<Vec<_>>();

@@ -154,6 +154,9 @@ fn action(verb: &str) -> Option<Action> {
         "reprotect" => Some(Action::Reprotect),
         // The body says whether it is this or the end of a migration.
         "remove" => Some(Action::Disable),
+        "testfailover" => Some(Action::TestFailover),
+        "testfailovercleanup" => Some(Action::CleanUpTest),
+        "applyrecoverypoint" => Some(Action::ChangePoint),
         _ => None,
     }
 }

@@ -177,14 +177,14 @@ async fn the_whole_cycle_goes_by_the_recorded_states() {
         }
     }
     insta::assert_snapshot!(seen.join("\n"), @r"
-    InMageAzureV2 UnplannedFailoverCommitPendingStatesBegin Recovery CompleteMigration,Commit,DisableProtection
+    InMageAzureV2 UnplannedFailoverCommitPendingStatesBegin Recovery CompleteMigration,Commit,DisableProtection,ChangePit
     InMageAzureV2 UnplannedFailoverCommitted Recovery CompleteMigration,DisableProtection,SwitchProtection
     InMage InitialReplicationInProgress Primary DisableProtection
     InMage Protected Primary UnplannedFailover,PlannedFailover,DisableProtection
     InMage CommitPendingStatesBegin Recovery Commit,DisableProtection
     InMage UnplannedFailoverCommitted Recovery DisableProtection,SwitchProtection
     InMageAzureV2 InitialReplicationInProgress Primary DisableProtection
-    InMageAzureV2 Protected Primary UnplannedFailover,PlannedFailover,DisableProtection
+    InMageAzureV2 Protected Primary UnplannedFailover,PlannedFailover,DisableProtection,TestFailover
     ");
 }
 
@@ -242,7 +242,10 @@ async fn plans_are_checked_when_they_are_made() {
     assert_eq!(put(vec![shutdown, group(&["web01"])]).await, (200, String::new()));
     let plan = node.get(&path).await;
     assert_eq!(plan["properties"]["replicationProviders"], json!(["InMageAzureV2"]));
-    assert_eq!(plan["properties"]["allowedOperations"], json!(["PlannedFailover", "UnplannedFailover"]));
+    assert_eq!(
+        plan["properties"]["allowedOperations"],
+        json!(["PlannedFailover", "TestFailover", "UnplannedFailover"])
+    );
     assert_eq!(node.get(&format!("{VAULT}/replicationRecoveryPlans")).await["value"][0], plan);
     let missing =
         node.post(&format!("{VAULT}/replicationRecoveryPlans/none/failoverCommit"), Value::Null).await;
@@ -261,4 +264,32 @@ async fn one_recovery_point_is_read_by_its_id() {
     assert_eq!(point["properties"]["recoveryPointType"], "CrashConsistent");
     assert_eq!(point["properties"]["providerSpecificDetails"]["isMultiVmSyncPoint"], "false");
     assert_eq!(node.call("GET", &format!("{base}/web01-p9"), Value::Null, None).await.status, 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_failover_offers_to_be_cancelled_and_a_cancelled_one_to_be_restarted() {
+    let world = World::new();
+    let node = protected(&world).await;
+    world.fault("PUT web01/claim", 425, 1);
+    let reply =
+        node.post(&format!("{}/unplannedFailover", item_path("web01")), json!({"properties": {}})).await;
+    let job = reply.headers["x-ms-request-id"].to_str().unwrap().to_owned();
+    let actions = |job: &Value| job["properties"]["allowedActions"].clone();
+    assert_eq!(actions(&node.get(&job).await), json!(["Cancel"]));
+    let asked = node.post(&format!("{job}/cancel"), Value::Null).await;
+    assert_eq!((asked.status, &asked.body["properties"]["stateDescription"]), (200, &json!("Cancelling")));
+    node.settle().await;
+    let ended = node.get(&job).await;
+    assert_eq!(
+        (ended["properties"]["state"].as_str(), actions(&ended)),
+        (Some("Cancelled"), json!(["Restart"]))
+    );
+    assert_eq!(ended["properties"]["errors"][0]["serviceErrorDetails"]["code"], "FB2022");
+    let id = job.rsplit('/').next().unwrap();
+    let status = node.get(&format!("{VAULT}/replicationOperationStatus/{id}")).await;
+    assert_eq!(status["status"], "Canceled", "one l");
+    assert!(!world.is_set("web01/claim"));
+    assert_eq!(node.post(&format!("{job}/restart"), Value::Null).await.status, 202);
+    node.settle().await;
+    assert_eq!(actions(&node.get(&job).await), json!([]), "something was asked for since");
 }

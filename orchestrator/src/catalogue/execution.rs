@@ -96,6 +96,10 @@ entries! {
         "the host has the free licence, under which programs may look and change nothing",
         "an evaluation licence has run out"
         => "Assign a paid or an evaluation licence to the host, then try again; nothing is lost meanwhile.";
+    TEST_NOT_CLEANED "FB2065" Operator [] "what a test failover made could not be deleted";
+        "a lock on the resource group",
+        "Azure refused or did not answer"
+        => "Correct the cause, then clean up again; it goes on where it stopped.";
     REHEARSED "FB2098" Operator [] "the step failed because a rehearsal wanted it to";
         "a test of the product runs"
         => "Repeat the operation.";

@@ -111,4 +111,8 @@ entries! {
         "a classic failback cannot be cancelled once it has begun",
         "the job has passed its point of no return, or has ended"
         => "Let the job end.";
+    CANNOT_RESTART "FB1820" Operator [] "the job cannot be restarted";
+        "it still runs, or it has done its work",
+        "something else was asked for since"
+        => "Ask for the operation itself.";
 }

@@ -21,6 +21,7 @@ use std::future::Future;
 use std::time::Duration;
 use tokio::time::timeout;
 
+use Operation::{ChangePoint, CleanUpTest, TestFailover};
 use Operation::{CommitBack, Disable, EnableProtection, Failback, Failover, Reprotect, ReprotectForward};
 use std::sync::Arc;
 
@@ -148,7 +149,10 @@ impl<'a> Gathering<'a> {
             | CommitBack
             | Disable
             | Operation::Purge
-            | Operation::CompleteMigration => return None,
+            | Operation::CompleteMigration
+            | TestFailover
+            | CleanUpTest
+            | ChangePoint => return None,
         };
         let found = member.policy.as_ref();
         Some(PolicyFacts {
@@ -218,7 +222,8 @@ impl<'a> Gathering<'a> {
 
     async fn azure(&mut self, member: &Member) -> Seen<AzureFacts> {
         let left = member.left.as_ref().filter(|_| self.needs(&[EnableProtection]));
-        if !self.needs(&[Failover, Reprotect, Failback, CommitBack]) && left.is_none() {
+        let asks = [Failover, Reprotect, Failback, CommitBack, TestFailover, CleanUpTest, ChangePoint];
+        if !self.needs(&asks) && left.is_none() {
             return Seen::Unasked;
         }
         let item = member.item.as_ref();
@@ -268,7 +273,10 @@ impl<'a> Gathering<'a> {
             | CommitBack
             | Disable
             | Operation::Purge
-            | Operation::CompleteMigration => return Seen::Unasked,
+            | Operation::CompleteMigration
+            | TestFailover
+            | CleanUpTest
+            | ChangePoint => return Seen::Unasked,
         };
         let services = self.services;
         let question = async {
@@ -281,7 +289,9 @@ impl<'a> Gathering<'a> {
 
     async fn points(&mut self, member: &Member) -> Seen<Vec<Arc<Point>>> {
         let spec: Option<SessionSpec> = match self.operation {
-            Failover => member.item.as_ref().and_then(|item| item.forward.clone()),
+            Failover | TestFailover | ChangePoint => {
+                member.item.as_ref().and_then(|item| item.forward.clone())
+            }
             Failback => member.item.as_ref().and_then(|item| item.reverse.clone()),
             EnableProtection
             | Operation::Commit
@@ -290,7 +300,8 @@ impl<'a> Gathering<'a> {
             | ReprotectForward
             | Disable
             | Operation::Purge
-            | Operation::CompleteMigration => return Seen::Unasked,
+            | Operation::CompleteMigration
+            | CleanUpTest => return Seen::Unasked,
         };
         let Some(spec) = spec else { return Seen::Known(Vec::new()) };
         let sessions = &self.services.sessions;
@@ -359,7 +370,7 @@ async fn sizes(azure: &AzureClient, vm: Option<&AzureVm>) -> Result<BTreeMap<Dis
 /// True when the item's state allows the operation.
 fn allowed(operation: Operation, item: Option<&Item>) -> bool {
     let Some(item) = item else { return operation == EnableProtection };
-    let has = |wanted: Allowed| item.state.allowed(item.leg).contains(&wanted);
+    let has = |wanted: Allowed| item.allowed().contains(&wanted);
     match operation {
         EnableProtection => item.state == ProtectionState::EnablingFailed,
         Failover | Failback => has(Allowed::UnplannedFailover) || has(Allowed::PlannedFailover),
@@ -367,6 +378,9 @@ fn allowed(operation: Operation, item: Option<&Item>) -> bool {
         Reprotect | ReprotectForward => has(Allowed::SwitchProtection),
         Disable | Operation::Purge => has(Allowed::DisableProtection),
         Operation::CompleteMigration => has(Allowed::CompleteMigration),
+        TestFailover => has(Allowed::TestFailover),
+        CleanUpTest => has(Allowed::TestFailoverCleanup),
+        ChangePoint => has(Allowed::ChangePit),
     }
 }
 

@@ -196,11 +196,11 @@ impl State {
     }
     /// What may be asked of the item now; nothing while a job changes it. A job that still looks at its
     /// preconditions changes nothing, and may never.
-    pub fn allowed(&self, item: &MachineName) -> &'static [Allowed] {
+    pub fn allowed(&self, item: &MachineName) -> Vec<Allowed> {
         let running = |id: &JobId| self.jobs.get(id).is_some_and(|job| job.phase == Phase::Running);
         match self.items.get(item) {
-            Some(found) if !self.busy(item).is_some_and(running) => found.state.allowed(found.leg),
-            Some(_) | None => &[],
+            Some(found) if !self.busy(item).is_some_and(running) => found.allowed(),
+            Some(_) | None => Vec::new(),
         }
     }
     fn progress(&mut self, job: &JobId, member: &MachineName) -> Option<&mut Progress> {
@@ -267,12 +267,12 @@ pub fn apply(state: &mut State, record: &Record) {
         }
         Record::MemberEnded { at, job, member, outcome, rest, halfway } => {
             let operation = state.jobs.get(job).map(|job| job.request.operation);
-            let ended =
-                Ended { at: *at, outcome: *outcome, rest: *rest, halfway: operation.filter(|_| *halfway) };
+            let (at, outcome, rest) = (*at, *outcome, *rest);
+            let ended = Ended { at, outcome, rest, operation, halfway: *halfway };
             member_ended(state, job, member, &ended);
-            let how = operation.and_then(Operation::ends).filter(|_| *outcome == Outcome::Succeeded);
+            let how = operation.and_then(Operation::ends).filter(|_| outcome == Outcome::Succeeded);
             if let Some(how) = how {
-                leave(state, *at, member, how);
+                leave(state, at, member, how);
             }
         }
         Record::JobEnded { at, job, outcome } => {
@@ -366,8 +366,10 @@ fn prechecked(state: &mut State, at: VirtualMs, id: &JobId, scenario: &str, runn
             item.policy = input.policy.clone();
         }
         progress.before = Some(Rest { state: item.state, leg: item.leg, active: item.active });
-        item.state = running;
-        item.since = at;
+        if !job.request.operation.keeps_state() {
+            item.state = running;
+            item.since = at;
+        }
         item.current = Some(Current { job: id.clone(), scenario: scenario.to_owned(), started });
     }
 }
@@ -387,7 +389,8 @@ struct Ended {
     at: VirtualMs,
     outcome: Outcome,
     rest: Rest,
-    halfway: Option<Operation>,
+    operation: Option<Operation>,
+    halfway: bool,
 }
 
 fn member_ended(state: &mut State, job: &JobId, member: &MachineName, ended: &Ended) {
@@ -396,9 +399,14 @@ fn member_ended(state: &mut State, job: &JobId, member: &MachineName, ended: &En
         progress.ended = Some(ended.at);
     }
     let Some(item) = state.items.get_mut(member).map(Arc::make_mut) else { return };
-    if item.active != ended.rest.active {
+    let done = ended.outcome == Outcome::Succeeded;
+    let made_anew = done && ended.operation == Some(Operation::ChangePoint);
+    if item.active != ended.rest.active || made_anew {
         item.last_failover = Some(ended.at);
         item.copies.moved_by(job, ended.rest.active);
+    }
+    if ended.operation.is_some_and(Operation::is_aside) {
+        return;
     }
     item.state = ended.rest.state;
     item.leg = ended.rest.leg;
@@ -410,6 +418,8 @@ fn member_ended(state: &mut State, job: &JobId, member: &MachineName, ended: &En
             item.halfway = None;
             item.chosen_before = None;
         }
-        Outcome::Failed | Outcome::Cancelled => item.halfway = ended.halfway.or(item.halfway),
+        Outcome::Failed | Outcome::Cancelled => {
+            item.halfway = ended.operation.filter(|_| ended.halfway).or(item.halfway);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::copies::Copies;
 use super::record::Operation;
-use super::state::{Leg, ProtectionState};
+use super::state::{Allowed, Leg, ProtectionState};
 use failback_replication::lineage::Lineage;
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
@@ -44,6 +44,9 @@ pub struct Item {
     /// Managed disks that somebody added to it and that come home with it (P37). They are nobody's to delete.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub added: BTreeMap<DiskId, String>,
+    /// The copy that a test failover brought up, until it is cleaned up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<TestCopy>,
     /// The name the machine has, or will have, in Azure.
     pub azure_name: String,
     /// Replication group (multi-VM consistency), fixed when protection was enabled (G1).
@@ -117,6 +120,15 @@ pub struct AzureVm {
     pub disks: BTreeMap<DiskId, String>,
 }
 
+/// What a test failover made in Azure, beside everything else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestCopy {
+    /// Its virtual machine and disks.
+    pub vm: AzureVm,
+    /// When it was made: after two weeks it is cleaned up without being asked.
+    pub since: VirtualMs,
+}
+
 /// A protected disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemDisk {
@@ -183,6 +195,10 @@ pub enum Fact {
     AzureVm(AzureVm),
     /// The virtual machine in Azure is gone.
     AzureVmGone,
+    /// A test failover made this.
+    TestMade(TestCopy),
+    /// What a test failover made is gone.
+    TestGone,
     /// Another process server serves the item.
     ProcessServer(ServerRef),
     /// Another master target holds (`Some`) or none holds (`None`) the item's disks.
@@ -241,6 +257,7 @@ impl Item {
             excluded: Vec::new(),
             azure: None,
             added: BTreeMap::new(),
+            test: None,
             group: None,
             process_server: None,
             master_target: None,
@@ -274,6 +291,25 @@ impl Item {
         self.master_target.as_ref().filter(|_| self.active == Site::Azure)
     }
 
+    /// What may be asked of the item while no job changes it.
+    pub fn allowed(&self) -> Vec<Allowed> {
+        if self.halfway == Some(Operation::ChangePoint) {
+            return vec![Allowed::ChangePit];
+        }
+        let mut all = self.state.allowed(self.leg).to_vec();
+        let forward = self.leg == Leg::Forward;
+        if forward && all.contains(&Allowed::Commit) {
+            all.push(Allowed::ChangePit);
+        }
+        let replicates = forward && self.state == ProtectionState::Protected;
+        match self.test {
+            Some(_) => all.push(Allowed::TestFailoverCleanup),
+            None if replicates => all.push(Allowed::TestFailover),
+            None => {}
+        }
+        all
+    }
+
     /// `activeLocation`: after reprotect `Primary` means Azure (decisive point 7).
     pub fn active_location(&self) -> &'static str {
         if self.active == self.leg.source() { "Primary" } else { "Recovery" }
@@ -300,6 +336,8 @@ impl Item {
                 self.added.clear();
                 self.copies.azure = Lineage::default();
             }
+            Fact::TestMade(copy) => self.test = Some(copy.clone()),
+            Fact::TestGone => self.test = None,
             Fact::ProcessServer(server) => self.process_server = Some(server.clone()),
             Fact::MasterTarget(server) => self.master_target = server.clone(),
             Fact::Attached(files) => self.attached = files.clone(),

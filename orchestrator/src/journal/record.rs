@@ -33,11 +33,17 @@ pub enum Operation {
     Purge,
     /// Complete the migration: the machine stays in Azure for good (C23).
     CompleteMigration,
+    /// Bring up a copy of a recovery point in Azure beside the replication, to look at it.
+    TestFailover,
+    /// Delete what a test failover made.
+    CleanUpTest,
+    /// Make the machine in Azure anew from another recovery point, before the commit.
+    ChangePoint,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::EnableProtection,
         Self::Failover,
         Self::Commit,
@@ -48,6 +54,9 @@ impl Operation {
         Self::Disable,
         Self::Purge,
         Self::CompleteMigration,
+        Self::TestFailover,
+        Self::CleanUpTest,
+        Self::ChangePoint,
     ];
     /// Its name in events and reports.
     pub fn as_str(self) -> &'static str {
@@ -62,6 +71,9 @@ impl Operation {
             Self::Disable => "disable-protection",
             Self::Purge => "remove-protection",
             Self::CompleteMigration => "complete-migration",
+            Self::TestFailover => "test-failover",
+            Self::CleanUpTest => "clean-up-test-failover",
+            Self::ChangePoint => "change-recovery-point",
         }
     }
     /// How an item leaves the vault when this operation succeeds; `None` for those that keep it.
@@ -76,8 +88,19 @@ impl Operation {
             | Self::Reprotect
             | Self::Failback
             | Self::CommitBack
-            | Self::ReprotectForward => None,
+            | Self::ReprotectForward
+            | Self::TestFailover
+            | Self::CleanUpTest
+            | Self::ChangePoint => None,
         }
+    }
+    /// True when the item shows the same protection state before, meanwhile and afterwards.
+    pub fn keeps_state(self) -> bool {
+        self.is_aside() || self == Self::ChangePoint
+    }
+    /// True when it has nothing to do with where production runs: what other operations noted stays.
+    pub fn is_aside(self) -> bool {
+        matches!(self, Self::TestFailover | Self::CleanUpTest)
     }
 }
 

@@ -113,6 +113,12 @@ pub enum Allowed {
     DisableProtection,
     /// Complete the migration.
     CompleteMigration,
+    /// Bring up a copy beside the replication.
+    TestFailover,
+    /// Delete that copy.
+    TestFailoverCleanup,
+    /// Another recovery point, before the commit of a failover to Azure.
+    ChangePit,
 }
 
 impl Allowed {
@@ -125,6 +131,9 @@ impl Allowed {
             Self::SwitchProtection => "SwitchProtection",
             Self::DisableProtection => "DisableProtection",
             Self::CompleteMigration => "CompleteMigration",
+            Self::TestFailover => "TestFailover",
+            Self::TestFailoverCleanup => "TestFailoverCleanup",
+            Self::ChangePit => "ChangePit",
         }
     }
 }

@@ -98,13 +98,19 @@ fn hangs(f: &Facts) -> bool {
 /// The site of the copy that is to be the source.
 fn source(operation: Operation) -> Site {
     match operation {
-        Operation::Reprotect | Operation::Failback | Operation::CommitBack | Operation::Commit => Site::Azure,
+        Operation::Reprotect
+        | Operation::Failback
+        | Operation::CommitBack
+        | Operation::Commit
+        | Operation::ChangePoint => Site::Azure,
         Operation::EnableProtection
         | Operation::Failover
         | Operation::ReprotectForward
         | Operation::Disable
         | Operation::Purge
-        | Operation::CompleteMigration => Site::OnPremises,
+        | Operation::CompleteMigration
+        | Operation::TestFailover
+        | Operation::CleanUpTest => Site::OnPremises,
     }
 }
 

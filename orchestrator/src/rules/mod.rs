@@ -40,6 +40,7 @@ pub fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
     rows.filter(|(key, _)| key.starts_with(['C', 'P', 'R', 'G', 'L']) && key[1..].parse::<u8>().is_ok())
 }
 
+use Operation::{ChangePoint, CleanUpTest, TestFailover};
 use Operation::{CommitBack, Disable, EnableProtection, Failback, Failover, Reprotect, ReprotectForward};
 
 /// What breaking a rule means.
@@ -109,14 +110,15 @@ const DATABASE: &[Operation] = &[EnableProtection, Reprotect, Failback, Reprotec
 const RELAY: &[Operation] = &[EnableProtection, Reprotect, Failback, ReprotectForward];
 const FORWARD: &[Operation] = &[EnableProtection, ReprotectForward];
 const ROW: &[Operation] = &[Reprotect, Failback, ReprotectForward];
-const POINTS: &[Operation] = &[Failover, Failback];
+const POINTS: &[Operation] = &[Failover, Failback, TestFailover, ChangePoint];
 /// Without the machine at home there is nothing to protect, or to give disks back to.
 const VM: &[Operation] = &[EnableProtection, Failback, Disable];
 /// Follow a replication policy.
 const POLICY: &[Operation] = &[EnableProtection, Reprotect, ReprotectForward];
 const MOVES: &[Operation] = &[Failover, Reprotect, Failback, ReprotectForward];
 const AGENT: &[Operation] = &[Reprotect, ReprotectForward];
-const AZURE: &[Operation] = &[EnableProtection, Failover, Reprotect, Failback, CommitBack];
+const AZURE: &[Operation] =
+    &[EnableProtection, Failover, Reprotect, Failback, CommitBack, TestFailover, CleanUpTest, ChangePoint];
 
 /// Every rule, in check order (1.10).
 pub static RULES: &[Rule] = &[

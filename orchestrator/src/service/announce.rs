@@ -46,7 +46,7 @@ impl Orchestrator {
     pub(super) fn retell(&self, job: &JobId) {
         let Some(job) = self.job(job) else { return };
         let to = match job.request.operation {
-            Operation::Failover => Site::Azure,
+            Operation::Failover | Operation::ChangePoint => Site::Azure,
             Operation::Failback => Site::OnPremises,
             Operation::EnableProtection
             | Operation::Commit
@@ -55,7 +55,9 @@ impl Orchestrator {
             | Operation::ReprotectForward
             | Operation::Disable
             | Operation::Purge
-            | Operation::CompleteMigration => return,
+            | Operation::CompleteMigration
+            | Operation::TestFailover
+            | Operation::CleanUpTest => return,
         };
         for member in job.members.keys() {
             let Some(item) = self.journal().read(|state| state.items.get(member).cloned()) else { continue };

@@ -5,6 +5,7 @@ mod cancel;
 mod glance;
 mod health;
 pub(crate) mod monitor;
+mod restart;
 mod servers;
 mod services;
 mod submit;

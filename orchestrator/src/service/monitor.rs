@@ -2,16 +2,18 @@
 //! what is seen. Nothing here is journalled but an item's first recovery point.
 
 use super::health::{Young, derive};
-use super::{Orchestrator, Roll};
+use super::{Action, Ask, Orchestrator, Roll};
 use crate::catalogue::warning::RPO_BREACH;
-use crate::journal::{Health, Item, Leg, ProtectionState, Record, State};
+use crate::journal::{Health, Item, Leg, ProtectionState, Record, State, Target};
 use crate::workflow::{Finding, Glance};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
 use failback_wire::event::What;
 use failback_wire::ids::{MachineName, SessionId};
 use failback_wire::proto::session::{Point, SessionView};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::sleep_until;
 
@@ -81,6 +83,7 @@ pub(crate) async fn watch(me: Arc<Orchestrator>) {
                 me.services().ctx.spawn(look_at(me.clone(), item, roll.clone()));
             }
         }
+        me.end_old_tests();
         next = next.plus(every);
         sleep_until(me.services().ctx.clock.instant(next)).await;
     }
@@ -156,7 +159,34 @@ fn changed(before: &[Arc<Point>], now: &[Arc<Point>]) -> Changed {
     changed
 }
 
+/// A test failover that nobody cleaned up is completed by force after this.
+const TEST_LASTS: Duration = Duration::from_secs(14 * 24 * 3600);
+
 impl Orchestrator {
+    /// Cleans up tests that have lasted for two weeks; one whose item is busy waits for the next round.
+    fn end_old_tests(self: &Arc<Self>) {
+        let now = self.now();
+        let old: Vec<MachineName> = self.journal().read(|state| {
+            let is_old = |item: &&Arc<Item>| {
+                let lasted = item.test.as_ref().is_some_and(|copy| now.since(copy.since) >= TEST_LASTS);
+                lasted && state.busy(&item.name).is_none()
+            };
+            state.items.values().filter(is_old).map(|item| item.name.clone()).collect()
+        });
+        for name in old {
+            let ask = Ask {
+                action: Action::CleanUpTest,
+                inputs: BTreeMap::new(),
+                target: Target::Item(name),
+                client_request: None,
+                dedupe: None,
+            };
+            if let Err(refusal) = self.submit(&ask) {
+                tracing::error!(?refusal, "an old test failover is not cleaned up");
+            }
+        }
+    }
+
     fn absorb(self: &Arc<Self>, item: &Item, begun: VirtualMs, glance: Glance) {
         self.withdraw_old_points(&item.name);
         {

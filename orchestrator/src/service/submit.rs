@@ -35,6 +35,12 @@ pub enum Action {
     Purge,
     /// Complete the migration.
     CompleteMigration,
+    /// Bring up a copy beside the replication.
+    TestFailover,
+    /// Delete that copy.
+    CleanUpTest,
+    /// Another recovery point, before the commit of a failover to Azure.
+    ChangePoint,
 }
 
 impl Action {
@@ -47,6 +53,9 @@ impl Action {
             Self::Reprotect => Some(Allowed::SwitchProtection),
             Self::Disable | Self::Purge => Some(Allowed::DisableProtection),
             Self::CompleteMigration => Some(Allowed::CompleteMigration),
+            Self::TestFailover => Some(Allowed::TestFailover),
+            Self::CleanUpTest => Some(Allowed::TestFailoverCleanup),
+            Self::ChangePoint => Some(Allowed::ChangePit),
         }
     }
     /// The operation this action means for an item on `leg`.
@@ -62,6 +71,9 @@ impl Action {
             (Self::Disable, _) => Operation::Disable,
             (Self::Purge, _) => Operation::Purge,
             (Self::CompleteMigration, _) => Operation::CompleteMigration,
+            (Self::TestFailover, _) => Operation::TestFailover,
+            (Self::CleanUpTest, _) => Operation::CleanUpTest,
+            (Self::ChangePoint, _) => Operation::ChangePoint,
         }
     }
     /// True when the item is already where this action would bring it: a plan passes over it (L1).
@@ -75,6 +87,9 @@ impl Action {
             ),
             Self::Commit => item.state == ProtectionState::UnplannedFailoverCommitted,
             Self::Reprotect => item.state.is_replicating(),
+            Self::TestFailover => item.test.is_some(),
+            Self::CleanUpTest => item.test.is_none(),
+            Self::ChangePoint => false,
         }
     }
 }
@@ -179,7 +194,10 @@ impl Orchestrator {
             | Action::Reprotect
             | Action::Disable
             | Action::Purge
-            | Action::CompleteMigration => sort(state, &self.services().ctx.env, ask, &names)?,
+            | Action::CompleteMigration
+            | Action::TestFailover
+            | Action::CleanUpTest
+            | Action::ChangePoint => sort(state, &self.services().ctx.env, ask, &names)?,
         };
         Ok(Accepted {
             job: JobId::new(self.ids.guid()),
@@ -271,7 +289,7 @@ fn sort(
             continue;
         };
         let operation = ask.action.operation(item.leg);
-        let allowed = ask.action.wants().is_some_and(|wanted| item.state.allowed(item.leg).contains(&wanted));
+        let allowed = ask.action.wants().is_some_and(|wanted| item.allowed().contains(&wanted));
         let allowed = allowed && (single || item.leg == Leg::Forward || env.holds("L4"));
         // Without a recovery point the rules have more to say than the state: they are asked (R6).
         let moves = matches!(ask.action, Action::Failover(_));
@@ -280,8 +298,7 @@ fn sort(
             if !single && ask.action.already(item) {
                 skipped.push((*name).clone());
             } else {
-                let allowed: Vec<&str> =
-                    item.state.allowed(item.leg).iter().map(|allowed| allowed.as_str()).collect();
+                let allowed: Vec<&str> = item.allowed().iter().map(|allowed| allowed.as_str()).collect();
                 let detail = format!("{name} is in state {}, allowed: [{}]", item.state, allowed.join(", "));
                 reports.push(Report::new(&NOT_ALLOWED, name.as_str(), detail));
             }

@@ -2,7 +2,8 @@
 //! sees.
 
 use super::{Book, Checked, Request, Workflow};
-use super::{commit, commit_back, enable, failback, failover, leave, reprotect, reprotect_forward};
+use super::{change_point, clean_up_test, commit, commit_back, enable, failback, failover, leave};
+use super::{reprotect, reprotect_forward, test_failover};
 use crate::facts::{Gathering, MemberFacts, PlanFacts, RequestFacts};
 use crate::journal::{Item, Operation, Verb};
 use crate::rules;
@@ -33,6 +34,9 @@ impl Book for Classic {
             (Operation::Disable, _) => &leave::DISABLE,
             (Operation::Purge, _) => &leave::PURGE,
             (Operation::CompleteMigration, _) => &leave::MIGRATE,
+            (Operation::TestFailover, _) => &test_failover::WORKFLOW,
+            (Operation::CleanUpTest, _) => &clean_up_test::WORKFLOW,
+            (Operation::ChangePoint, _) => &change_point::WORKFLOW,
         }
     }
 

@@ -30,6 +30,8 @@ static CANCELLABLE: &[Cancellable] = &[
     },
     taken_back(Operation::Reprotect),
     taken_back(Operation::ReprotectForward),
+    taken_back(Operation::TestFailover),
+    taken_back(Operation::ChangePoint),
 ];
 
 /// Why the job cannot be cancelled; `None` when it can.
@@ -51,7 +53,10 @@ pub(crate) fn refusal(env: &Env, state: &State, job: &Job, workflow: &Workflow) 
             | Operation::ReprotectForward
             | Operation::Disable
             | Operation::Purge
-            | Operation::CompleteMigration => "such a job goes on to its end",
+            | Operation::CompleteMigration
+            | Operation::TestFailover
+            | Operation::CleanUpTest
+            | Operation::ChangePoint => "such a job goes on to its end",
         });
     }
     let forward = |step: &&super::Step| matches!(step.recovery, Recovery::Forward);

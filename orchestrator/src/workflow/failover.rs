@@ -19,7 +19,7 @@ use crate::clients::azure::{AzureError, NewDisk, NewVm, Power as AzurePower};
 use crate::clients::vcenter::{Power, VcenterClient, VcenterError, VmFacts};
 use crate::journal::{AzureVm, Fact, Leg, Operation, PointChoice, ProtectionState, Rest};
 use failback_wire::error::{Class, ErrorDoc, Report};
-use failback_wire::ids::Site;
+use failback_wire::ids::{DiskId, PointId, Site};
 use failback_wire::proto::cs::OsFamily;
 use failback_wire::proto::session::{SessionSpec, TargetDisk};
 use std::time::Duration;
@@ -92,7 +92,7 @@ pub static WORKFLOW: Workflow = Workflow {
     ],
 };
 
-fn spec<'a>(c: &'a StepCtx<'_>) -> Result<&'a SessionSpec, StepError> {
+pub(super) fn spec<'a>(c: &'a StepCtx<'_>) -> Result<&'a SessionSpec, StepError> {
     c.item.forward.as_ref().ok_or_else(|| defect(c, "the session to Azure"))
 }
 
@@ -179,27 +179,36 @@ async fn undo_choice(c: &StepCtx<'_>) -> StepResult {
     Ok(points::unchoose(c, spec(c)?))
 }
 
-/// The disks of the chosen point, as Azure shall make them.
-async fn wanted_disks(c: &StepCtx<'_>) -> Result<Vec<NewDisk>, StepError> {
+/// The disks of this point, as Azure shall make them under these names.
+pub(super) async fn disks_of(
+    c: &StepCtx<'_>,
+    chosen: &PointId,
+    name: impl Fn(&DiskId) -> String,
+) -> Result<Vec<NewDisk>, StepError> {
     let spec = spec(c)?;
-    let chosen = c.item.chosen.as_ref().ok_or_else(|| defect(c, "the recovery point"))?;
     let view = session::view(c, &spec.target, spec).await?;
-    let point = view.points.iter().find(|point| point.point == chosen.point);
+    let point = view.points.iter().find(|point| point.point == *chosen);
     let mut disks = Vec::new();
     for (index, disk) in spec.disks.iter().enumerate() {
         let snapshot = point.and_then(|point| point.snapshots.get(&disk.disk));
         let (TargetDisk::SeedBlob(seed), Some(snapshot)) = (&disk.target, snapshot) else {
-            let detail = format!("{} has no snapshot at {}", disk.disk, chosen.point);
+            let detail = format!("{} has no snapshot at {chosen}", disk.disk);
             return Err(StepError::new(&AZURE_DISK_FAILED, disk.disk.as_str(), detail));
         };
         disks.push(NewDisk {
-            name: azure::managed_disk(c.item, &disk.disk),
+            name: name(&disk.disk),
             location: c.services.config.azure.location.clone(),
             source: azure::snapshot_url(c, seed, snapshot),
             os_type: (index == 0).then(|| os_type(c)),
         });
     }
     Ok(disks)
+}
+
+/// The disks of the chosen point.
+async fn wanted_disks(c: &StepCtx<'_>) -> Result<Vec<NewDisk>, StepError> {
+    let chosen = c.item.chosen.as_ref().ok_or_else(|| defect(c, "the recovery point"))?;
+    disks_of(c, &chosen.point, |disk| azure::managed_disk(c.item, disk)).await
 }
 
 fn os_type(c: &StepCtx<'_>) -> String {
@@ -211,16 +220,27 @@ fn os_type(c: &StepCtx<'_>) -> String {
 }
 
 async fn create_disks(c: &StepCtx<'_>) -> StepResult {
-    for disk in wanted_disks(c).await? {
-        let done = c.services.azure.create_disk_from_blob_snapshot(&disk, &c.id(&disk.name)).await;
-        done.map_err(|e| azure::error(&AZURE_DISK_FAILED, &disk.name, &e))?;
-    }
+    make_disks(c, &wanted_disks(c).await?).await?;
     Ok(Vec::new())
 }
 
-/// Deletes the disks this attempt made: those made from the chosen point that no machine holds.
+/// Makes these disks.
+pub(super) async fn make_disks(c: &StepCtx<'_>, disks: &[NewDisk]) -> Result<(), StepError> {
+    for disk in disks {
+        let done = c.services.azure.create_disk_from_blob_snapshot(disk, &c.id(&disk.name)).await;
+        done.map_err(|e| azure::error(&AZURE_DISK_FAILED, &disk.name, &e))?;
+    }
+    Ok(())
+}
+
 async fn undo_disks(c: &StepCtx<'_>) -> StepResult {
-    for disk in wanted_disks(c).await? {
+    unmake_disks(c, &wanted_disks(c).await?).await?;
+    Ok(Vec::new())
+}
+
+/// Deletes the disks this attempt made: those made from the same point that no machine holds.
+pub(super) async fn unmake_disks(c: &StepCtx<'_>, disks: &[NewDisk]) -> Result<(), StepError> {
+    for disk in disks {
         let seen = c.services.azure.disk(&disk.name).await;
         let seen = seen.map_err(|e| azure::error(&AZURE_DISK_FAILED, &disk.name, &e))?;
         let ours = seen.is_some_and(|seen| {
@@ -232,7 +252,7 @@ async fn undo_disks(c: &StepCtx<'_>) -> StepResult {
             done.map_err(|e| azure::error(&AZURE_DISK_FAILED, &disk.name, &e))?;
         }
     }
-    Ok(Vec::new())
+    Ok(())
 }
 
 /// ARM id of the subnet that failed-over machines are put into.
@@ -252,11 +272,19 @@ fn not_made(error: &AzureError) -> &'static ErrorDoc {
 }
 
 async fn create_vm(c: &StepCtx<'_>) -> StepResult {
-    let name = c.item.azure_name.clone();
-    let disk_of = |disk: &crate::journal::ItemDisk| azure::managed_disk(c.item, &disk.disk);
-    let mut names = c.item.disks.iter().map(disk_of);
+    let vm = make_vm(c, &c.item.azure_name, |disk| azure::managed_disk(c.item, disk)).await?;
+    Ok(vec![Fact::AzureVm(vm)])
+}
+
+/// Makes and starts a virtual machine of this name from disks of these names.
+pub(super) async fn make_vm(
+    c: &StepCtx<'_>,
+    name: &str,
+    disk_name: impl Fn(&DiskId) -> String,
+) -> Result<AzureVm, StepError> {
+    let mut names = c.item.disks.iter().map(|disk| disk_name(&disk.disk));
     let vm = NewVm {
-        name: name.clone(),
+        name: name.to_owned(),
         location: c.services.config.azure.location.clone(),
         size: VM_SIZE.to_owned(),
         os_type: os_type(c),
@@ -266,17 +294,17 @@ async fn create_vm(c: &StepCtx<'_>) -> StepResult {
         prepare: c.ctx.env.holds("C4"),
     };
     let made = c.services.azure.create_vm(&vm, &c.id("vm")).await;
-    let made = made.map_err(|e| azure::error(not_made(&e), &name, &e))?;
+    let made = made.map_err(|e| azure::error(not_made(&e), name, &e))?;
     if made.power != AzurePower::Running {
-        let done = c.services.azure.start_vm(&name, &c.id("start")).await;
-        done.map_err(|e| azure::error(&AZURE_START_FAILED, &name, &e))?;
+        let done = c.services.azure.start_vm(name, &c.id("start")).await;
+        done.map_err(|e| azure::error(&AZURE_START_FAILED, name, &e))?;
     }
-    let disks = c.item.disks.iter().map(|disk| (disk.disk.clone(), disk_of(disk))).collect();
-    Ok(vec![Fact::AzureVm(AzureVm { name, disks })])
+    let disks = c.item.disks.iter().map(|disk| (disk.disk.clone(), disk_name(&disk.disk))).collect();
+    Ok(AzureVm { name: name.to_owned(), disks })
 }
 
 /// What the guest has from its site and Azure has otherwise (C5).
-async fn adapt_guest(c: &StepCtx<'_>) -> StepResult {
+pub(super) async fn adapt_guest(c: &StepCtx<'_>) -> StepResult {
     match c.item.os {
         Some(OsFamily::Windows) => agent::switch_tools(c, Site::Azure, false).await,
         Some(OsFamily::Linux) => agent::address_by_dhcp(c).await,

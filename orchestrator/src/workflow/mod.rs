@@ -2,6 +2,8 @@
 
 mod book;
 pub(crate) mod cancel;
+pub mod change_point;
+pub mod clean_up_test;
 pub mod commit;
 pub mod commit_back;
 pub mod enable;
@@ -14,6 +16,7 @@ pub mod reprotect;
 pub mod reprotect_forward;
 pub mod runner;
 pub mod step;
+pub mod test_failover;
 
 #[cfg(test)]
 mod tests;

@@ -387,6 +387,8 @@ impl Run {
 
     /// The member is through; with a single member so is the job, in the same commit.
     fn end(&self, outcome: Outcome, rest: Rest, halfway: bool) -> Result<(), JournalError> {
+        let before = self.progress().before.filter(|_| self.workflow.operation.keeps_state());
+        let rest = before.unwrap_or(rest);
         let (at, job, member) = (self.me.now(), self.job.clone(), self.member.clone());
         let found = self
             .me

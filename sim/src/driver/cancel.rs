@@ -14,7 +14,7 @@ impl Driver<'_> {
     pub(super) async fn cancel(&mut self, at: At, cancel: &Cancel) -> Result<(), Stop> {
         let target = cancel.item.as_ref().or(cancel.plan.as_ref()).map(|name| name.value.clone());
         let target = target.unwrap_or_default();
-        let job = self.started.get(&target).cloned();
+        let job = self.jobs.get(&target).cloned();
         let path = match (cancel.ask, &job) {
             (CancelBy::Job, Some(job)) => format!("{}/cancel", self.client.job_path(job)),
             (CancelBy::Job, None) => {

@@ -307,6 +307,17 @@ pub mod body {
             "multiVmSyncStatus": "Enable",
         }}})
     }
+    /// Test failover, into no network.
+    pub fn test_failover(point: &str) -> Value {
+        let details = json!({ "instanceType": "InMageAzureV2", "recoveryPointType": point });
+        let mut body = properties("PrimaryToRecovery", &details);
+        body["properties"]["networkType"] = json!("NoNetworkAttachAsInput");
+        body
+    }
+    /// Another recovery point; its id is filled in.
+    pub fn change_point() -> Value {
+        json!({ "properties": { "providerSpecificDetails": { "instanceType": "InMageAzureV2" } } })
+    }
     /// Failback: roles are swapped, a single item still says `PrimaryToRecovery` (G3), a plan the opposite.
     pub fn failback(plan: bool, point: &str) -> Value {
         let direction = if plan { "RecoveryToPrimary" } else { "PrimaryToRecovery" };

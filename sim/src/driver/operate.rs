@@ -7,8 +7,8 @@ use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::estate::{Os, Side};
 use crate::scenario::inventory::{Inventory, Machine};
 use crate::scenario::model::{
-    BackwardPoint, EnableProtection, Ending, ForwardPoint, Leave, PolicyChange, PolicyStep, Reprotect,
-    ReprotectInputs, Step, Verb,
+    BackwardPoint, EnableProtection, Ending, ForwardPoint, Leave, PointPick, PolicyChange, PolicyStep,
+    Reprotect, ReprotectInputs, Step, Verb,
 };
 use crate::scenario::text::Name;
 use crate::world::BUILT_IN_PROCESS_SERVER;
@@ -140,7 +140,12 @@ impl Driver<'_> {
     }
 
     pub(super) async fn operate(&mut self, at: At, step: &Step) -> Result<(), Stop> {
-        let asked = self.asked(step);
+        let mut asked = self.asked(step);
+        if let Step::ChangeRecoveryPoint(change) = step {
+            let item = change.item.as_ref().map(|name| name.value.as_str()).unwrap_or_default();
+            let id = self.listed(item, change.point).await;
+            asked.body["properties"]["recoveryPointId"] = json!(id);
+        }
         self.carry_out(at, &asked).await
     }
 
@@ -159,6 +164,9 @@ impl Driver<'_> {
 
     async fn attempt(&mut self, at: At, asked: &Asked<'_>) -> Result<Ended, Stop> {
         let answer = self.request(at, asked.method.clone(), &asked.path, &asked.body).await?;
+        if let (Answer::Accepted(job), Some(target)) = (&answer, self.target_at(at)) {
+            self.jobs.insert(target, job.clone());
+        }
         if matches!(asked.expect, Ending::Started) {
             return Ok(self.started(asked, answer).await);
         }
@@ -196,13 +204,7 @@ impl Driver<'_> {
     }
 
     fn asked<'a>(&self, step: &'a Step) -> Asked<'a> {
-        let path = |item: &Option<Name>, plan: &Option<Name>, verb: &str| match (item, plan) {
-            (Some(item), _) => format!("{}/{verb}", self.client.item_path(&item.value)),
-            (None, plan) => {
-                let plan = plan.as_ref().map(|p| p.value.as_str()).unwrap_or_default();
-                format!("{}/{verb}", self.client.plan_path(plan))
-            }
-        };
+        let path = |item: &Option<Name>, plan: &Option<Name>, verb: &str| self.target_path(item, plan, verb);
         let verb = |verb: Verb| match verb {
             Verb::Planned => "plannedFailover",
             Verb::Unplanned => "unplannedFailover",
@@ -254,6 +256,10 @@ impl Driver<'_> {
                 expect: &s.expect,
                 within: Duration::from_secs(600),
             },
+            Step::TestFailover(_)
+            | Step::CleanUpTestFailover(_)
+            | Step::ChangeRecoveryPoint(_)
+            | Step::RestartJob(_) => self.asked_beside(step),
             Step::Cancel(_)
             | Step::Wait(_)
             | Step::WaitUntil(_)
@@ -268,11 +274,87 @@ impl Driver<'_> {
         }
     }
 
+    /// The same of what leaves production where it is.
+    fn asked_beside<'a>(&self, step: &'a Step) -> Asked<'a> {
+        let path = |item: &Option<Name>, plan: &Option<Name>, verb: &str| self.target_path(item, plan, verb);
+        match step {
+            Step::TestFailover(s) => Asked {
+                method: Method::POST,
+                path: path(&s.item, &s.plan, "testFailover"),
+                body: body::test_failover(forward_point(s.point)),
+                expect: &s.expect,
+                within: s.within.duration(),
+            },
+            Step::CleanUpTestFailover(s) => Asked {
+                method: Method::POST,
+                path: path(&s.item, &s.plan, "testFailoverCleanup"),
+                body: json!({ "properties": { "comments": "done" } }),
+                expect: &s.expect,
+                within: s.within.duration(),
+            },
+            Step::ChangeRecoveryPoint(s) => Asked {
+                method: Method::POST,
+                path: path(&s.item, &None, "applyRecoveryPoint"),
+                body: body::change_point(),
+                expect: &s.expect,
+                within: s.within.duration(),
+            },
+            Step::RestartJob(s) => {
+                let name = s.item.as_ref().or(s.plan.as_ref()).map(|name| name.value.as_str());
+                let job = name.and_then(|name| self.jobs.get(name)).map(String::as_str);
+                Asked {
+                    method: Method::POST,
+                    path: format!("{}/restart", self.client.job_path(job.unwrap_or("none"))),
+                    body: Value::Null,
+                    expect: &s.expect,
+                    within: s.within.duration(),
+                }
+            }
+            Step::Failover(_)
+            | Step::Failback(_)
+            | Step::Reprotect(_)
+            | Step::Commit(_)
+            | Step::EnableProtection(_)
+            | Step::DisableProtection(_)
+            | Step::RemoveProtection(_)
+            | Step::CompleteMigration(_)
+            | Step::Policy(_)
+            | Step::RenewCertificate(_)
+            | Step::Cancel(_)
+            | Step::Wait(_)
+            | Step::WaitUntil(_)
+            | Step::Write(_)
+            | Step::Inject(_)
+            | Step::Arm(_)
+            | Step::Clear(_)
+            | Step::Operator(_)
+            | Step::Crash(_)
+            | Step::Restart(_)
+            | Step::Check(_) => unreachable!("only such operations are asked for here"),
+        }
+    }
+
+    /// The path of what is asked of an item or a plan.
+    fn target_path(&self, item: &Option<Name>, plan: &Option<Name>, verb: &str) -> String {
+        match (item, plan) {
+            (Some(item), _) => format!("{}/{verb}", self.client.item_path(&item.value)),
+            (None, plan) => {
+                let plan = plan.as_ref().map(|p| p.value.as_str()).unwrap_or_default();
+                format!("{}/{verb}", self.client.plan_path(plan))
+            }
+        }
+    }
+
+    /// The item or plan of the operation that a step asks for.
+    fn target_at(&self, at: At) -> Option<String> {
+        let step = self.checked.scenario.steps.get(at.index).filter(|_| self.current.is_some())?;
+        let operation = step.operation()?;
+        operation.item.or(operation.plan).map(|name| name.value.clone())
+    }
+
     /// Waits until the job is past its preconditions, or over.
     async fn started(&mut self, asked: &Asked<'_>, answer: Answer) -> Ended {
         let Answer::Accepted(job) = &answer else { return self.ended(answer, asked.within).await };
-        let target = asked.path.rsplit('/').nth(1).unwrap_or_default().to_owned();
-        self.started.insert(target, job.clone());
         let deadline = Instant::now() + asked.within;
         loop {
             match self.client.job(job).await {
@@ -321,6 +403,18 @@ impl Driver<'_> {
             PolicyChange::Dissociate => (Method::POST, format!("{mapping}/remove"), Value::Null),
         };
         Asked { method, path, body, expect: &step.expect, within: Duration::from_secs(600) }
+    }
+
+    /// The id of a point on the item's list; one of nobody's when the list does not help.
+    async fn listed(&self, item: &str, pick: PointPick) -> String {
+        let points = self.client.points(item).await.unwrap_or_default();
+        let mut app = points.iter().filter(|(_, kind)| kind.contains("Application"));
+        let found = match pick {
+            PointPick::Oldest => points.first(),
+            PointPick::AppConsistent => app.next_back(),
+            PointPick::Unlisted => None,
+        };
+        found.map_or_else(|| "no-such-point".to_owned(), |(id, _)| id.clone())
     }
 
     fn reprotect_body(&self, step: &Reprotect) -> Value {

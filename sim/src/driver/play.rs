@@ -189,7 +189,7 @@ async fn on_stage(script: &Script<'_>) -> (Played, Weak<Recorder>) {
         observed: Vec::new(),
         requests: 0,
         current: None,
-        started: BTreeMap::new(),
+        jobs: BTreeMap::new(),
         rules: Vec::new(),
     };
     let horizon = script.checked.scenario.horizon.value;
@@ -242,8 +242,8 @@ pub(super) struct Driver<'a> {
     pub(super) requests: u64,
     /// The step that is under way; none while the estate comes under protection.
     pub(super) current: Option<At>,
-    /// Jobs that steps have started and not waited for, by item or plan.
-    pub(super) started: BTreeMap<String, String>,
+    /// The last job that steps have brought, by item or plan.
+    pub(super) jobs: BTreeMap<String, String>,
     /// Ids of call faults, whose firing the switchboard knows.
     pub(super) rules: Vec<String>,
 }

@@ -109,6 +109,12 @@ static LEAVES: &[Leaves] = &[
             "vcenter/vmdks/*/root",
         ],
     ),
+    // The guest was down for a while, so it wrote less, and its agent registers again (P32).
+    leaves(
+        Operation::ChangePoint,
+        "stop-azure",
+        &["azure/disks/*/content", "guests/copies/{}@azure/registered"],
+    ),
     leaves(Operation::ReprotectForward, "seeds", &["items/{}/item/notes"]),
     // Whatever the session brought until it was forgotten, the seeds have taken; the next attempt uses them.
     leaves(Operation::ReprotectForward, "agent", &["azure/blobs/*/content", "azure/blobs/*/snapshots"]),

@@ -107,7 +107,11 @@ impl Driver<'_> {
             | Step::RemoveProtection(_)
             | Step::CompleteMigration(_)
             | Step::Policy(_)
-            | Step::RenewCertificate(_) => self.operate(at, step).await,
+            | Step::RenewCertificate(_)
+            | Step::TestFailover(_)
+            | Step::CleanUpTestFailover(_)
+            | Step::ChangeRecoveryPoint(_)
+            | Step::RestartJob(_) => self.operate(at, step).await,
             Step::Cancel(cancel) => self.cancel(at, cancel).await,
             Step::Wait(period) => {
                 sleep(period.duration()).await;
@@ -294,6 +298,10 @@ pub(super) fn title(step: &Step) -> String {
         Step::Commit(s) => format!("commit {}", of(&s.item, &s.plan)),
         Step::Reprotect(s) => format!("reprotect {}", of(&s.item, &s.plan)),
         Step::Failback(s) => format!("fail back {}", of(&s.item, &s.plan)),
+        Step::TestFailover(s) => format!("test the failover of {}", of(&s.item, &s.plan)),
+        Step::CleanUpTestFailover(s) => format!("clean up the test of {}", of(&s.item, &s.plan)),
+        Step::ChangeRecoveryPoint(s) => format!("change the recovery point of {}", of(&s.item, &None)),
+        Step::RestartJob(s) => format!("restart the last job of {}", of(&s.item, &s.plan)),
         Step::Cancel(s) => format!("cancel what runs on {}", of(&s.item, &s.plan)),
         Step::EnableProtection(s) => format!("protect {}", s.item.value),
         Step::DisableProtection(s) => format!("disable the protection of {}", s.item.value),

@@ -78,6 +78,14 @@ pub enum Step {
     Reprotect(Reprotect),
     /// Fail over from Azure.
     Failback(Failback),
+    /// Bring up a copy in Azure beside the replication.
+    TestFailover(TestFailover),
+    /// Delete what a test failover made.
+    CleanUpTestFailover(CleanUpTestFailover),
+    /// Make the machine in Azure anew from another recovery point.
+    ChangeRecoveryPoint(ChangeRecoveryPoint),
+    /// Ask again for what the last job did not do.
+    RestartJob(RestartJob),
     /// Ask a running operation to stop.
     Cancel(Cancel),
     /// Bring a machine under protection.
@@ -219,6 +227,91 @@ pub struct Failback {
     /// Planned or unplanned; a classic item accepts both.
     #[serde(default)]
     pub verb: Verb,
+    /// How it must end.
+    #[serde(default)]
+    pub expect: Ending,
+    /// Within which virtual time; default 2 h.
+    #[serde(default = "default_within")]
+    pub within: Spanned<Period>,
+}
+
+/// Bring up a copy in Azure beside the replication, which goes on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct TestFailover {
+    /// The item; or else `plan`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Name>,
+    /// The recovery plan; or else `item`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Name>,
+    /// Which recovery point.
+    #[serde(default)]
+    pub point: ForwardPoint,
+    /// How it must end.
+    #[serde(default)]
+    pub expect: Ending,
+    /// Within which virtual time; default 2 h.
+    #[serde(default = "default_within")]
+    pub within: Spanned<Period>,
+}
+
+/// Delete what a test failover made, and nothing else.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct CleanUpTestFailover {
+    /// The item; or else `plan`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Name>,
+    /// The recovery plan; or else `item`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Name>,
+    /// How it must end.
+    #[serde(default)]
+    pub expect: Ending,
+    /// Within which virtual time; default 2 h.
+    #[serde(default = "default_within")]
+    pub within: Spanned<Period>,
+}
+
+/// Make the machine in Azure anew from another recovery point, before the commit (C7).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ChangeRecoveryPoint {
+    /// The item.
+    pub item: Option<Name>,
+    /// Which of the points on offer.
+    pub point: PointPick,
+    /// How it must end.
+    #[serde(default)]
+    pub expect: Ending,
+    /// Within which virtual time; default 2 h.
+    #[serde(default = "default_within")]
+    pub within: Spanned<Period>,
+}
+
+/// A recovery point as the operator picks it from the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PointPick {
+    /// The oldest.
+    Oldest,
+    /// The newest application-consistent one.
+    AppConsistent,
+    /// One that is not on the list.
+    Unlisted,
+}
+
+/// Ask again, through the last job of an item or a plan, for what it did not do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RestartJob {
+    /// The item; or else `plan`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Name>,
+    /// The recovery plan; or else `item`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Name>,
     /// How it must end.
     #[serde(default)]
     pub expect: Ending,

@@ -21,6 +21,14 @@ pub enum OperationKind {
     ReprotectAzure,
     /// From Azure.
     Failback,
+    /// A copy in Azure beside the replication.
+    TestFailover,
+    /// Of a test failover.
+    CleanUpTest,
+    /// Of a failover to Azure.
+    ChangePoint,
+    /// Of whatever was asked for last.
+    Restart,
     /// Of whatever runs.
     Cancel,
     /// Bring under protection.
@@ -41,6 +49,10 @@ impl fmt::Display for OperationKind {
             Self::ReprotectHome => "reprotect to on-premises",
             Self::ReprotectAzure => "reprotect to azure",
             Self::Failback => "failback",
+            Self::TestFailover => "test failover",
+            Self::CleanUpTest => "clean-up",
+            Self::ChangePoint => "change of the recovery point",
+            Self::Restart => "restart of the last job",
             Self::Cancel => "cancellation",
             Self::EnableProtection => "enable protection",
             Self::DisableProtection => "disable protection",
@@ -105,6 +117,14 @@ impl Step {
                 (kind, &s.item, &s.plan, &s.expect, &s.within)
             }
             Self::Failback(s) => (OperationKind::Failback, &s.item, &s.plan, &s.expect, &s.within),
+            Self::TestFailover(s) => (OperationKind::TestFailover, &s.item, &s.plan, &s.expect, &s.within),
+            Self::CleanUpTestFailover(s) => {
+                (OperationKind::CleanUpTest, &s.item, &s.plan, &s.expect, &s.within)
+            }
+            Self::ChangeRecoveryPoint(s) => {
+                (OperationKind::ChangePoint, &s.item, &None, &s.expect, &s.within)
+            }
+            Self::RestartJob(s) => (OperationKind::Restart, &s.item, &s.plan, &s.expect, &s.within),
             Self::Cancel(s) => (OperationKind::Cancel, &s.item, &s.plan, &s.expect, &s.within),
             Self::RenewCertificate(_)
             | Self::Wait(_)
@@ -176,8 +196,12 @@ impl fmt::Display for Step {
                 f.write_str(if s.shutdown_source { ")" } else { ", source left running)" })
             }
             Self::Failback(s) => write!(f, " ({}, {})", word(&s.point), word(&s.verb)),
+            Self::TestFailover(s) => write!(f, " ({})", word(&s.point)),
+            Self::ChangeRecoveryPoint(s) => write!(f, " ({})", word(&s.point)),
             Self::Commit(_)
             | Self::Reprotect(_)
+            | Self::CleanUpTestFailover(_)
+            | Self::RestartJob(_)
             | Self::Cancel(_)
             | Self::EnableProtection(_)
             | Self::DisableProtection(_)

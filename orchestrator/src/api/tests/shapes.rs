@@ -168,7 +168,36 @@ async fn a_job_says_how_each_disk_is_synchronised_and_the_story_tells_what_is_gi
     node.done(&format!("{}/failoverCommit", item_path("vm1")), Value::Null).await;
     let job = node.done(&format!("{}/reProtect", item_path("vm1")), home).await;
     let tasks = job["properties"]["tasks"].as_array().unwrap();
-    let said: Vec<_> = tasks.iter().map(|task| &task["customDetails"]["diskSynchronization"]).collect();
-    assert_eq!(said, [&Value::Null, &Value::Null, &json!({"vm1-disk0": "all of it: it is new"})]);
+    let child = &tasks.last().unwrap()["groupTaskCustomDetails"]["childTasks"][0];
+    let said = &child["customDetails"]["diskSynchronization"];
+    assert_eq!(said, &json!({"vm1-disk0": "all of it: it is new"}));
     assert_eq!(notes(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reprotect_shows_the_commit_it_skipped_and_the_job_within_it() {
+    let world = World::new();
+    let node = world.fresh();
+    node.protect(&world, &["vm1"]).await;
+    let none = json!({"properties": {}});
+    let home = json!({"properties": {"failoverDirection": "RecoveryToPrimary", "providerSpecificDetails": {
+        "instanceType": "InMage", "masterTargetId": "mt", "processServerId": "ps", "retentionDrive": "R:",
+        "profileId": "failback", "datastoreName": "ds1"}}});
+    node.done(&format!("{}/unplannedFailover", item_path("vm1")), none).await;
+    node.done(&format!("{}/failoverCommit", item_path("vm1")), Value::Null).await;
+    let job = node.done(&format!("{}/reProtect", item_path("vm1")), home).await;
+    let tasks = job["properties"]["tasks"].as_array().unwrap();
+    let state = |task: &Value| {
+        ["taskId", "state", "stateDescription"].map(|key| task[key].as_str().unwrap().to_owned())
+    };
+    assert_eq!(state(&tasks[1]), ["CommitFailoverTask", "Other", "Skipped"]);
+    let group = tasks.iter().find(|task| task["taskId"] == "ProtectReplicaTask").unwrap();
+    assert_eq!(group["taskType"], "GroupTaskDetails");
+    let child = &group["groupTaskCustomDetails"]["childTasks"][0];
+    assert_eq!(state(child), ["EnableDr", "Succeeded", "Completed"]);
+    let inner = child["customDetails"]["jobTask"]["jobId"].as_str().unwrap();
+    let inner = node.get(inner).await;
+    let shown = ["scenarioName", "friendlyName", "state", "targetInstanceType"];
+    let shown = shown.map(|key| inner["properties"][key].as_str().unwrap().to_owned());
+    assert_eq!(shown, ["EnableDr", "Enable replication", "Succeeded", "Vm"]);
 }

@@ -51,6 +51,24 @@ async fn newest_common(c: &StepCtx<'_>, own: &[Arc<Point>]) -> Result<VirtualMs,
     newest.ok_or_else(|| StepError::new(&NO_COMMON_POINT, name, "").with_class(Class::Operator))
 }
 
+/// One of these points, as the request says, for an item by itself.
+///
+/// # Errors
+/// When there is none.
+pub(in crate::workflow) fn pick(c: &StepCtx<'_>, points: &[Arc<Point>]) -> Result<Arc<Point>, StepError> {
+    let newest = |kind: Option<PointKind>| {
+        let fits = points.iter().filter(|point| kind.is_none_or(|kind| point.kind == kind));
+        fits.max_by_key(|point| point.time)
+    };
+    let (doc, point) = match &c.input.point {
+        PointChoice::Latest | PointChoice::LatestProcessed => (&NO_POINT, newest(None)),
+        PointChoice::Application => (&NO_POINT_OF_TYPE, newest(Some(PointKind::Application))),
+        PointChoice::Custom(wanted) => (&POINT_UNKNOWN, points.iter().find(|point| point.point == *wanted)),
+    };
+    let name = c.item.name.as_str();
+    point.cloned().ok_or_else(|| StepError::new(doc, name, name).with_class(Class::Operator))
+}
+
 /// Settles on a point of the item's session, as the request says.
 pub(in crate::workflow) async fn choose(
     c: &StepCtx<'_>,

@@ -251,6 +251,9 @@ pub struct DisableInput {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct OperationInput {
+    /// `applyRecoveryPoint`: the point.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recovery_point_id: Option<String>,
     /// `PrimaryToRecovery` or `RecoveryToPrimary`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failover_direction: Option<String>,
@@ -461,14 +464,31 @@ pub struct Task {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TaskDetails {
-    /// `TaskDetails` or `VirtualMachineTaskDetails`.
+    /// `TaskDetails`, `VirtualMachineTaskDetails` or `JobTaskDetails`.
     pub instance_type: String,
+    /// The job that a task stands for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_task: Option<JobEntity>,
     /// Why a machine of a plan was passed over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped_reason: Option<String>,
     /// Ours: how each disk will be synchronised, and why.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub disk_synchronization: BTreeMap<String, String>,
+}
+
+/// A job that is a task of another one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "named as the service names them")]
+pub struct JobEntity {
+    pub job_id: String,
+    pub job_friendly_name: String,
+    pub job_scenario_name: String,
+    pub target_object_id: String,
+    pub target_object_name: String,
+    /// `Vm`.
+    pub target_instance_type: String,
 }
 
 /// `groupTaskCustomDetails` of a task with children.

@@ -92,11 +92,15 @@ impl Check<'_, '_> {
             OperationKind::ReprotectHome | OperationKind::Failback => Side::OnPremises,
             OperationKind::Commit
             | OperationKind::ReprotectAzure
-            | OperationKind::Cancel
             | OperationKind::EnableProtection
             | OperationKind::DisableProtection
             | OperationKind::RemoveProtection
-            | OperationKind::CompleteMigration => return,
+            | OperationKind::CompleteMigration
+            | OperationKind::TestFailover
+            | OperationKind::CleanUpTest
+            | OperationKind::ChangePoint
+            | OperationKind::Restart
+            | OperationKind::Cancel => return,
         };
         for machine in operation.machines(self.subject.inventory) {
             self.gone.remove(&(site, machine.to_owned()));

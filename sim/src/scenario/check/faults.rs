@@ -130,6 +130,10 @@ impl Check<'_, '_> {
             | Step::DisableProtection(_)
             | Step::RemoveProtection(_)
             | Step::CompleteMigration(_)
+            | Step::TestFailover(_)
+            | Step::CleanUpTestFailover(_)
+            | Step::ChangeRecoveryPoint(_)
+            | Step::RestartJob(_)
             | Step::Policy(_)
             | Step::RenewCertificate(_) => self.down(step.at),
             Step::Cancel(_) | Step::Wait(_) | Step::WaitUntil(_) | Step::Write(_) | Step::Check(_) => {}

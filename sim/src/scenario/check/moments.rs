@@ -149,12 +149,15 @@ fn workflows(step: &Step, kind: OperationKind, refused: bool) -> Vec<&'static Wo
         OperationKind::Commit => (Action::Commit, None),
         OperationKind::ReprotectHome => (Action::Reprotect, Some(Leg::Forward)),
         OperationKind::ReprotectAzure => (Action::Reprotect, Some(Leg::Reverse)),
-        // It makes no job.
-        OperationKind::Cancel => return Vec::new(),
         OperationKind::EnableProtection => (Action::Enable, Some(Leg::Forward)),
         OperationKind::DisableProtection => (Action::Disable, Some(Leg::Forward)),
         OperationKind::RemoveProtection => (Action::Purge, Some(Leg::Forward)),
         OperationKind::CompleteMigration => (Action::CompleteMigration, Some(Leg::Forward)),
+        OperationKind::TestFailover => (Action::TestFailover, Some(Leg::Forward)),
+        OperationKind::CleanUpTest => (Action::CleanUpTest, Some(Leg::Forward)),
+        OperationKind::ChangePoint => (Action::ChangePoint, Some(Leg::Forward)),
+        // Which one depends on what went before; the other makes no job.
+        OperationKind::Restart | OperationKind::Cancel => return Vec::new(),
     };
     let legs =
         [Leg::Forward, Leg::Reverse].into_iter().filter(|l| refused || leg.is_none_or(|leg| leg == *l));
@@ -195,6 +198,9 @@ fn owners(task: &str) -> Vec<String> {
             Operation::Disable => OperationKind::DisableProtection.to_string(),
             Operation::Purge => OperationKind::RemoveProtection.to_string(),
             Operation::CompleteMigration => OperationKind::CompleteMigration.to_string(),
+            Operation::TestFailover => OperationKind::TestFailover.to_string(),
+            Operation::CleanUpTest => OperationKind::CleanUpTest.to_string(),
+            Operation::ChangePoint => OperationKind::ChangePoint.to_string(),
         };
         let word = match (has(operation, Verb::Unplanned), has(operation, Verb::Planned)) {
             (true, true) => word,

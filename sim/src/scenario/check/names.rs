@@ -68,7 +68,8 @@ impl Names {
         let foreign =
             |site: Side| inventory.bystanders.iter().filter(move |b| b.site == site).map(|b| b.name.clone());
         let vms = machines.iter().chain(&master_targets).cloned().chain(foreign(Side::OnPremises)).collect();
-        let azure_vms = machines.iter().cloned().chain(foreign(Side::Azure)).collect();
+        let tests = machines.iter().map(|machine| format!("{machine}-test"));
+        let azure_vms = machines.iter().cloned().chain(tests).chain(foreign(Side::Azure)).collect();
         let fixed = [ORCHESTRATOR, VCENTER, CONFIGURATION_SERVER, AZURE].map(str::to_owned);
         let copies = machines.iter().flat_map(|m| [format!("{m}@on-premises"), format!("{m}@azure")]);
         let servers = process_servers.iter().chain(&master_targets).cloned();

@@ -103,6 +103,8 @@ pub(super) struct Standing {
     pub(super) unsure: bool,
     /// Where it stood before the operation that a step has started and not waited for.
     pub(super) before: Option<Phase>,
+    /// What was asked for last: a restart asks for it again.
+    pub(super) last: Option<OperationKind>,
 }
 
 /// Where each item stands at the end of the steps.
@@ -111,7 +113,7 @@ pub(super) type Standings = BTreeMap<String, Standing>;
 pub(super) fn check(subject: &Subject<'_>, out: &mut Vec<Problem>) -> Standings {
     let start = |protected| {
         let phase = if protected { Phase::Protected } else { Phase::Unprotected };
-        Standing { phase, since: Place::default(), moved: false, unsure: false, before: None }
+        Standing { phase, since: Place::default(), moved: false, unsure: false, before: None, last: None }
     };
     let mut standings: Standings =
         subject.inventory.machines.iter().map(|m| (m.name.clone(), start(m.protected))).collect();
@@ -126,6 +128,10 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Vec<Problem>) -> Standings 
             | Step::Commit(_)
             | Step::Reprotect(_)
             | Step::Failback(_)
+            | Step::TestFailover(_)
+            | Step::CleanUpTestFailover(_)
+            | Step::ChangeRecoveryPoint(_)
+            | Step::RestartJob(_)
             | Step::Cancel(_)
             | Step::EnableProtection(_)
             | Step::DisableProtection(_)
@@ -159,11 +165,21 @@ fn advance(
             cancelled(subject, at, machine, operation.expect, standing, out);
             continue;
         }
-        let next = standing.phase.after(operation.kind);
+        let kind = match (operation.kind, standing.last) {
+            (OperationKind::Restart, Some(last)) => last,
+            (kind, _) => kind,
+        };
+        let last = Some(kind);
+        standing.last = last;
+        if let Some(fits) = beside(kind, standing.phase) {
+            stays(subject, at, machine, (kind, operation.expect, fits), standing, out);
+            continue;
+        }
+        let next = standing.phase.after(kind);
         match (operation.expect, next) {
             (Ending::Refused(_), _) => {}
             (Ending::Succeeded | Ending::Started | Ending::Failed(_), None) => {
-                let title = format!("the {} of `{machine}` can never happen here", operation.kind);
+                let title = format!("the {kind} of `{machine}` can never happen here");
                 let label = format!("`{machine}` {}", standing.phase.words());
                 let problem = Problem::at(subject.file, at, title, label);
                 let problem = problem.and(subject.file, standing.since, "since this step");
@@ -174,16 +190,16 @@ fn advance(
                     None => problem,
                 });
                 // Taken as if it had worked, so that one slip is not reported at every later step.
-                *standing = settled(operation.kind, standing.phase, at);
+                *standing = settled(kind, standing.phase, at);
             }
             (Ending::Succeeded, Some(phase)) => {
-                let moved = standing.moved || moves(operation.kind);
-                *standing = Standing { phase, since: at, moved, unsure: false, before: None };
+                let moved = standing.moved || moves(kind);
+                *standing = Standing { phase, since: at, moved, unsure: false, before: None, last };
             }
             // It may come to its end, or be cancelled.
             (Ending::Started, Some(phase)) => {
-                let (moved, before) = (standing.moved || moves(operation.kind), Some(standing.phase));
-                *standing = Standing { phase, since: at, moved, unsure: true, before };
+                let (moved, before) = (standing.moved || moves(kind), Some(standing.phase));
+                *standing = Standing { phase, since: at, moved, unsure: true, before, last };
             }
             (Ending::Failed(_), Some(_)) => standing.unsure = true,
         }
@@ -212,12 +228,53 @@ fn cancelled(
     }
 }
 
+/// An operation that leaves the item where it is, if it fits there.
+fn stays(
+    subject: &Subject<'_>,
+    at: Place,
+    machine: &str,
+    (kind, expect, fits): (OperationKind, &Ending, bool),
+    standing: &mut Standing,
+    out: &mut Vec<Problem>,
+) {
+    if matches!(expect, Ending::Refused(_)) {
+        return;
+    }
+    if !fits {
+        let title = format!("the {kind} of `{machine}` can never happen here");
+        let label = format!("`{machine}` {}", standing.phase.words());
+        out.push(Problem::at(subject.file, at, title, label).help("or expect `refused`"));
+    }
+    standing.unsure |= matches!(expect, Ending::Failed(_));
+}
+
+/// For operations that leave an item where it is: whether they can happen there.
+fn beside(kind: OperationKind, phase: Phase) -> Option<bool> {
+    match kind {
+        OperationKind::TestFailover => Some(matches!(phase, Phase::Protected | Phase::ForwardReprotected)),
+        OperationKind::CleanUpTest => Some(true),
+        OperationKind::ChangePoint => Some(phase == Phase::FailedOver),
+        // Nothing was asked for yet.
+        OperationKind::Restart => Some(false),
+        OperationKind::Failover
+        | OperationKind::Commit
+        | OperationKind::ReprotectHome
+        | OperationKind::ReprotectAzure
+        | OperationKind::Failback
+        | OperationKind::EnableProtection
+        | OperationKind::DisableProtection
+        | OperationKind::RemoveProtection
+        | OperationKind::CompleteMigration
+        | OperationKind::Cancel => None,
+    }
+}
+
 /// Where an operation would have led, wherever it began.
 fn settled(kind: OperationKind, from: Phase, at: Place) -> Standing {
     let mut ways = WAYS.iter().filter(|(_, by, _)| *by == kind).map(|(.., to)| *to);
     // A commit leads to one place or the other.
     let phase = if kind == OperationKind::Commit { from } else { ways.next().unwrap_or(from) };
-    Standing { phase, since: at, moved: true, unsure: false, before: None }
+    Standing { phase, since: at, moved: true, unsure: false, before: None, last: Some(kind) }
 }
 
 fn waits(subject: &Subject<'_>, wait: &WaitUntil, standings: &Standings, out: &mut Vec<Problem>) {
