@@ -84,7 +84,7 @@ async fn servers_appear_with_their_first_heartbeat_in_a_fixed_order() {
     for body in [beat("process-server", "ps-2"), beat("process-server", "ps-1"), beat("master-target", "mt")]
     {
         let ok: (StatusCode, Value) = set.lab.call(Method::POST, &url, SECRET, Some(&body)).await.unwrap();
-        assert_eq!(ok, (StatusCode::OK, json!({})));
+        assert_eq!(ok.0, StatusCode::OK);
     }
     let url = format!("{CS}/v1/servers");
     let (_, rows): (_, Vec<ServerRow>) = set.lab.call(Method::GET, &url, SECRET, None::<&()>).await.unwrap();
