@@ -17,7 +17,8 @@ use failback_wire::node::Ctx;
 use failback_wire::proto::call::{self, CallError};
 use failback_wire::proto::cs::{Heard, Heartbeat};
 use failback_wire::proto::session::{
-    Ack, Hashes, MAX_REACH, Phase, Roll, ServerHealth, SessionSpec, SessionView,
+    Ack, Hashes, MAX_REACH, MAX_WATCH, Phase, Roll, ServerHealth, SessionSpec, SessionView, Watch, WatchOne,
+    Watched,
 };
 use serde::Deserialize;
 use std::future::Future;
@@ -183,6 +184,7 @@ pub(crate) fn server_router<H: Server>(host: &Arc<H>, passphrase: &str) -> Route
 
 fn sessions<H: SessionHost>() -> Router<Weak<H>> {
     Router::new()
+        .route("/v1/watch", on_post(watch::<H>))
         .route("/v1/sessions/{id}", get(view::<H>).put(put::<H>).delete(delete::<H>))
         .route("/v1/sessions/{id}/frames", on_post(frames::<H>))
         .route("/v1/sessions/{id}/disks/{disk}/hashes", get(hashes::<H>))
@@ -229,6 +231,28 @@ async fn view<H: SessionHost>(
     })
     .map(Json)
     .into_response()
+}
+
+async fn watch<H: SessionHost>(State(host): State<Weak<H>>, body: Bytes) -> Response {
+    let asked: Watch = match read_json(&body) {
+        Ok(asked) => asked,
+        Err(reply) => return reply,
+    };
+    if asked.sessions.len() > MAX_WATCH {
+        return Denied::bad_request(format!("more than {MAX_WATCH} sessions at once")).into_response();
+    }
+    let host = match live(&host) {
+        Ok(host) => host,
+        Err(denied) => return denied.into_response(),
+    };
+    let look = |one: &WatchOne| {
+        let view = host.view(&one.session).ok()?;
+        Some(match one.after {
+            Some(after) => view.only_after(after),
+            None => view,
+        })
+    };
+    Json(Watched { views: asked.sessions.iter().map(look).collect() }).into_response()
 }
 
 async fn frames<H: SessionHost>(

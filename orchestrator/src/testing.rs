@@ -313,6 +313,7 @@ pub(crate) fn seen(machine: &str, points: &[u64]) -> Glance {
         rolled_to: None,
         resync_required: None,
         refuses: None,
+        thinned: Vec::new(),
         kept: None,
     };
     Glance { view: Some(view), findings: Vec::new() }

@@ -16,7 +16,7 @@ use failback_replication::disk::Page;
 use failback_replication::frame::{self, Body, Content, Frame, Run};
 use failback_replication::journal::thinned;
 use failback_replication::target::{Due, Intake, TargetError};
-use failback_wire::event::{ContentHash, DiskRef, What};
+use failback_wire::event::{ContentHash, DiskRef, Mark, What};
 use failback_wire::http::StatusCode;
 use failback_wire::ids::{DiskId, SessionId};
 use failback_wire::node::Ctx;
@@ -32,7 +32,12 @@ pub(super) struct Replica {
     seeds: BTreeMap<DiskId, BlobName>,
     /// Points, oldest first.
     points: VecDeque<Arc<Point>>,
+    /// Points let go of lately, each with the newest mark there was then; at most [`REMEMBERED`].
+    thinned: VecDeque<(Mark, Mark)>,
 }
+
+/// How many points a session remembers to have let go of. Whoever has not looked for longer asks for all of them anew.
+const REMEMBERED: usize = 64;
 
 impl From<super::Refusal> for Denied {
     fn from(refusal: super::Refusal) -> Self {
@@ -82,7 +87,8 @@ impl Work<'_> {
 
 impl Replica {
     fn view(&self) -> SessionView {
-        self.intake.view(self.points.iter().cloned().collect())
+        let view = self.intake.view(self.points.iter().cloned().collect());
+        SessionView { thinned: self.thinned.iter().copied().collect(), ..view }
     }
     fn seed(&self, disk: &DiskId) -> Result<&BlobName, Denied> {
         Ok(self.seeds.get(disk).ok_or_else(|| TargetError::UnknownDisk(disk.clone()))?)
@@ -175,9 +181,15 @@ impl Replica {
             return;
         }
         let gone = thinned(self.points.iter(), work.ctx.now(), self.intake.spec.retention_s);
+        if gone.is_empty() {
+            return;
+        }
+        let newest = self.points.back().map(|point| point.mark);
         let (dropped, kept) = self.points.drain(..).partition(|p| gone.contains(&p.point));
         self.points = kept;
         let dropped: VecDeque<Arc<Point>> = dropped;
+        self.thinned.extend(newest.iter().flat_map(|newest| dropped.iter().map(|p| (*newest, p.mark))));
+        self.thinned.drain(..self.thinned.len().saturating_sub(REMEMBERED));
         for point in dropped {
             self.forget(work.blobs, &point);
             let (session, reason) = (self.intake.spec.session.clone(), "past its retention".to_owned());
@@ -236,7 +248,8 @@ impl SessionHost for Azure {
                 None => {
                     let id = spec.session.clone();
                     let intake = Intake { covered: marks(&ctx), ..Intake::new(spec) };
-                    let replica = Replica { intake, seeds, points: VecDeque::new() };
+                    let replica =
+                        Replica { intake, seeds, points: VecDeque::new(), thinned: VecDeque::new() };
                     work.phase(&replica.intake);
                     let view = replica.view();
                     replicas.insert(id, replica);

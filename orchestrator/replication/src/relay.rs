@@ -269,6 +269,7 @@ impl Relay {
             rolled_to: None,
             resync_required: self.resync_required.clone(),
             refuses: None,
+            thinned: Vec::new(),
             kept: None,
         }
     }

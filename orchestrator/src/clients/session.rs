@@ -3,7 +3,7 @@
 use super::component::{ComponentClient, ComponentError, segment};
 use failback_wire::http::{Http, Method};
 use failback_wire::ids::{PointId, SessionId};
-use failback_wire::proto::session::{Point, Roll, ServerHealth, SessionSpec, SessionView};
+use failback_wire::proto::session::{Point, Roll, ServerHealth, SessionSpec, SessionView, Watch, Watched};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -67,6 +67,14 @@ impl SessionClient {
             }
         }
         self.get(host, session).await
+    }
+
+    /// Many sessions at `host`, each with only the points after a mark.
+    ///
+    /// # Errors
+    /// See [`SessionError`].
+    pub async fn watch_all(&self, host: &str, asked: &Watch) -> Result<Watched, SessionError> {
+        self.peer.call("session.watch", Method::POST, host, "/v1/watch", Some(asked)).await
     }
 
     /// No more frames; what was received is processed. Idempotent.

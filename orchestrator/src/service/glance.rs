@@ -1,5 +1,6 @@
 //! One look at what carries an item's replication: its session, its servers, the agent of its source.
 
+use super::roll::{Called, Roll};
 use super::{Health, Services, telling};
 use crate::catalogue::control::{AZURE_UNREACHABLE, CS_DISCONNECTED};
 use crate::catalogue::documented::{
@@ -9,66 +10,22 @@ use crate::catalogue::guest::RESYNC_REQUIRED;
 use crate::catalogue::protection::CS_ELSEWHERE;
 use crate::catalogue::target::MT_VERSION;
 use crate::catalogue::warning::{CERTIFICATE_EXPIRES_SOON, MT_DISKS_LOST, MT_KERNEL};
-use crate::clients::cs::{CsError, OTHER_VAULT};
+use crate::clients::cs::OTHER_VAULT;
 use crate::journal::{Item, Leg, ServerRef};
 use crate::rules::cs::{WARNING_TIME, expired};
 use crate::workflow::{Finding, Glance, agent_address};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::{ErrorDoc, Report};
-use failback_wire::ids::{MachineName, Site};
 use failback_wire::proto::agent::{Trouble, TroubleKind};
 use failback_wire::proto::cs::{AgentBeat, Component, ServerBeat};
 use failback_wire::proto::session::{DiskProgress, Point, SessionSpec, SessionView};
 use failback_wire::proto::target::Refusing;
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::OnceCell;
-
-/// What the looks of one round share: who was last heard of when, as the configuration server says; asked for by the
-/// first of them.
-#[derive(Debug, Default)]
-pub struct Roll {
-    called: OnceCell<Result<Called, CsError>>,
-    /// What it brought of the servers has been taken in.
-    heard: AtomicBool,
-    /// Ask where data waits that does not arrive; whoever is about to decide has no time for that.
-    backlog: bool,
-}
-
-/// The answer, by name.
-#[derive(Debug)]
-struct Called {
-    servers: Vec<ServerBeat>,
-    agents: BTreeMap<(MachineName, Site), AgentBeat>,
-    certificate_expires: VirtualMs,
-}
-
-impl Roll {
-    /// Of a round that has time.
-    pub(super) fn at_leisure() -> Self {
-        Self { backlog: true, ..Self::default() }
-    }
-    /// What it brought of the servers; once.
-    pub(super) fn news(&self) -> Option<&[ServerBeat]> {
-        let called = self.called.get()?.as_ref().ok()?;
-        (!self.heard.swap(true, Ordering::Relaxed)).then_some(called.servers.as_slice())
-    }
-    async fn call(&self, services: &Services) -> &Result<Called, CsError> {
-        let ask = || async {
-            let roll = services.cs.roll_call().await?;
-            let agents = roll.agents.into_iter().map(|a| ((a.machine.clone(), a.site), a)).collect();
-            let (servers, certificate_expires) = (roll.servers, roll.certificate_expires);
-            Ok(Called { servers, agents, certificate_expires })
-        };
-        self.called.get_or_init(ask).await
-    }
-}
 
 /// Looks; touches nothing. Silence becomes a finding, which counts once it has lasted.
 pub(crate) async fn glance(services: &Services, item: &Item, known: &[Arc<Point>], roll: &Roll) -> Glance {
     let Some(spec) = item.session() else { return Glance::default() };
-    let mut glance = session(services, item, spec, known).await;
+    let mut glance = session(services, item, spec, known, roll).await;
     // Whoever is about to decide asks only where something is wrong for sure.
     let late = |view: &SessionView| {
         let threshold = services.config.knobs.rpo_threshold;
@@ -143,12 +100,18 @@ fn sending(item: &Item, trouble: &Trouble) -> Finding {
 
 /// The end of the session that holds its recovery points: the master target on the way home, the recovery
 /// service on the way to Azure.
-async fn session(services: &Services, item: &Item, spec: &SessionSpec, known: &[Arc<Point>]) -> Glance {
+async fn session(
+    services: &Services,
+    item: &Item,
+    spec: &SessionSpec,
+    known: &[Arc<Point>],
+    roll: &Roll,
+) -> Glance {
     let doc = match item.leg {
         Leg::Reverse => &MT_HEARTBEAT,
         Leg::Forward => &AZURE_UNREACHABLE,
     };
-    match services.sessions.watch(&spec.target, &spec.session, known).await {
+    match roll.view(services, spec, known).await {
         Ok(view) => {
             let refuses = view.refuses.as_ref().map(|why| refusing(item, why));
             let resync = view.resync_required.as_ref().map(|why| {

@@ -6,6 +6,7 @@ mod glance;
 mod health;
 pub(crate) mod monitor;
 mod restart;
+mod roll;
 mod servers;
 mod services;
 mod submit;
@@ -14,8 +15,8 @@ mod telling;
 #[cfg(test)]
 mod tests;
 
-pub use glance::Roll;
 pub(crate) use glance::glance;
+pub use roll::Roll;
 pub(crate) use servers::{ServerSight, worst};
 pub use services::Services;
 pub(crate) use submit::unknown;

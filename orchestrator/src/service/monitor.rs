@@ -10,7 +10,7 @@ use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
 use failback_wire::event::What;
 use failback_wire::ids::{MachineName, SessionId};
-use failback_wire::proto::session::{Point, SessionView};
+use failback_wire::proto::session::{Point, SessionView, WatchOne};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +75,7 @@ pub(crate) async fn watch(me: Arc<Orchestrator>) {
             me.journal().read(|state| state.items.values().filter(look).cloned().collect());
         let unseen = |item: &Item| me.sights().get(&item.name).is_none_or(|sight| sight.view.is_none());
         items.retain(|item| watched(item) || unseen(item));
-        let roll = Arc::new(Roll::at_leisure());
+        let roll = Arc::new(me.roll(&items));
         for item in items {
             let busy =
                 std::mem::replace(&mut me.sights().entry(item.name.clone()).or_default().looking, true);
@@ -133,6 +133,21 @@ async fn look_at(me: Arc<Orchestrator>, item: Arc<Item>, roll: Arc<Roll>) {
     }
     if let Some(sight) = me.sights().get_mut(&name) {
         sight.looking = false;
+    }
+}
+
+impl Orchestrator {
+    /// A round over these items: what their targets are asked, with the newest mark that is known of each.
+    fn roll(&self, items: &[Arc<Item>]) -> Roll {
+        let sights = self.sights();
+        let asked = items.iter().filter_map(|item| {
+            let spec = item.session()?;
+            let view = sights.get(&item.name).and_then(|sight| sight.view.as_ref());
+            let view = view.filter(|view| view.session == spec.session);
+            let after = view.and_then(|view| view.points.last()).map(|point| point.mark);
+            Some((spec.target.clone(), WatchOne { session: spec.session.clone(), after }))
+        });
+        Roll::at_leisure(asked)
     }
 }
 

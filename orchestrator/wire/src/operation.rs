@@ -90,7 +90,14 @@ pub const TRAFFIC: [Traffic; 14] = [
     Traffic {
         from: &[Role::Orchestrator],
         to: &[Role::ProcessServer, Role::MasterTarget, Role::Azure],
-        operations: &["session.delete", "session.get", "session.put", "session.roll", "session.stop"],
+        operations: &[
+            "session.delete",
+            "session.get",
+            "session.put",
+            "session.roll",
+            "session.stop",
+            "session.watch",
+        ],
     },
     Traffic {
         from: &[Role::Orchestrator],

@@ -32,6 +32,7 @@ fn view(marks: &BTreeSet<u64>) -> SessionView {
         rolled_to: None,
         resync_required: None,
         refuses: None,
+        thinned: Vec::new(),
         kept: None,
     }
 }
@@ -42,8 +43,15 @@ fn a_day_that_grows_and_loses_its_oldest_crosses_the_wire_as_its_newest_alone() 
     let sent = view(&now).only_after(Mark(3));
     assert_eq!(sent.points, points(&BTreeSet::from([4])));
     assert_eq!(sent.complete(&points(&known)), Some(view(&now)));
-    // One that was thinned out of the middle cannot be told from the digest: everything is asked for again.
-    assert_eq!(view(&BTreeSet::from([1, 3, 4])).only_after(Mark(3)).complete(&points(&known)), None);
+    // One that was thinned out of the middle cannot be told from the digest: everything is asked for again ...
+    let thinned = view(&BTreeSet::from([1, 3, 4]));
+    assert_eq!(thinned.clone().only_after(Mark(3)).complete(&points(&known)), None);
+    // ... unless it is remembered, with the newest mark there was then: who knew that mark may still know it.
+    for (newest, complete) in [(4, true), (3, true), (2, false)] {
+        let remembers = SessionView { thinned: vec![(Mark(newest), Mark(2))], ..thinned.clone() };
+        let completed = remembers.only_after(Mark(3)).complete(&points(&known));
+        assert_eq!(completed, complete.then(|| thinned.clone()));
+    }
     // All were let go.
     assert_eq!(
         view(&BTreeSet::new()).only_after(Mark(3)).complete(&points(&known)),

@@ -291,6 +291,7 @@ impl Intake {
             rolled_to: self.rolled_to.clone(),
             resync_required: self.resync_required.clone(),
             refuses: None,
+            thinned: Vec::new(),
             kept: None,
         }
     }

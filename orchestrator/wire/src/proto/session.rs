@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `PUT /v1/sessions/{id}` [`SessionSpec`] → [`SessionView`] | create, or take up again with a higher epoch; idempotent |
 //! | `GET /v1/sessions/{id}?after=` → [`SessionView`] | state, progress, points; with `after` only points of later marks |
+//! | `POST /v1/watch` [`Watch`] → [`Watched`] | the same of many sessions |
 //! | `POST /v1/sessions/{id}/frames` (binary) → [`Ack`] | one or more frames of data and marks, back to back; at least once |
 //! | `GET /v1/sessions/{id}/disks/{disk}/hashes?epoch=&first=&count=` → [`Hashes`], as bytes | block hashes of the target, for a checksum resync |
 //! | `POST /v1/sessions/{id}/stop` → [`SessionView`], without points | accept no more frames; what was received is processed |
@@ -218,6 +219,10 @@ pub struct SessionView {
     /// Why the target takes nothing although its services run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refuses: Option<Refusing>,
+    /// Points that were let go of though older ones are kept: each with the newest mark there was then. Never sent as it
+    /// is; see [`Kept::gone`].
+    #[serde(skip)]
+    pub thinned: Vec<(Mark, Mark)>,
     /// What is said of the points that were left out, when some were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<Kept>,
@@ -225,15 +230,45 @@ pub struct SessionView {
 
 /// What a view says of points it leaves out because the asker knows them: enough to tell whether the asker
 /// still knows exactly those that are kept. A day of points is long, and is asked for every five minutes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// Points up to this mark are left out.
     pub after: Mark,
     /// The oldest mark that is kept, left out or not.
     pub oldest: Option<Mark>,
+    /// Marks between the two that were let go of since `after` was the newest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<Mark>,
     /// [`digest`] of the marks that are left out.
     pub digest: u64,
 }
+
+/// Asks for several sessions at once, as a monitor does for all machines.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// Which; at most [`MAX_WATCH`].
+    pub sessions: Vec<WatchOne>,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchOne {
+    /// The session.
+    pub session: SessionId,
+    /// Only points of later marks, when given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Mark>,
+}
+
+/// What is seen of them, in the order of the question; nothing for a session that is not known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watched {
+    /// One each.
+    pub views: Vec<Option<SessionView>>,
+}
+
+/// The most sessions that one question asks for.
+pub const MAX_WATCH: usize = 256;
 
 /// One number for a set of marks, whatever their order.
 pub fn digest(marks: impl Iterator<Item = Mark>) -> u64 {
@@ -251,7 +286,10 @@ impl SessionView {
     pub fn only_after(mut self, after: Mark) -> Self {
         let oldest = self.points.first().map(|point| point.mark);
         let known = self.points.iter().map(|point| point.mark).filter(|mark| *mark <= after);
-        self.kept = Some(Kept { after, oldest, digest: digest(known) });
+        let digest = digest(known);
+        let thinned = std::mem::take(&mut self.thinned).into_iter();
+        let gone = thinned.filter(|(newest, gone)| *newest >= after && *gone <= after).map(|(_, gone)| gone);
+        self.kept = Some(Kept { after, oldest, gone: gone.collect(), digest });
         self.points.retain(|point| point.mark > after);
         self
     }
@@ -259,7 +297,9 @@ impl SessionView {
     pub fn complete(mut self, known: &[Arc<Point>]) -> Option<Self> {
         let Some(kept) = self.kept.take() else { return Some(self) };
         let still = |point: &&Arc<Point>| {
-            point.mark <= kept.after && kept.oldest.is_some_and(|oldest| oldest <= point.mark)
+            point.mark <= kept.after
+                && kept.oldest.is_some_and(|oldest| oldest <= point.mark)
+                && !kept.gone.contains(&point.mark)
         };
         let mut points: Vec<Arc<Point>> = known.iter().filter(still).cloned().collect();
         if digest(points.iter().map(|point| point.mark)) != kept.digest {

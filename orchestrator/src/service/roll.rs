@@ -1,0 +1,118 @@
+//! What the looks of one round share, so that it is asked once for all machines.
+
+use super::Services;
+use crate::clients::cs::CsError;
+use crate::clients::session::SessionError;
+use failback_wire::clock::VirtualMs;
+use failback_wire::http::StatusCode;
+use failback_wire::ids::{MachineName, SessionId, Site};
+use failback_wire::proto::cs::{AgentBeat, ServerBeat};
+use failback_wire::proto::session::{MAX_WATCH, Point, SessionSpec, SessionView, Watch, WatchOne};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::OnceCell;
+
+/// What the looks of one round share: who was last heard of when, as the configuration server says; asked for by the
+/// first of them.
+#[derive(Debug, Default)]
+pub struct Roll {
+    called: OnceCell<Result<Called, CsError>>,
+    /// What it brought of the servers has been taken in.
+    heard: AtomicBool,
+    /// Ask where data waits that does not arrive; whoever is about to decide has no time for that.
+    pub(super) backlog: bool,
+    /// Sessions that are looked at together; see [`Together`].
+    together: Vec<Together>,
+    /// Where among them a session is.
+    bundle_of: BTreeMap<SessionId, usize>,
+}
+
+/// Sessions of one target, asked for in one call by the first look at one of them.
+#[derive(Debug)]
+struct Together {
+    host: String,
+    asked: Watch,
+    answer: OnceCell<Result<BTreeMap<SessionId, SessionView>, SessionError>>,
+}
+
+impl Together {
+    /// The sessions, by target and in bundles, with the newest mark that is known of each.
+    fn all(sessions: impl Iterator<Item = (String, WatchOne)>) -> Vec<Self> {
+        let mut by_host: BTreeMap<String, Vec<WatchOne>> = BTreeMap::new();
+        for (host, one) in sessions {
+            by_host.entry(host).or_default().push(one);
+        }
+        let bundle = |host: &String, some: &[WatchOne]| Self {
+            host: host.clone(),
+            asked: Watch { sessions: some.to_vec() },
+            answer: OnceCell::new(),
+        };
+        let bundles = by_host.iter().flat_map(|(host, all)| all.chunks(MAX_WATCH).map(move |c| (host, c)));
+        bundles.map(|(host, some)| bundle(host, some)).collect()
+    }
+
+    async fn view(&self, services: &Services, session: &SessionId) -> Result<SessionView, SessionError> {
+        let ask = || async {
+            let seen = services.sessions.watch_all(&self.host, &self.asked).await?;
+            let views = seen.views.into_iter().zip(&self.asked.sessions);
+            Ok(views.filter_map(|(view, one)| Some((one.session.clone(), view?))).collect())
+        };
+        let views = self.answer.get_or_init(ask).await.as_ref().map_err(Clone::clone)?;
+        views.get(session).cloned().ok_or_else(|| SessionError::Refused {
+            status: StatusCode::NOT_FOUND,
+            code: "unknown-session".to_owned(),
+            message: format!("no session {session} there"),
+        })
+    }
+}
+
+/// The answer, by name.
+#[derive(Debug)]
+pub(super) struct Called {
+    pub(super) servers: Vec<ServerBeat>,
+    pub(super) agents: BTreeMap<(MachineName, Site), AgentBeat>,
+    pub(super) certificate_expires: VirtualMs,
+}
+
+impl Roll {
+    /// Of a round that has time, over these sessions.
+    pub(super) fn at_leisure(sessions: impl Iterator<Item = (String, WatchOne)>) -> Self {
+        let together = Together::all(sessions);
+        let place = |(n, t): (usize, &Together)| {
+            t.asked.sessions.iter().map(move |one| (one.session.clone(), n)).collect::<Vec<_>>()
+        };
+        let bundle_of = together.iter().enumerate().flat_map(place).collect();
+        Self { backlog: true, together, bundle_of, ..Self::default() }
+    }
+    /// The session as its target sees it, with all its points; those that are known need not come again.
+    pub(super) async fn view(
+        &self,
+        services: &Services,
+        spec: &SessionSpec,
+        known: &[Arc<Point>],
+    ) -> Result<SessionView, SessionError> {
+        let bundle = self.bundle_of.get(&spec.session).and_then(|n| self.together.get(*n));
+        let Some(together) = bundle.filter(|together| together.host == spec.target) else {
+            return services.sessions.watch(&spec.target, &spec.session, known).await;
+        };
+        match together.view(services, &spec.session).await?.complete(known) {
+            Some(view) => Ok(view),
+            None => services.sessions.get(&spec.target, &spec.session).await,
+        }
+    }
+    /// What it brought of the servers; once.
+    pub(super) fn news(&self) -> Option<&[ServerBeat]> {
+        let called = self.called.get()?.as_ref().ok()?;
+        (!self.heard.swap(true, Ordering::Relaxed)).then_some(called.servers.as_slice())
+    }
+    pub(super) async fn call(&self, services: &Services) -> &Result<Called, CsError> {
+        let ask = || async {
+            let roll = services.cs.roll_call().await?;
+            let agents = roll.agents.into_iter().map(|a| ((a.machine.clone(), a.site), a)).collect();
+            let (servers, certificate_expires) = (roll.servers, roll.certificate_expires);
+            Ok(Called { servers, agents, certificate_expires })
+        };
+        self.called.get_or_init(ask).await
+    }
+}
