@@ -2,7 +2,7 @@
 
 mod settings;
 
-pub use settings::{Settings, Vsan};
+pub use settings::{AlternateVcenter, Settings, Uefi, VmSnapshots, Vsan};
 
 use failback_wire::proto::session::Resync;
 use std::time::Duration;
@@ -14,6 +14,8 @@ pub struct Config {
     pub vault: Vault,
     /// How to reach vCenter.
     pub vcenter: VcenterAccess,
+    /// How to reach another vCenter that was discovered beside the original one, if there is one (P5).
+    pub alternate_vcenter: Option<VcenterAccess>,
     /// How to reach Azure.
     pub azure: AzureAccess,
     /// How to reach the configuration server and everything that shares its passphrase.
@@ -207,6 +209,7 @@ impl Default for Config {
                 user: "svc-recovery@vsphere.local".into(),
                 password: "product".into(),
             },
+            alternate_vcenter: None,
             azure: AzureAccess {
                 host: "azure".into(),
                 replication_host: "weu.hypervrecoverymanager.windowsazure.com".into(),

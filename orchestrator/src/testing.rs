@@ -133,7 +133,7 @@ fn open<'a>(c: &'a StepCtx<'a>) -> BoxFuture<'a, StepResult> {
         let spec = spec(&c.item.name, forward, c.item.epoch + 1);
         Ok(vec![
             Fact::Decided { disk: disk.clone(), decision: "all of it: it is new".into(), gives_up: !forward },
-            Fact::Disks(vec![ItemDisk { disk, size: 1 << 20, vmdk }]),
+            Fact::Disks(vec![ItemDisk { disk, size: 1 << 20, vmdk, rdm: false }]),
             Fact::ProcessServer(ServerRef { id: "ps-1".into(), address: "ps".into() }),
             Fact::SessionOpened(spec),
         ])

@@ -31,9 +31,7 @@ fn turns_red(checked: &CheckedScenario, key: &str) -> Result<(), Failed> {
 /// Rules that no scenario proves yet, by topic. The list only gets shorter.
 #[rustfmt::skip]
 const UNPROVEN: &[&str] = &[
-    // vCenter
-    "P5",
-    // placement
+    // physical machines
     "P35",
     // groups and plans
     "G3", "L1", "L3",

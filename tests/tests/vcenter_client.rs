@@ -117,7 +117,8 @@ fn uuid(n: u32) -> VmdkUuid {
 }
 
 fn vm(name: &str, id: &str, disks: &[u32], powered_on: bool) -> VmConfig {
-    let disks = disks.iter().map(|n| VmDiskConfig { uuid: uuid(*n), disk: Disk::new(256), path: None });
+    let disks =
+        disks.iter().map(|n| VmDiskConfig { uuid: uuid(*n), disk: Disk::new(256), path: None, rdm: false });
     VmConfig {
         name: name.into(),
         uuid: id.into(),
@@ -125,6 +126,7 @@ fn vm(name: &str, id: &str, disks: &[u32], powered_on: bool) -> VmConfig {
         datastore: "ds-prod".into(),
         memory_mb: 4096,
         guest_id: "rhel8_64Guest".into(),
+        uefi: false,
         tools_installed: true,
         extra_config: vec![("disk.EnableUUID".into(), "true".into())],
         controller: ScsiController::LsiLogic,

@@ -1,7 +1,6 @@
 //! The mobility agent in a guest: it registers, says that it lives, and answers the orchestrator.
 
 use super::services::{AgentService, Services};
-use super::system::System;
 use super::{GuestConfig, Guests, Replicator};
 use crate::component::{Json, MAX_JSON, guarded, post, read_json, refuse};
 use axum::Router;
@@ -240,19 +239,20 @@ impl Guests {
     /// What the agent of a guest that is up says about itself.
     fn agent_status(&self, vm: &VmRef) -> Option<AgentStatus> {
         let unregistered_because;
-        let (config, registered, replicator, tools_enabled, addressing, volumes) = {
+        let (config, registered, replicator, tools_enabled, addressing, volumes, on_metal) = {
             let state = self.lock();
             let guest = state.running.get(vm)?;
             let machine = state.machines.get(&guest.config.copy.machine)?;
             let replicator = guest.booted.as_ref()?.replicator.clone();
-            let System { addressing, .. } = machine.system;
             let stopped = !guest.services.run(AgentService::ScoutApplication);
             let stopped = stopped.then(|| "the InMage Scout Application service is stopped".to_owned());
             unregistered_because = stopped.or_else(|| guest.trouble.clone());
             let (volumes, tools) = (machine.volumes.clone(), machine.tools_enabled);
-            (guest.config.clone(), guest.registered, replicator, tools, addressing, volumes)
+            let (addressing, on_metal) = (machine.system.addressing, state.on_metal.contains(vm));
+            (guest.config.clone(), guest.registered, replicator, tools, addressing, volumes, on_metal)
         };
         let (session, disks) = replicator.progress();
+        let hardware = config.metal.as_ref().filter(|_| on_metal).map(|metal| metal.hardware.clone());
         let (host_id, trouble) = (config.host_id.clone(), replicator.trouble());
         Some(AgentStatus {
             host_id,
@@ -264,6 +264,7 @@ impl Guests {
             disks,
             trouble,
             volumes,
+            hardware,
         })
     }
 

@@ -132,6 +132,16 @@ pub enum GuestFault {
         /// When it starts.
         start: DriverStart,
     },
+    /// Somebody pulls the plug of a physical machine (P35).
+    SwitchOff {
+        /// Machine.
+        machine: String,
+    },
+    /// Somebody switches a physical machine on.
+    SwitchOn {
+        /// Machine.
+        machine: String,
+    },
     /// The copies that are up write this many extra blocks of 4 KiB on each disk, at once.
     Burst {
         /// Machine.
@@ -142,11 +152,11 @@ pub enum GuestFault {
 }
 
 impl Guests {
-    /// Changes the world as `fault` says. Who did it makes no difference to a guest.
+    /// Changes the world as `fault` says. Who did it only matters to its power.
     ///
     /// # Errors
     /// When there is no such machine or copy, or a burst finds no copy that is up.
-    pub fn apply_fault(&self, fault: &GuestFault, _by: Actor) -> Result<(), String> {
+    pub fn apply_fault(&self, fault: &GuestFault, by: Actor) -> Result<(), String> {
         match fault {
             GuestFault::StopAgent { machine, site } => self.set_agent(machine, *site, Some(Start::Disabled)),
             GuestFault::StartAgent { machine, site } => self.set_agent(machine, *site, None),
@@ -200,6 +210,8 @@ impl Guests {
             GuestFault::SetDriver { machine, driver, start } => self.machine(machine, |machine| {
                 machine.boot.drivers.insert(*driver, *start);
             }),
+            GuestFault::SwitchOff { machine } => self.switch(machine, false, by),
+            GuestFault::SwitchOn { machine } => self.switch(machine, true, by),
             GuestFault::Burst { machine, blocks } => {
                 let name = MachineName::from(machine.as_str());
                 let sites = [Site::OnPremises, Site::Azure];

@@ -10,6 +10,7 @@ mod content;
 mod faults;
 mod fitness;
 mod lifecycle;
+mod metal;
 mod power;
 mod replication;
 mod services;
@@ -19,6 +20,7 @@ mod workload;
 pub use content::{fill, written_page};
 pub use faults::{GuestFault, GuestSite};
 pub use fitness::{BootConfig, BootDriver, DriverStart};
+pub use metal::Metal;
 pub use power::{Fitness, GuestPower};
 pub use replication::{Quiesce, Replicator};
 pub use services::AgentService;
@@ -76,6 +78,8 @@ pub struct GuestConfig {
     pub workload: Workload,
     /// Bytes of writes that its agent keeps in order; beyond, it only marks what changes (E14).
     pub change_log: usize,
+    /// It begins as a physical machine, not as a virtual one.
+    pub metal: Option<Metal>,
 }
 
 impl GuestConfig {
@@ -97,6 +101,8 @@ pub struct Guests {
 struct State {
     guests: BTreeMap<VmRef, Arc<GuestConfig>>,
     running: BTreeMap<VmRef, Running>,
+    /// Physical machines that are switched on.
+    on_metal: BTreeSet<VmRef>,
     /// Running virtual machines nobody registered.
     foreign: BTreeSet<VmRef>,
     machines: BTreeMap<MachineName, Machine>,

@@ -126,6 +126,8 @@ pub struct VmDiskConfig {
     pub disk: Disk,
     /// Its file; `[datastore] vm/vm.vmdk`, numbered, when absent.
     pub path: Option<String>,
+    /// It is a raw device mapping (P36).
+    pub rdm: bool,
 }
 
 /// A virtual machine.
@@ -143,6 +145,8 @@ pub struct VmConfig {
     pub memory_mb: u64,
     /// Guest system id: `windows2019srv_64Guest`, `rhel8_64Guest`.
     pub guest_id: String,
+    /// Whether it boots by UEFI, not by BIOS (P33).
+    pub uefi: bool,
     /// Whether VMware Tools are installed at all; whether they run, the guest says.
     pub tools_installed: bool,
     /// Extra configuration, such as `disk.enableUUID` = `TRUE` (P21).

@@ -59,6 +59,7 @@ impl Apply<'_> {
             host,
             vmx,
             guest_id: "otherGuest".into(),
+            uefi: false,
             tools_installed: true,
             hardware: Hardware {
                 memory_mb: 1024,

@@ -64,6 +64,7 @@ impl Vcenter {
                 Ok(one(active))
             }
             ("ViewManager", "CreateContainerView") => self.create_view(session, request),
+            ("AuthorizationManager", "HasPrivilegeOnEntity") => self.has_privileges(session, request),
             ("SearchIndex", _) => self.call_search(session, request),
             ("VirtualMachine", "ShutdownGuest") => self.shutdown_guest(session, request),
             ("VirtualMachine", "UnregisterVM") => {
@@ -86,6 +87,17 @@ impl Vcenter {
             }
             (_, method) => Err(refusal::no_method(method)),
         }
+    }
+
+    /// For each privilege asked for, whether the account has it; an account has the same everywhere.
+    fn has_privileges(&self, session: &str, request: &VimRequest) -> Reply {
+        let entity = request.moref("entity").ok_or_else(|| refusal::invalid_argument("entity"))?;
+        self.check(session, &entity, &["System.View"])?;
+        let state = self.lock();
+        let key = required(request, "sessionId")?;
+        let about = state.sessions.get(key).ok_or_else(|| refusal::not_found("The session"))?;
+        let granted = request.all("privId").map(|id| about.may(id.text.trim()));
+        Ok(granted.flat_map(one).collect())
     }
 
     fn actor(&self, session: &str) -> failback_wire::event::Actor {

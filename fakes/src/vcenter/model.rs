@@ -86,6 +86,8 @@ pub(super) struct Vmdk {
     pub disk: Disk,
     /// The file this is a delta of.
     pub parent: Option<String>,
+    /// The file only points to a raw device.
+    pub rdm: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,6 +138,7 @@ pub(super) struct Vm {
     pub host: u64,
     pub vmx: String,
     pub guest_id: String,
+    pub uefi: bool,
     pub tools_installed: bool,
     pub hardware: Hardware,
     pub powered: bool,
@@ -280,7 +283,7 @@ impl Model {
             let unit = if slot >= SCSI_OWN_UNIT { slot + 1 } else { slot };
             let numbered = if i == 0 { String::new() } else { format!("_{i}") };
             let path = disk.path.clone().unwrap_or(format!("{directory}{}{numbered}.vmdk", config.name));
-            let vmdk = Vmdk { uuid: disk.uuid.clone(), disk: disk.disk.clone(), parent: None };
+            let vmdk = Vmdk { uuid: disk.uuid.clone(), disk: disk.disk.clone(), parent: None, rdm: disk.rdm };
             self.vmdks.insert(path.clone(), vmdk);
             disks.push(DiskDevice {
                 key: disk_key(bus, unit),
@@ -300,6 +303,7 @@ impl Model {
             host,
             vmx: format!("{directory}{}.vmx", config.name),
             guest_id: config.guest_id.clone(),
+            uefi: config.uefi,
             tools_installed: config.tools_installed,
             hardware: Hardware {
                 memory_mb: config.memory_mb,

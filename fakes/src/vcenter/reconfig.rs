@@ -186,7 +186,7 @@ impl Apply<'_> {
         *plan.space.entry(store).or_default() += bytes;
         let uuid = self.new_uuid(&path);
         let disk = Disk::new(bytes.div_ceil(BLOCK as u64));
-        plan.created.push((path.clone(), Vmdk { uuid, disk, parent: None }));
+        plan.created.push((path.clone(), Vmdk { uuid, disk, parent: None, rdm: false }));
         Ok(path)
     }
 

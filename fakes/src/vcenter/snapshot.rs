@@ -51,7 +51,8 @@ impl Apply<'_> {
             let Some(vmdk) = self.model.vmdks.get_mut(&device.path) else { continue };
             let live = vmdk.disk.clone();
             vmdk.disk = live.fork();
-            let child = Vmdk { uuid: vmdk.uuid.clone(), disk: live, parent: Some(device.path.clone()) };
+            let parent = Some(device.path.clone());
+            let child = Vmdk { uuid: vmdk.uuid.clone(), disk: live, parent, rdm: false };
             self.model.vmdks.insert(delta.clone(), child);
             device.path = delta;
         }
@@ -135,6 +136,7 @@ impl Apply<'_> {
         self.model.rename_file(delta, path);
         if let Some(vmdk) = self.model.vmdks.get_mut(path) {
             vmdk.parent = base.parent;
+            vmdk.rdm = base.rdm;
         }
     }
 
@@ -192,7 +194,9 @@ impl Apply<'_> {
             }
             None => content.fork(),
         };
-        self.model.vmdks.insert(delta.clone(), Vmdk { uuid, disk, parent: Some(frozen.to_owned()) });
+        self.model
+            .vmdks
+            .insert(delta.clone(), Vmdk { uuid, disk, parent: Some(frozen.to_owned()), rdm: false });
         delta
     }
 }

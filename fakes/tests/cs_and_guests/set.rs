@@ -83,6 +83,7 @@ impl Set {
             workload: Workload::default(),
             boot: failback_fakes::guest::BootConfig::default(),
             change_log: 64 << 20,
+            metal: None,
         }
     }
 

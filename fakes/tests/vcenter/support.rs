@@ -104,10 +104,14 @@ fn vm(name: &str, uuid: &str, disks: &[&str], powered_on: bool) -> VmConfig {
         datastore: "ds-prod".into(),
         memory_mb: 4096,
         guest_id: "windows2019srv_64Guest".into(),
+        uefi: false,
         tools_installed: true,
         extra_config: vec![("disk.enableUUID".into(), "TRUE".into())],
         controller: ScsiController::LsiLogicSas,
-        disks: disks.iter().map(|u| VmDiskConfig { uuid: (*u).into(), disk: disk(1), path: None }).collect(),
+        disks: disks
+            .iter()
+            .map(|u| VmDiskConfig { uuid: (*u).into(), disk: disk(1), path: None, rdm: false })
+            .collect(),
         powered_on,
     }
 }

@@ -96,11 +96,14 @@ pub(super) fn single(body: &Bytes, action: Action, item: &Item) -> Result<Asked,
         OneOrMany::Many(_) => return Err(Refusal::bad(name, "one providerSpecificDetails is expected")),
     };
     let mut problems = Problems::new(name);
-    direction(&mut problems, &input, single_direction(action, item.leg));
+    // What replicates home already is asked to do so anew as it was asked the first time.
+    let anew = action == Action::Reprotect && item.may_replicate_home_anew();
+    let leg = if anew { Leg::Forward } else { item.leg };
+    direction(&mut problems, &input, single_direction(action, leg));
     if let Some(provider) = provider {
-        fitting(&mut problems, provider, action, item.leg);
+        fitting(&mut problems, provider, action, leg);
     }
-    let to_premises = action == Action::Reprotect && item.leg == Leg::Forward;
+    let to_premises = action == Action::Reprotect && leg == Leg::Forward;
     if to_premises {
         let given = provider.cloned().unwrap_or_default();
         for (field, value) in [

@@ -6,13 +6,25 @@
 pub struct Settings {
     /// Whether disks may come home to vSAN.
     pub vsan: Vsan,
+    /// Snapshots of the machine itself at reprotect (P17).
+    pub vm_snapshots: VmSnapshots,
+    /// A way home to another vCenter than the original one (P5).
+    pub alternate_vcenter: AlternateVcenter,
+    /// Machines that boot by UEFI (P33).
+    pub uefi: Uefi,
     /// Most machines a replication group may hold (G1). Only another provider's limit is documented, which is taken.
     pub group_size: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { vsan: Vsan::default(), group_size: 16 }
+        Self {
+            vsan: Vsan::default(),
+            vm_snapshots: VmSnapshots::default(),
+            alternate_vcenter: AlternateVcenter::default(),
+            uefi: Uefi::default(),
+            group_size: 16,
+        }
     }
 }
 
@@ -27,4 +39,34 @@ pub enum Vsan {
     OriginalOnly,
     /// No.
     Refuse,
+}
+
+/// Whether a machine may come home to another vCenter than the one it came from: the pages say both (P5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AlternateVcenter {
+    /// It may not.
+    #[default]
+    Refuse,
+    /// It may, when both that vCenter and its master target were discovered, and the original machine is gone.
+    Allow,
+}
+
+/// Whether a machine that boots by UEFI may come home: the matrix of 2019 says no (P33).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Uefi {
+    /// It stays in Azure.
+    #[default]
+    Refuse,
+    /// It may.
+    Allow,
+}
+
+/// What a reprotect does about snapshots of the machine itself: the pages say both (P17).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VmSnapshots {
+    /// It merges them.
+    #[default]
+    Merge,
+    /// It is refused.
+    Fail,
 }

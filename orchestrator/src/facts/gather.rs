@@ -9,7 +9,9 @@ use crate::clients::azure::{AzureClient, AzureError};
 use crate::clients::component::ComponentError;
 use crate::clients::cs::OTHER_VAULT;
 use crate::clients::vcenter::{self, Power, VcenterClient, VcenterError};
+use crate::config::AlternateVcenter;
 use crate::journal::{Allowed, AzureVm, Health, Item, Operation, PolicyKind, ProtectionState};
+use crate::rules::privileges::NEEDED;
 use crate::service::Services;
 use crate::workflow::{Member, added_disks, agent_address, noted_path};
 use failback_wire::ids::{DiskId, MachineName, Site};
@@ -49,6 +51,7 @@ impl<'a> Gathering<'a> {
         let cs = self.cs(name).await;
         let target = self.server(&cs, Component::MasterTarget, &request, member).await;
         let relay = self.server(&cs, Component::ProcessServer, &request, member).await;
+        let vcenter = self.vcenter(name, member, &request).await;
         Facts {
             operation: self.operation,
             now: self.services.ctx.now(),
@@ -56,12 +59,12 @@ impl<'a> Gathering<'a> {
             settings: self.services.config.knobs.settings,
             item: self.item(name, member),
             policy: self.policy(member),
-            vcenter: self.vcenter(name, member, &request).await,
             azure: self.azure(member).await,
-            agent: self.agent(name).await,
+            agent: self.agent(name, &vcenter).await,
             points: self.points(member).await,
             request,
             cs,
+            vcenter,
             target,
             relay,
         }
@@ -93,6 +96,7 @@ impl<'a> Gathering<'a> {
         let relay = item.and_then(|item| item.process_server.as_ref()).map(|server| server.id.clone());
         RequestFacts {
             by_plan: self.by_plan,
+            verb: input.verb,
             choice: input.point.clone(),
             master_target: input.master_target.clone().or(target),
             process_server: input.process_server.clone().or(relay),
@@ -110,6 +114,7 @@ impl<'a> Gathering<'a> {
         let disk = |disk: &crate::journal::ItemDisk| DiskFacts {
             disk: disk.disk.clone(),
             uuid: disk.vmdk.clone(),
+            rdm: disk.rdm,
             noted: item.is_some_and(|item| noted_path(item, &disk.disk).is_some()),
         };
         let critical = member.health == Health::Critical;
@@ -117,6 +122,7 @@ impl<'a> Gathering<'a> {
         ItemFacts {
             name: name.clone(),
             os: item.and_then(|item| item.os).unwrap_or(OsFamily::Windows),
+            platform: item.map(|item| item.platform.clone()).unwrap_or_default(),
             state: item.map_or("unprotected", |item| item.state.as_str()).to_owned(),
             allowed: allowed(self.operation, item.map(|item| &**item)),
             critical: if critical { codes.collect() } else { Vec::new() },
@@ -136,6 +142,7 @@ impl<'a> Gathering<'a> {
             keeps_address: item.is_some_and(|item| item.keeps_address),
             resuming: item.is_some_and(|item| item.halfway.is_some()),
             halfway: item.and_then(|item| item.halfway),
+            anew: item.is_some_and(|item| item.may_replicate_home_anew()),
         }
     }
 
@@ -262,8 +269,11 @@ impl<'a> Gathering<'a> {
         self.ask("Azure", question).await
     }
 
-    async fn agent(&mut self, name: &MachineName) -> Seen<AgentStatus> {
+    /// A machine that is to be protected is asked when vCenter has none of its name: it may be a physical one.
+    async fn agent(&mut self, name: &MachineName, vcenter: &Seen<VcenterFacts>) -> Seen<AgentStatus> {
+        let no_vm = vcenter.known().is_some_and(|vcenter| vcenter.vm.is_none());
         let site = match self.operation {
+            EnableProtection if no_vm => Site::OnPremises,
             Reprotect => Site::Azure,
             ReprotectForward => Site::OnPremises,
             EnableProtection
@@ -330,8 +340,10 @@ impl<'a> Gathering<'a> {
         let services = self.services;
         let look = |v: VcenterClient| async move { look_at(&v, name, member, request).await };
         let question = async {
-            match services.vcenter.with_session(look).await {
-                Ok(facts) => Seen::Known(facts),
+            let there = member.item.as_ref().and_then(|item| item.vm.as_ref()).is_some_and(|vm| vm.alternate);
+            match services.vcenter_at(there).with_session(look).await {
+                Ok(facts) if there => Seen::Known(facts),
+                Ok(facts) => self::elsewhere(services, request, facts).await,
                 Err(error @ (VcenterError::InvalidLogin { .. } | VcenterError::NoPermission { .. })) => {
                     Seen::Refused(error.to_string())
                 }
@@ -375,7 +387,8 @@ fn allowed(operation: Operation, item: Option<&Item>) -> bool {
         EnableProtection => item.state == ProtectionState::EnablingFailed,
         Failover | Failback => has(Allowed::UnplannedFailover) || has(Allowed::PlannedFailover),
         Operation::Commit | CommitBack => has(Allowed::Commit),
-        Reprotect | ReprotectForward => has(Allowed::SwitchProtection),
+        Reprotect => has(Allowed::SwitchProtection) || item.may_replicate_home_anew(),
+        ReprotectForward => has(Allowed::SwitchProtection),
         Disable | Operation::Purge => has(Allowed::DisableProtection),
         Operation::CompleteMigration => has(Allowed::CompleteMigration),
         TestFailover => has(Allowed::TestFailover),
@@ -392,6 +405,35 @@ fn found(result: Result<vcenter::VmFacts, VcenterError>) -> Result<Option<vcente
     }
 }
 
+/// A master target that the original vCenter does not know may be in the other one. What is there counts where the
+/// setting lets a machine come home to it, which needs that it is gone from where it was (P5).
+async fn elsewhere(
+    services: &Services,
+    request: &RequestFacts,
+    mut facts: VcenterFacts,
+) -> Seen<VcenterFacts> {
+    let wanted = request.master_target.as_ref().filter(|_| facts.target_vm.is_none());
+    let (Some(id), Some(other)) = (wanted, &services.alternate_vcenter) else { return Seen::Known(facts) };
+    let look = |v: VcenterClient| async move {
+        let Some(target) = found(v.vm_by_name(id).await)? else { return Ok(None) };
+        let (stores, names) = (v.datastores().await?, v.names_on(&target.host_ref).await?);
+        Ok::<_, VcenterError>(Some((target, stores, names)))
+    };
+    let seen = other.with_session(look).await;
+    let Ok(Some((target, stores, names))) = seen else { return Seen::Known(facts) };
+    facts.elsewhere = true;
+    if services.config.knobs.settings.alternate_vcenter == AlternateVcenter::Allow && facts.vm.is_none() {
+        let mount = |store: &vcenter::DatastoreFacts| {
+            let found = store.mounts.iter().find(|mount| mount.host == target.host_ref);
+            found.map(|mount| datastore(store, mount))
+        };
+        facts.datastores = stores.iter().filter_map(mount).collect();
+        facts.target_vm = Some(target_facts(&target));
+        facts.names_on_host = names;
+    }
+    Seen::Known(facts)
+}
+
 /// Reads what the rules want to know of vCenter.
 async fn look_at(
     v: &VcenterClient,
@@ -400,10 +442,17 @@ async fn look_at(
     request: &RequestFacts,
 ) -> Result<VcenterFacts, VcenterError> {
     let connected = v.check_connected().await?;
+    let missing = match connected.administrator || connected.read_only {
+        true => Vec::new(),
+        false => v.missing(NEEDED).await?,
+    };
     let known = member.item.as_ref().and_then(|item| item.vm.as_ref());
     let wanted = member.input.vm_name.as_deref().unwrap_or(name.as_str());
+    // What came from a physical machine has no virtual one before it replicates home, whatever is named like it.
+    let physical = member.item.as_ref().is_some_and(|item| item.platform.physical);
     let vm = match known {
         Some(known) => found(v.vm_by_uuid(&known.uuid).await)?,
+        None if physical => None,
         None => found(v.vm_by_name(wanted).await)?,
     };
     let target = match &request.master_target {
@@ -426,7 +475,9 @@ async fn look_at(
     // The machine's own last: they count where a UUID is there twice (P26).
     let disks = target.iter().chain(&vm).flat_map(|vm| &vm.disks);
     Ok(VcenterFacts {
+        elsewhere: false,
         can_write: !connected.read_only,
+        missing,
         sizes: disks.map(|disk| (disk.uuid.clone(), disk.capacity)).collect(),
         datastores: stores.iter().filter_map(on_host).collect(),
         vm: vm.map(|vm| VmFacts {

@@ -8,7 +8,7 @@ mod gather;
 pub use gather::Gathering;
 
 use crate::config::Settings;
-use crate::journal::{Operation, PointChoice};
+use crate::journal::{Operation, Platform, PointChoice, Verb};
 use failback_wire::clock::VirtualMs;
 use failback_wire::env::Env;
 use failback_wire::ids::{DiskId, GroupName, MachineName, VmdkUuid};
@@ -96,6 +96,8 @@ impl Facts {
 pub struct RequestFacts {
     /// A recovery plan asks, not an operator for the single item (G2).
     pub by_plan: bool,
+    /// The verb, for failovers.
+    pub verb: Verb,
     /// The recovery point, for failovers.
     pub choice: PointChoice,
     /// Id of the master target, where the operation has one.
@@ -134,6 +136,8 @@ pub struct DiskFacts {
     pub disk: DiskId,
     /// Its VMDK.
     pub uuid: VmdkUuid,
+    /// That is a raw device mapping (P36).
+    pub rdm: bool,
     /// An earlier attempt noted where its file lies: no machine need hold it.
     pub noted: bool,
 }
@@ -145,6 +149,8 @@ pub struct ItemFacts {
     pub name: MachineName,
     /// Operating system family.
     pub os: OsFamily,
+    /// What it ran on when it came under protection.
+    pub platform: Platform,
     /// Protection state as shown.
     pub state: String,
     /// The state allows this operation.
@@ -173,6 +179,8 @@ pub struct ItemFacts {
     pub resuming: bool,
     /// The operation that failed half-way, if one did.
     pub halfway: Option<Operation>,
+    /// It replicates home already (C12).
+    pub anew: bool,
 }
 
 /// The configuration server.
@@ -207,10 +215,14 @@ impl CsFacts {
 pub struct VcenterFacts {
     /// The account may change things, not only look (P8).
     pub can_write: bool,
+    /// Privileges that it needs and lacks; none for one that may only look.
+    pub missing: Vec<String>,
     /// The machine's own virtual machine, found by UUID.
     pub vm: Option<VmFacts>,
     /// The master target's virtual machine.
     pub target_vm: Option<TargetVmFacts>,
+    /// That is in another vCenter than the one the machine came from (P5).
+    pub elsewhere: bool,
     /// Bytes of every disk that hangs on one of the two.
     pub sizes: BTreeMap<VmdkUuid, u64>,
     /// Datastores of the master target's host.

@@ -34,6 +34,9 @@ pub struct Item {
     pub vm: Option<OnPremVm>,
     /// Operating system family.
     pub os: Option<OsFamily>,
+    /// What it ran on when it came under protection, as far as that matters.
+    #[serde(default)]
+    pub platform: Platform,
     /// Protected disks, in the machine's order.
     pub disks: Vec<ItemDisk>,
     /// VMDKs of its virtual machine that were left out when protection was enabled (P37).
@@ -102,6 +105,17 @@ pub struct Current {
     pub started: VirtualMs,
 }
 
+/// What a machine ran on when it came under protection.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Platform {
+    /// It is a physical machine (P35): until a failback of it is committed, from when on it is a virtual one.
+    pub physical: bool,
+    /// Version of its operating system, where the agent of a physical machine told it (P33).
+    pub os_version: Option<String>,
+    /// It boots by UEFI, not by BIOS (P33).
+    pub uefi: bool,
+}
+
 /// The virtual machine on-premises.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OnPremVm {
@@ -109,6 +123,9 @@ pub struct OnPremVm {
     pub name: String,
     /// vCenter's UUID of it.
     pub uuid: String,
+    /// It is in the other vCenter, not in the original one (P5).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alternate: bool,
 }
 
 /// The virtual machine in Azure.
@@ -138,6 +155,9 @@ pub struct ItemDisk {
     pub size: u64,
     /// Its VMDK on-premises: where data comes home to (P21, I3).
     pub vmdk: VmdkUuid,
+    /// That is a raw device mapping (P36).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rdm: bool,
 }
 
 /// A process server or master target.
@@ -174,6 +194,8 @@ pub enum Fact {
     Vm(OnPremVm),
     /// Operating system family.
     Os(OsFamily),
+    /// What it runs on.
+    Platform(Platform),
     /// All protected disks; replaces what was known.
     Disks(Vec<ItemDisk>),
     /// All managed disks that were added in Azure and come home; replaces what was known.
@@ -253,6 +275,7 @@ impl Item {
             current: None,
             vm: None,
             os: None,
+            platform: Platform::default(),
             disks: Vec::new(),
             excluded: Vec::new(),
             azure: None,
@@ -310,6 +333,17 @@ impl Item {
         all
     }
 
+    /// It replicates home, and nothing of a failback stands: a reprotect home may be asked for anew, which the
+    /// rules refuse while the machine at home is there (C12).
+    pub fn may_replicate_home_anew(&self) -> bool {
+        let failed = matches!(
+            self.state,
+            ProtectionState::UnplannedFailoverFailed | ProtectionState::PlannedFailoverFailed
+        );
+        let idle = self.state.is_replicating() || failed;
+        idle && self.leg == Leg::Reverse && self.active == Site::Azure && self.halfway.is_none()
+    }
+
     /// `activeLocation`: after reprotect `Primary` means Azure (decisive point 7).
     pub fn active_location(&self) -> &'static str {
         if self.active == self.leg.source() { "Primary" } else { "Recovery" }
@@ -320,12 +354,14 @@ impl Item {
         match fact {
             Fact::Vm(vm) => self.vm = Some(vm.clone()),
             Fact::Os(os) => self.os = Some(*os),
+            Fact::Platform(platform) => self.platform = platform.clone(),
             Fact::Disks(disks) => self.disks = disks.clone(),
             Fact::Added(disks) => self.added = disks.clone(),
             Fact::Excluded(disks) => self.excluded = disks.clone(),
             Fact::Vmdk { disk, vmdk } => {
                 for known in self.disks.iter_mut().filter(|known| known.disk == *disk) {
                     known.vmdk = vmdk.clone();
+                    known.rdm = false;
                 }
             }
             Fact::ProtectedUnder(cs) => self.cs = Some(cs.clone()),

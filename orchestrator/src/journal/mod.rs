@@ -12,7 +12,7 @@ mod tests;
 
 pub use copies::Copies;
 pub use fold::{Failure, Gone, Job, Phase, Progress, State, StepProgress, apply};
-pub use item::{AzureVm, Chosen, Current, Fact, Item, ItemDisk, OnPremVm, ServerRef, TestCopy};
+pub use item::{AzureVm, Chosen, Current, Fact, Item, ItemDisk, OnPremVm, Platform, ServerRef, TestCopy};
 pub use policy::{Policy, PolicyKind};
 pub use record::{
     Accepted, Input, Leaving, Operation, Outcome, Plan, PointChoice, Record, Rest, Target, Verb,

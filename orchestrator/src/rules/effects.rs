@@ -29,6 +29,7 @@ pub static EFFECTS: &[Effect] = &[
     effect("C8", Commit, "drop-points"),
     effect("C11", Reprotect, "power-off"),
     effect("P17", Reprotect, "merge-snapshots"),
+    effect("P35", Reprotect, "create-vm"),
     effect("P36", Reprotect, "create-vm"),
     effect("C11", Reprotect, "detach"),
     effect("C11", Reprotect, "attach"),

@@ -17,6 +17,7 @@ mod limits;
 mod placement;
 pub mod plan;
 mod policy;
+pub mod privileges;
 mod site;
 mod target;
 
@@ -150,11 +151,13 @@ pub static RULES: &[Rule] = &[
     rule("P1", "vCenter is connected", VCENTER, site::vcenter_connected),
     rule("P8", "vCenter accepts the login", VCENTER, site::vcenter_login),
     rule("P8", "the vCenter account may write", DISKS, site::vcenter_writable),
+    rule("P8", "the vCenter account has every privilege", HOME, privileges::all),
     rule("P9", "the master target can register with the configuration server", HOME, target::can_register),
     rule("P25", "the configuration server knows the master target", HOME, target::known),
     rule("P30", "the master target has a heartbeat", HOME, target::heartbeat),
     rule("P30", "the master target answers", HOME, target::answers),
     rule("P25", "the master target is a virtual machine of this vCenter", HOME, target::is_a_vm),
+    rule("P5", "the master target is in the machine's own vCenter", HOME, placement::original_vcenter),
     rule("P34", "the master target's host is an ESXi host", &[Reprotect], placement::esxi),
     rule("P15", "the master target is of the machine's family", HOME, target::os_family),
     Rule {
@@ -185,6 +188,23 @@ pub static RULES: &[Rule] = &[
     rule("P24", "the datastore is mounted read/write there", &[Reprotect], site::datastore_writable),
     rule("C9", "the chosen datastore exists", &[Reprotect], site::datastore_known),
     rule("P36", "the name is free on the master target's host", &[Reprotect], placement::name_free),
+    rule("P33", "its operating system can come home", &[Reprotect], placement::system_returns),
+    rule("P33", "it boots by BIOS", &[Reprotect], placement::boots_by_bios),
+    rule("P35", "a physical machine is not failed over planned", POINTS, placement::not_planned),
+    rule("C12", "the physical machine is off", &[Failback], placement::physical_off),
+    rule(
+        "C12",
+        "one that replicates home does so anew only when its machine is gone",
+        &[Reprotect],
+        placement::gone_when_anew,
+    ),
+    rule("P36", "no disk is a raw device, at an alternate location", &[Reprotect], placement::no_raw_device),
+    rule(
+        "P17",
+        "the machine has no snapshot, where none is merged",
+        &[Reprotect],
+        placement::no_snapshot_of_the_machine,
+    ),
     rule("P21", "the machine's disks match its virtual machine", &[Reprotect], site::disks_match),
     rule("E21", "each disk has the size of its copy in Azure", &[Reprotect], site::sizes_match),
     Rule {

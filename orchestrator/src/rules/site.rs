@@ -130,7 +130,10 @@ pub(super) fn home_stayed_off(f: &Facts) -> Option<Report> {
 
 pub(super) fn vm_exists(f: &Facts) -> Option<Report> {
     let name = f.item.name.as_str();
-    f.vcenter.known()?.vm.is_none().then(|| Report::new(&machine::ONPREM_VM_MISSING, name, name))
+    // A physical machine is known by its agent (P35).
+    let physical = f.agent.known().is_some_and(|agent| agent.registered && agent.hardware.is_some());
+    let missing = f.vcenter.known()?.vm.is_none() && !physical;
+    missing.then(|| Report::new(&machine::ONPREM_VM_MISSING, name, name))
 }
 
 pub(super) fn host_connected(f: &Facts) -> Option<Report> {

@@ -60,7 +60,9 @@ pub(super) fn answers(f: &Facts) -> Option<Report> {
 }
 
 pub(super) fn is_a_vm(f: &Facts) -> Option<Report> {
-    f.vcenter.known()?.target_vm.is_none().then(|| Report::new(&doc::MT_NOT_A_VM, id(f), id(f)))
+    let vcenter = f.vcenter.known()?;
+    // In another one P5 reports it.
+    (vcenter.target_vm.is_none() && !vcenter.elsewhere).then(|| Report::new(&doc::MT_NOT_A_VM, id(f), id(f)))
 }
 
 fn family(os: OsFamily) -> &'static str {

@@ -5,7 +5,7 @@ use crate::clients::azure::AzureClient;
 use crate::clients::cs::CsClient;
 use crate::clients::session::SessionClient;
 use crate::clients::vcenter::VcenterClient;
-use crate::config::Config;
+use crate::config::{Config, VcenterAccess};
 use failback_wire::node::Ctx;
 
 /// Clients of the systems around the orchestrator. Cheap to share, never holds state of its own.
@@ -16,6 +16,8 @@ pub struct Services {
     pub config: Config,
     /// vCenter.
     pub vcenter: VcenterClient,
+    /// Another vCenter beside the original one, if there is one (P5).
+    pub alternate_vcenter: Option<VcenterClient>,
     /// Azure: machines, disks, signatures.
     pub azure: AzureClient,
     /// The configuration server.
@@ -30,8 +32,11 @@ impl Services {
     /// Clients that speak as this node.
     pub fn new(ctx: Ctx, config: Config) -> Self {
         let http = || ctx.http.clone();
-        let to = &config.vcenter;
-        let vcenter = VcenterClient::new(http(), to.host.clone(), to.user.clone(), to.password.clone());
+        let vcenter = |to: &VcenterAccess| {
+            VcenterClient::new(http(), to.host.clone(), to.user.clone(), to.password.clone())
+        };
+        let alternate_vcenter = config.alternate_vcenter.as_ref().map(vcenter);
+        let vcenter = vcenter(&config.vcenter);
         let to = &config.azure;
         let (subscription, group) = (to.subscription.clone(), to.resource_group.clone());
         let azure = AzureClient::new(http(), to.host.clone(), subscription, group, to.token.clone());
@@ -39,6 +44,11 @@ impl Services {
         let cs = cs.connected_as(config.cs.connection.clone());
         let agents = AgentClient::new(http(), config.cs.passphrase.clone());
         let sessions = SessionClient::new(http(), config.cs.passphrase.clone());
-        Self { vcenter, azure, cs, agents, sessions, config, ctx }
+        Self { vcenter, alternate_vcenter, azure, cs, agents, sessions, config, ctx }
+    }
+
+    /// The original vCenter, or the other one.
+    pub fn vcenter_at(&self, alternate: bool) -> &VcenterClient {
+        self.alternate_vcenter.as_ref().filter(|_| alternate).unwrap_or(&self.vcenter)
     }
 }

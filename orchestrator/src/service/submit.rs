@@ -14,7 +14,7 @@ use crate::workflow::runner;
 use failback_wire::env::Env;
 use failback_wire::error::{ErrorDoc, Report};
 use failback_wire::http::StatusCode;
-use failback_wire::ids::{GroupName, JobId, MachineName};
+use failback_wire::ids::{GroupName, JobId, MachineName, Site};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -58,8 +58,8 @@ impl Action {
             Self::ChangePoint => Some(Allowed::ChangePit),
         }
     }
-    /// The operation this action means for an item on `leg`.
-    pub fn operation(self, leg: Leg) -> Operation {
+    /// The operation this action means for an item on `leg` whose production runs at `active`.
+    pub fn operation(self, leg: Leg, active: Site) -> Operation {
         match (self, leg) {
             (Self::Enable, _) => Operation::EnableProtection,
             (Self::Failover(_), Leg::Forward) => Operation::Failover,
@@ -67,7 +67,11 @@ impl Action {
             (Self::Commit, Leg::Forward) => Operation::Commit,
             (Self::Commit, Leg::Reverse) => Operation::CommitBack,
             (Self::Reprotect, Leg::Forward) => Operation::Reprotect,
-            (Self::Reprotect, Leg::Reverse) => Operation::ReprotectForward,
+            (Self::Reprotect, Leg::Reverse) => match active {
+                // Anew: whether it may be is for the rules to say.
+                Site::Azure => Operation::Reprotect,
+                Site::OnPremises => Operation::ReprotectForward,
+            },
             (Self::Disable, _) => Operation::Disable,
             (Self::Purge, _) => Operation::Purge,
             (Self::CompleteMigration, _) => Operation::CompleteMigration,
@@ -171,13 +175,13 @@ impl Orchestrator {
 
     /// Tells of a request that was refused at once.
     pub(crate) fn refused(&self, action: Action, target: &str, refusal: &Refusal) {
-        let leg = self.journal().read(|state| {
+        let (leg, active) = self.journal().read(|state| {
             let member = state.plans.get(target).and_then(|plan| plan.groups.iter().flatten().next());
             let name = member.cloned().unwrap_or_else(|| MachineName::new(target));
-            state.items.get(&name).map_or(Leg::Forward, |item| item.leg)
+            state.items.get(&name).map_or((Leg::Forward, Site::OnPremises), |item| (item.leg, item.active))
         });
         let codes = refusal.reports.iter().map(|report| report.code.clone()).collect();
-        self.announce_refusal(action.operation(leg).as_str(), target, codes);
+        self.announce_refusal(action.operation(leg, active).as_str(), target, codes);
     }
 
     fn accept(&self, state: &State, ask: &Ask) -> Result<Accepted, Refusal> {
@@ -288,13 +292,14 @@ fn sort(
             reports.push(unknown(state, env, name));
             continue;
         };
-        let operation = ask.action.operation(item.leg);
+        let operation = ask.action.operation(item.leg, item.active);
         let allowed = ask.action.wants().is_some_and(|wanted| item.allowed().contains(&wanted));
         let allowed = allowed && (single || item.leg == Leg::Forward || env.holds("L4"));
         // Without a recovery point the rules have more to say than the state: they are asked (R6).
         let moves = matches!(ask.action, Action::Failover(_));
         let no_point_yet = moves && item.state == ProtectionState::InitialReplicationInProgress;
-        if !allowed && !no_point_yet && env.holds("C7") {
+        let anew = single && operation == Operation::Reprotect && item.may_replicate_home_anew();
+        if !allowed && !no_point_yet && !anew && env.holds("C7") {
             if !single && ask.action.already(item) {
                 skipped.push((*name).clone());
             } else {

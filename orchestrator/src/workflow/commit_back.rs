@@ -11,7 +11,7 @@
 use super::ops::{azure, put_row, session};
 use super::step::{Recovery, Step, StepCtx, StepResult, Workflow};
 use crate::catalogue::execution::AZURE_DELETE_FAILED;
-use crate::journal::{Fact, Leg, Operation, ProtectionState, Rest};
+use crate::journal::{Fact, Leg, Operation, Platform, ProtectionState, Rest};
 use failback_wire::ids::Site;
 use failback_wire::proto::session::Direction;
 
@@ -87,5 +87,7 @@ async fn forget_session(c: &StepCtx<'_>) -> StepResult {
 
 async fn row(c: &StepCtx<'_>) -> StepResult {
     put_row(c, "none", &c.services.config.vault.failback_policy).await?;
-    Ok(Vec::new())
+    // What was a physical machine is a virtual one from now on (P35).
+    let virtual_now = || Fact::Platform(Platform { physical: false, ..c.item.platform.clone() });
+    Ok(c.item.platform.physical.then(virtual_now).into_iter().collect())
 }

@@ -12,8 +12,8 @@ use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
 use crate::catalogue::control::PS_UNKNOWN;
 use crate::catalogue::execution::{AGENT_FAILED, CS_UPDATE_FAILED, SESSION_FAILED};
 use crate::catalogue::machine::{AGENT_NOT_INSTALLED, ONPREM_VM_MISSING};
-use crate::journal::{Fact, Item, ItemDisk, Leg, OnPremVm, Operation, ProtectionState, Rest};
-use failback_wire::ids::{DiskId, Site};
+use crate::journal::{Fact, Item, ItemDisk, Leg, OnPremVm, Operation, Platform, ProtectionState, Rest};
+use failback_wire::ids::{DiskId, Site, VmdkUuid};
 use failback_wire::proto::cs::{Component, OsFamily};
 use failback_wire::proto::session::{Direction, SessionDisk, SessionSpec, TargetDisk};
 
@@ -92,12 +92,13 @@ async fn identify(c: &StepCtx<'_>) -> StepResult {
     };
     let vm = c.services.vcenter.with_session(look).await;
     let vm = vm.map_err(|e| vcenter::error(&ONPREM_VM_MISSING, &name, &e))?;
-    let vm = vm.ok_or_else(|| StepError::new(&ONPREM_VM_MISSING, name.as_str(), name.as_str()))?;
+    let Some(vm) = vm else { return identify_physical(c).await };
     let windows = vm.guest_id.to_ascii_lowercase().starts_with("win");
     let disks = vm.disks.iter().enumerate().map(|(index, vmdk)| ItemDisk {
         disk: disk_id(c.item, index),
         size: vmdk.capacity,
         vmdk: vmdk.uuid.clone(),
+        rdm: vmdk.rdm,
     });
     let included =
         |disk: &ItemDisk| c.input.include.as_ref().is_none_or(|include| include.contains(&disk.disk));
@@ -105,12 +106,31 @@ async fn identify(c: &StepCtx<'_>) -> StepResult {
     let mut facts = vec![
         Fact::Os(if windows { OsFamily::Windows } else { OsFamily::Linux }),
         Fact::Disks(disks),
-        Fact::Vm(OnPremVm { name: vm.name, uuid: vm.uuid }),
+        Fact::Vm(OnPremVm { name: vm.name, uuid: vm.uuid, alternate: false }),
     ];
     if !excluded.is_empty() {
         facts.push(Fact::Excluded(excluded.into_iter().map(|disk| disk.vmdk).collect()));
     }
+    facts.extend(vm.uefi.then(|| Fact::Platform(Platform { uefi: true, ..Platform::default() })));
     Ok(facts)
+}
+
+/// What vCenter does not know is a physical machine, when its agent has registered and says so (P35). Its disks have no
+/// VMDKs: they go by their ids.
+async fn identify_physical(c: &StepCtx<'_>) -> StepResult {
+    let name = c.item.name.as_str();
+    let host = agent::address(c.services, &c.item.name, Site::OnPremises).await;
+    let status = c.services.agents.status(&host).await;
+    let status = status.map_err(|e| peer_error(&ONPREM_VM_MISSING, name, &e))?;
+    let hardware = status.hardware.filter(|_| status.registered);
+    let hardware = hardware.ok_or_else(|| StepError::new(&ONPREM_VM_MISSING, name, name))?;
+    let disk = |(index, size): (usize, &u64)| {
+        let disk = disk_id(c.item, index);
+        ItemDisk { vmdk: VmdkUuid::new(disk.as_str()), disk, size: *size, rdm: false }
+    };
+    let disks = hardware.disks.iter().enumerate().map(disk).collect();
+    let platform = Platform { physical: true, os_version: hardware.os_version, uefi: hardware.uefi };
+    Ok(vec![Fact::Os(hardware.os), Fact::Disks(disks), Fact::Platform(platform)])
 }
 
 async fn row(c: &StepCtx<'_>) -> StepResult {

@@ -21,7 +21,7 @@ use crate::catalogue::execution::{
 use crate::catalogue::guest::NOT_SYNCHRONISED;
 use crate::catalogue::machine::ONPREM_VM_MISSING;
 use crate::catalogue::target::{MT_DISKS_GONE, MT_SNAPSHOT};
-use crate::catalogue::warning::SOURCE_NOT_DRAINED;
+use crate::catalogue::warning::{SOURCE_NOT_DRAINED, SOURCE_NOT_SHUT_DOWN, SPLIT_BRAIN};
 use crate::clients::vcenter::{VcenterClient, VmFacts};
 use crate::journal::{Fact, Leg, Operation, ProtectionState, Rest};
 use failback_wire::error::{Class, ErrorDoc, Report};
@@ -268,14 +268,6 @@ async fn verify(c: &StepCtx<'_>) -> StepResult {
     Err(StepError::new(&VERIFY_FAILED, c.item.name.as_str(), detail))
 }
 
-async fn in_vcenter<F, Fut>(c: &StepCtx<'_>, scope: F) -> StepResult
-where
-    F: FnOnce(VcenterClient) -> Fut,
-    Fut: Future<Output = StepResult>,
-{
-    c.services.vcenter.with_session(scope).await
-}
-
 fn master_target<'a>(c: &'a StepCtx<'_>) -> Result<&'a str, StepError> {
     let server = c.item.master_target.as_ref().ok_or_else(|| defect(c, "the master target"))?;
     Ok(&server.id)
@@ -290,7 +282,7 @@ async fn home(c: &StepCtx<'_>, v: &VcenterClient, doc: &ErrorDoc) -> Result<VmFa
 /// Notes where the disks' files lie while somebody still holds them; a crash between detaching and attaching
 /// would lose that else (I4).
 async fn map_disks(c: &StepCtx<'_>) -> StepResult {
-    in_vcenter(c, |v| async move {
+    vcenter::in_session(c, |v| async move {
         let own = home(c, &v, &DETACH_FAILED).await?;
         let target = target_vm(&v, master_target(c)?, &DETACH_FAILED).await?;
         where_they_were(c, &target)?;
@@ -318,7 +310,7 @@ fn where_they_were(c: &StepCtx<'_>, target: &VmFacts) -> Result<(), StepError> {
 }
 
 async fn detach(c: &StepCtx<'_>) -> StepResult {
-    in_vcenter(c, |v| async move {
+    vcenter::in_session(c, |v| async move {
         let target = target_vm(&v, master_target(c)?, &DETACH_FAILED).await?;
         vcenter::detach(c, &v, &target, &DETACH_FAILED, &MT_SNAPSHOT).await?;
         Ok(Vec::new())
@@ -327,7 +319,7 @@ async fn detach(c: &StepCtx<'_>) -> StepResult {
 }
 
 async fn attach(c: &StepCtx<'_>) -> StepResult {
-    in_vcenter(c, |v| async move {
+    vcenter::in_session(c, |v| async move {
         let own = home(c, &v, &ATTACH_FAILED).await?;
         vcenter::attach(c, &v, &own, &ATTACH_FAILED).await?;
         leave_out(c, &v, &own).await?;
@@ -350,11 +342,14 @@ async fn leave_out(c: &StepCtx<'_>, v: &VcenterClient, own: &VmFacts) -> Result<
 /// Somebody may have started the Azure virtual machine in the meantime: asked right before, every time (I2).
 async fn power_on(c: &StepCtx<'_>) -> StepResult {
     azure::confirm_off(c, &AZURE_STOP_FAILED).await?;
-    in_vcenter(c, |v| async move {
+    vcenter::in_session(c, |v| async move {
         let own = home(c, &v, &POWER_ON_FAILED).await?;
         let done = v.power_on(&own.moref).await;
         done.map_err(|e| vcenter::error(&POWER_ON_FAILED, &own.name, &e))?;
-        Ok(Vec::new())
+        // A physical machine is off for good now (P35).
+        let cleared = [SPLIT_BRAIN.code, SOURCE_NOT_SHUT_DOWN.code].into_iter();
+        let cleared = cleared.filter(|_| c.item.platform.physical);
+        Ok(cleared.map(|code| Fact::WarningCleared(code.to_owned())).collect())
     })
     .await
 }

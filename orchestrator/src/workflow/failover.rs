@@ -106,7 +106,11 @@ async fn shut_down_source(c: &StepCtx<'_>) -> StepResult {
         }
         facts
     };
-    Ok(match c.services.vcenter.with_session(look).await {
+    // Only a person switches a physical machine off, and whether that was done nobody can see from here (P35).
+    if c.item.platform.physical && c.item.vm.is_none() {
+        return Ok(warn("it is a physical machine"));
+    }
+    Ok(match c.services.vcenter_at(vcenter::is_elsewhere(c)).with_session(look).await {
         Ok(true) => Vec::new(),
         Ok(false) => warn("the on-premises virtual machine is powered on"),
         Err(error) => warn(&error.to_string()),

@@ -36,6 +36,8 @@ const PROTECT: (&str, &str) = ("ProtectReplicaTask", "Reprotecting virtual machi
 const LOCATION: &str = "location";
 /// Note: UUID of the virtual machine before an alternate one took its place.
 const VM_BEFORE: &str = "vm-before";
+/// Note: that was in the other vCenter.
+const ELSEWHERE_BEFORE: &str = "vm-before/elsewhere";
 /// Memory of a machine created at an alternate location, MiB: what it had is not known any more.
 const MEMORY_MB: u64 = 4096;
 
@@ -98,21 +100,29 @@ fn master_target<'a>(c: &'a StepCtx<'_>) -> Result<&'a str, StepError> {
     id.ok_or_else(|| StepError::new(&MT_UNKNOWN, c.item.name.as_str(), "none was chosen"))
 }
 
-/// Runs `scope` in a vCenter session that is closed afterwards.
-async fn in_vcenter<F, Fut, T>(c: &StepCtx<'_>, scope: F) -> Result<T, StepError>
-where
-    F: FnOnce(VcenterClient) -> Fut,
-    Fut: Future<Output = Result<T, StepError>>,
-{
-    c.services.vcenter.with_session(scope).await
-}
-
 async fn locate(c: &StepCtx<'_>) -> StepResult {
-    let found = in_vcenter(c, |v| async move { own_vm(c, &v, &DISK_MISMATCH).await }).await?;
+    let known = c.services.vcenter_at(vcenter::is_elsewhere(c));
+    let found = known.with_session(|v| async move { own_vm(c, &v, &DISK_MISMATCH).await }).await?;
     let location = if found.is_some() { "original" } else { "alternate" };
     let mut facts = copies::decide_home(c, found.as_ref(), added::find(c).await?).await?;
     facts.push(note(LOCATION, location));
+    facts.push(match found.is_none() && leads_elsewhere(c).await? {
+        true => note(vcenter::ELSEWHERE, "yes"),
+        false => Fact::NoteCleared(vcenter::ELSEWHERE.to_owned()),
+    });
     Ok(facts)
+}
+
+/// True when the master target is in the other vCenter, and not in the one that the machine came from (P5).
+async fn leads_elsewhere(c: &StepCtx<'_>) -> Result<bool, StepError> {
+    if c.services.alternate_vcenter.is_none() || vcenter::is_elsewhere(c) {
+        return Ok(false);
+    }
+    let id = master_target(c)?;
+    let look = |v: VcenterClient| async move { vcenter::found(v.vm_by_name(id).await) };
+    let fail = |e| vcenter::error(&VM_CREATE_FAILED, id, &e);
+    Ok(c.services.vcenter_at(false).with_session(look).await.map_err(fail)?.is_none()
+        && c.services.vcenter_at(true).with_session(look).await.map_err(fail)?.is_some())
 }
 
 fn is_alternate(c: &StepCtx<'_>) -> bool {
@@ -120,7 +130,7 @@ fn is_alternate(c: &StepCtx<'_>) -> bool {
 }
 
 async fn power_off(c: &StepCtx<'_>) -> StepResult {
-    in_vcenter(c, |v| async move {
+    vcenter::in_session(c, |v| async move {
         let Some(vm) = own_vm(c, &v, &POWER_OFF_FAILED).await? else { return Ok(()) };
         if vm.power == Power::Off {
             return Ok(());
@@ -128,12 +138,16 @@ async fn power_off(c: &StepCtx<'_>) -> StepResult {
         v.power_off(&vm.moref).await.map_err(|e| vcenter::error(&POWER_OFF_FAILED, &vm.name, &e))
     })
     .await?;
+    // Nothing switches a physical machine off: the warnings stay until its successor runs.
+    if c.item.platform.physical {
+        return Ok(Vec::new());
+    }
     let cleared = [SPLIT_BRAIN.code, SOURCE_NOT_SHUT_DOWN.code];
     Ok(cleared.map(|code| Fact::WarningCleared(code.to_owned())).into())
 }
 
 async fn merge_snapshots(c: &StepCtx<'_>) -> StepResult {
-    in_vcenter(c, |v| async move {
+    vcenter::in_session(c, |v| async move {
         let Some(vm) = own_vm(c, &v, &MERGE_FAILED).await? else { return Ok(Vec::new()) };
         if !vm.snapshots.is_empty() {
             let done = v.remove_all_snapshots(&vm.moref).await;
@@ -149,25 +163,27 @@ async fn make_added(c: &StepCtx<'_>) -> StepResult {
     if c.item.disks.iter().all(|disk| !disk.vmdk.as_str().is_empty()) {
         return Ok(Vec::new());
     }
-    in_vcenter(c, |v| async move { added::make(c, &v).await }).await
+    vcenter::in_session(c, |v| async move { added::make(c, &v).await }).await
 }
 
 async fn unmake_added(c: &StepCtx<'_>) -> StepResult {
     if c.item.added.is_empty() {
         return Ok(Vec::new());
     }
-    in_vcenter(c, |v| async move { added::unmake(c, &v).await }).await
+    vcenter::in_session(c, |v| async move { added::unmake(c, &v).await }).await
 }
 
 async fn create_vm(c: &StepCtx<'_>) -> StepResult {
     if !is_alternate(c) {
         return make_added(c).await;
     }
-    let before = c.item.vm.as_ref().ok_or_else(|| defect(c, "the virtual machine"))?;
-    let name = before.name.as_str();
+    let mut facts = give_up_left(c).await?;
+    // A physical machine had none.
+    let before = c.item.vm.as_ref();
+    let name = before.map_or(c.item.name.as_str(), |vm| vm.name.as_str());
     let missing = || StepError::new(&DATASTORE_UNKNOWN, name, "none was chosen");
     let datastore = c.input.datastore.clone().ok_or_else(missing)?;
-    let vm = in_vcenter(c, |v| async move {
+    let vm = vcenter::in_session(c, |v| async move {
         let target = target_vm(&v, master_target(c)?, &VM_CREATE_FAILED).await?;
         let new = NewVm {
             name: name.to_owned(),
@@ -185,13 +201,34 @@ async fn create_vm(c: &StepCtx<'_>) -> StepResult {
         v.create_vm(&new).await.map_err(|e| vcenter::error(&VM_CREATE_FAILED, name, &e))
     })
     .await?;
-    let mut facts = vec![note(VM_BEFORE, before.uuid.clone())];
+    facts.extend(before.map(|vm| note(VM_BEFORE, vm.uuid.clone())));
+    facts.extend(before.filter(|vm| vm.alternate).map(|_| note(ELSEWHERE_BEFORE, "yes")));
     for (disk, vmdk) in c.item.disks.iter().zip(&vm.disks) {
         facts.push(note(format!("vmdk-before/{}", disk.disk), disk.vmdk.as_str()));
         facts.push(Fact::Vmdk { disk: disk.disk.clone(), vmdk: vmdk.uuid.clone() });
     }
-    facts.push(Fact::Vm(OnPremVm { name: vm.name, uuid: vm.uuid }));
+    let alternate = vcenter::is_elsewhere(c) || c.item.notes.contains_key(vcenter::ELSEWHERE);
+    facts.push(Fact::Vm(OnPremVm { name: vm.name, uuid: vm.uuid, alternate }));
     Ok(facts)
+}
+
+/// What an earlier reprotect left: the machine was deleted since, and its disks have nowhere to go. Its session ends,
+/// and they leave the master target; their files stay (*ours*, C12).
+async fn give_up_left(c: &StepCtx<'_>) -> StepResult {
+    let (Some(spec), Some(server)) = (&c.item.reverse, &c.item.master_target) else { return Ok(Vec::new()) };
+    agent::stop_if_reachable(c, Site::Azure, spec).await?;
+    session::leave(c, spec).await?;
+    let known = c.services.vcenter_at(vcenter::is_elsewhere(c));
+    known
+        .with_session(|v| async move {
+            let found = vcenter::found(v.vm_by_name(&server.id).await);
+            match found.map_err(|e| vcenter::error(&DETACH_FAILED, &server.id, &e))? {
+                Some(target) => vcenter::detach(c, &v, &target, &DETACH_FAILED, &MT_SNAPSHOT).await,
+                None => Ok(()),
+            }
+        })
+        .await?;
+    Ok(vec![Fact::SessionClosed(Direction::Reverse), Fact::MasterTarget(None)])
 }
 
 /// Deletes the machine this job created, told by the UUID that only this job could give it.
@@ -202,7 +239,7 @@ async fn undo_create_vm(c: &StepCtx<'_>) -> StepResult {
     let uuid = c.id("vm");
     let name = c.item.name.as_str();
     let fail = |e| vcenter::error(&VM_CREATE_FAILED, name, &e);
-    in_vcenter(c, |v| async move {
+    vcenter::in_session(c, |v| async move {
         match vcenter::found(v.vm_by_uuid(&uuid).await).map_err(fail)? {
             Some(vm) => v.destroy_vm(&vm.moref).await.map_err(fail),
             None => Ok(()),
@@ -210,7 +247,11 @@ async fn undo_create_vm(c: &StepCtx<'_>) -> StepResult {
     })
     .await?;
     let (Some(vm), Some(before)) = (&c.item.vm, c.item.notes.get(VM_BEFORE)) else { return Ok(Vec::new()) };
-    let mut facts = vec![Fact::Vm(OnPremVm { name: vm.name.clone(), uuid: before.clone() })];
+    let mut facts = vec![Fact::Vm(OnPremVm {
+        name: vm.name.clone(),
+        uuid: before.clone(),
+        alternate: c.item.notes.contains_key(ELSEWHERE_BEFORE),
+    })];
     for disk in &c.item.disks {
         if let Some(vmdk) = c.item.notes.get(&format!("vmdk-before/{}", disk.disk)) {
             facts.push(Fact::Vmdk { disk: disk.disk.clone(), vmdk: vmdk.as_str().into() });
@@ -221,7 +262,7 @@ async fn undo_create_vm(c: &StepCtx<'_>) -> StepResult {
 }
 
 async fn map_disks(c: &StepCtx<'_>) -> StepResult {
-    in_vcenter(c, |v| async move {
+    vcenter::in_session(c, |v| async move {
         let own = own_vm(c, &v, &DISK_MISMATCH).await?;
         let target = target_vm(&v, master_target(c)?, &DISK_MISMATCH).await?;
         let former = former(c, &v, &DISK_MISMATCH).await?;
@@ -232,7 +273,7 @@ async fn map_disks(c: &StepCtx<'_>) -> StepResult {
 }
 
 async fn detach(c: &StepCtx<'_>) -> StepResult {
-    in_vcenter(c, |v| async move {
+    vcenter::in_session(c, |v| async move {
         if let Some(vm) = own_vm(c, &v, &RELEASE_FAILED).await? {
             vcenter::detach(c, &v, &vm, &RELEASE_FAILED, &MERGE_FAILED).await?;
         }
@@ -257,7 +298,7 @@ async fn former(c: &StepCtx<'_>, v: &VcenterClient, doc: &ErrorDoc) -> Result<Op
 }
 
 async fn undo_detach(c: &StepCtx<'_>) -> StepResult {
-    in_vcenter(c, |v| async move {
+    vcenter::in_session(c, |v| async move {
         if let Some(vm) = own_vm(c, &v, &ATTACH_FAILED).await? {
             vcenter::attach(c, &v, &vm, &ATTACH_FAILED).await?;
         }
@@ -269,7 +310,7 @@ async fn undo_detach(c: &StepCtx<'_>) -> StepResult {
 async fn attach(c: &StepCtx<'_>) -> StepResult {
     let id = master_target(c)?;
     let server = session::server(c, Component::MasterTarget, id).await?;
-    in_vcenter(c, |v| async move {
+    vcenter::in_session(c, |v| async move {
         let target = target_vm(&v, id, &ATTACH_FAILED).await?;
         room_for(c, &target)?;
         vcenter::attach(c, &v, &target, &ATTACH_FAILED).await
@@ -293,7 +334,7 @@ fn room_for(c: &StepCtx<'_>, target: &VmFacts) -> Result<(), StepError> {
 }
 
 async fn undo_attach(c: &StepCtx<'_>) -> StepResult {
-    in_vcenter(c, |v| async move {
+    vcenter::in_session(c, |v| async move {
         let target = target_vm(&v, master_target(c)?, &DETACH_FAILED).await?;
         vcenter::detach(c, &v, &target, &DETACH_FAILED, &MT_SNAPSHOT).await
     })
@@ -359,7 +400,7 @@ async fn row(c: &StepCtx<'_>) -> StepResult {
 /// that was known before an alternate one took its place.
 async fn undo_row(c: &StepCtx<'_>) -> StepResult {
     let policy = c.item.policy.as_ref().unwrap_or(&c.services.config.vault.policy);
-    let now = c.item.vm.as_ref().map(|vm| vm.uuid.as_str()).unwrap_or_default();
+    let now = c.item.vm.as_ref().map_or(c.item.name.as_str(), |vm| vm.uuid.as_str());
     let before = c.item.notes.get(VM_BEFORE).map_or(now, String::as_str);
     put_row_of(c, before, "forward", policy).await?;
     Ok(Vec::new())

@@ -144,6 +144,7 @@ const VIM: &[&str] = &[
     "Destroy_Task",
     "FindByUuid",
     "FindChild",
+    "HasPrivilegeOnEntity",
     "Login",
     "Logout",
     "PowerOffVM_Task",

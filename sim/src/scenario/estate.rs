@@ -129,6 +129,20 @@ pub struct Vcenter {
     /// Datastores; default: `datastore1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datastores: Option<Vec<Datastore>>,
+    /// Another vCenter, of the same accounts, that was discovered beside this one; default none (P5). Master targets
+    /// on its hosts are its virtual machines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alternate: Option<OtherVcenter>,
+}
+
+/// Another vCenter.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct OtherVcenter {
+    /// Its ESXi hosts.
+    pub hosts: Vec<Host>,
+    /// Its datastores, mounted on each of its hosts.
+    pub datastores: Vec<Datastore>,
 }
 
 /// An ESXi host.
@@ -259,6 +273,15 @@ pub struct Machine {
     /// Operating system family.
     #[serde(default)]
     pub os: Os,
+    /// What it is at home when the run begins; default a virtual machine of vCenter (P35).
+    #[serde(default)]
+    pub source: Source,
+    /// Version of its operating system, such as `windows-server-2008-r2-sp1` (P33).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os_version: Option<Name>,
+    /// What it boots by; default BIOS (P33).
+    #[serde(default)]
+    pub firmware: Firmware,
     /// Memory; default 4 GiB.
     #[serde(default = "machine_memory")]
     pub memory: Spanned<Size>,
@@ -315,6 +338,9 @@ pub struct DiskSpec {
     /// It is left out when protection is enabled (P37). Such disks come last, and never first; default no.
     #[serde(default)]
     pub excluded: bool,
+    /// It is a raw device mapping (P36).
+    #[serde(default)]
+    pub rdm: bool,
 }
 
 /// What a guest does all day.
@@ -436,6 +462,28 @@ impl From<Os> for OsFamily {
             Os::Linux => Self::Linux,
         }
     }
+}
+
+/// What a protected machine is at home.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// A virtual machine of vCenter.
+    #[default]
+    Vm,
+    /// A physical machine, which vCenter does not know.
+    Physical,
+}
+
+/// What a machine boots by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Firmware {
+    /// BIOS.
+    #[default]
+    Bios,
+    /// UEFI.
+    Uefi,
 }
 
 /// One of the two sides.

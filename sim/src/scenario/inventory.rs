@@ -4,6 +4,7 @@ use super::estate::{
     Bystander, Certificate, DatastoreKind, DiskTier, Estate, Flaw, Hypervisor, Licence, Lifetime, LinkKind,
     Os, Resync, ScsiController, Settings, Setup, Side, SiteKind,
 };
+use super::estate::{Firmware, Source};
 use super::text::Name;
 use super::units::{Percent, Period, Size};
 use failback_fakes::guest::{BootDriver, DriverStart};
@@ -14,6 +15,8 @@ use std::collections::BTreeMap;
 pub const CONFIGURATION_SERVER: &str = "cs";
 /// Host name of vCenter.
 pub const VCENTER: &str = "vcenter";
+/// Host name of the other vCenter, where there is one (P5).
+pub const ALTERNATE_VCENTER: &str = "vcenter-2";
 /// Host name of Azure (Resource Manager and blobs).
 pub const AZURE: &str = "azure";
 /// Host name of the orchestrator.
@@ -36,6 +39,8 @@ pub struct Inventory {
     pub hosts: Vec<Host>,
     /// Datastores.
     pub datastores: Vec<Datastore>,
+    /// Another vCenter: its hosts and datastores.
+    pub alternate: Option<(Vec<Host>, Vec<Datastore>)>,
     /// Address of the configuration server.
     pub cs_address: String,
     /// Time between its backups.
@@ -153,6 +158,12 @@ pub struct Machine {
     pub name: String,
     /// Operating system family.
     pub os: Os,
+    /// It begins as a physical machine.
+    pub physical: bool,
+    /// Version of its operating system.
+    pub os_version: Option<String>,
+    /// It boots by UEFI.
+    pub uefi: bool,
     /// Memory.
     pub memory: Size,
     /// ESXi host.
@@ -190,6 +201,8 @@ pub struct Disk {
     pub allocated: Percent,
     /// It is left out of the protection (P37).
     pub excluded: bool,
+    /// A raw device mapping.
+    pub rdm: bool,
 }
 
 /// A virtual machine of others.
@@ -208,6 +221,13 @@ pub struct Plan {
     pub name: String,
     /// Boot groups in order.
     pub groups: Vec<Vec<String>>,
+}
+
+impl Inventory {
+    /// The host is one of the other vCenter.
+    pub fn is_elsewhere(&self, host: &str) -> bool {
+        self.alternate.iter().flat_map(|(hosts, _)| hosts).any(|other| other.name == host)
+    }
 }
 
 impl Plan {
@@ -239,6 +259,9 @@ impl From<&Estate> for Inventory {
             link: estate.network.kind,
             master_targets: master_targets(estate, &first_host, &first_store),
             machines: estate.machines.iter().map(|m| machine(m, &first_host, &first_store)).collect(),
+            alternate: estate.vcenter.alternate.as_ref().map(|other| {
+                (other.hosts.iter().map(host).collect(), other.datastores.iter().map(datastore).collect())
+            }),
             hosts,
             datastores,
             cs_address: text(cs.address.as_ref(), "10.0.0.10"),
@@ -269,15 +292,13 @@ fn certificate_left(certificate: &Certificate) -> Period {
     Period(Period::hours(24 * days).0.saturating_sub(age))
 }
 
+fn host(h: &super::estate::Host) -> Host {
+    Host { name: h.name.value.clone(), memory: h.memory.value, hypervisor: h.hypervisor, licence: h.licence }
+}
+
 fn hosts(estate: &Estate) -> Vec<Host> {
-    let one = |h: &super::estate::Host| Host {
-        name: h.name.value.clone(),
-        memory: h.memory.value,
-        hypervisor: h.hypervisor,
-        licence: h.licence,
-    };
     match &estate.vcenter.hosts {
-        Some(list) => list.iter().map(one).collect(),
+        Some(list) => list.iter().map(host).collect(),
         None => vec![Host {
             name: "esx-01".to_owned(),
             memory: Size::gib(64),
@@ -287,15 +308,18 @@ fn hosts(estate: &Estate) -> Vec<Host> {
     }
 }
 
-fn datastores(estate: &Estate) -> Vec<Datastore> {
-    let one = |d: &super::estate::Datastore| Datastore {
+fn datastore(d: &super::estate::Datastore) -> Datastore {
+    Datastore {
         name: d.name.value.clone(),
         kind: d.kind,
         capacity: d.capacity.value,
         hosts: d.hosts.as_ref().map(|names| names.iter().map(|name| name.value.clone()).collect()),
-    };
+    }
+}
+
+fn datastores(estate: &Estate) -> Vec<Datastore> {
     match &estate.vcenter.datastores {
-        Some(list) => list.iter().map(one).collect(),
+        Some(list) => list.iter().map(datastore).collect(),
         None => vec![Datastore {
             name: "datastore1".to_owned(),
             kind: DatastoreKind::Vmfs,
@@ -394,14 +418,18 @@ fn machine(m: &super::estate::Machine, host: &str, store: &str) -> Machine {
                 size: d.size.value,
                 allocated: d.allocated.value,
                 excluded: d.excluded,
+                rdm: d.rdm,
             };
             list.iter().map(disk).collect()
         }
-        None => vec![Disk { size: Size::mib(16), allocated: Percent(25), excluded: false }],
+        None => vec![Disk { size: Size::mib(16), allocated: Percent(25), excluded: false, rdm: false }],
     };
     Machine {
         name: m.name.value.clone(),
         os: m.os,
+        physical: m.source == Source::Physical,
+        os_version: m.os_version.as_ref().map(|version| version.value.clone()),
+        uefi: m.firmware == Firmware::Uefi,
         memory: m.memory.value,
         host: text(m.host.as_ref(), host),
         datastore: text(m.datastore.as_ref(), store),

@@ -6,7 +6,7 @@ use crate::scenario::estate::{Resync as When, Side, SiteKind};
 use crate::scenario::inventory::{self, Inventory, Machine};
 use failback_fakes::azure::{AzureConfig, NewVm, VirtualNetwork};
 use failback_fakes::cs::ConfigurationServerConfig;
-use failback_fakes::guest::{BootConfig, GuestConfig, Workload, fill};
+use failback_fakes::guest::{BootConfig, GuestConfig, Metal, Workload, fill};
 use failback_fakes::master_target::MasterTargetConfig;
 use failback_fakes::process_server::{Addressing as ServerAddressing, ProcessServerConfig};
 use failback_fakes::vcenter::{
@@ -14,12 +14,12 @@ use failback_fakes::vcenter::{
     UserConfig, VcenterConfig, VmConfig, VmDiskConfig,
 };
 use failback_oracle::{DiskSetup, MachineSetup, PlanSetup, Setup};
-use failback_orchestrator::config::{Config, DiskTier};
+use failback_orchestrator::config::{Config, DiskTier, VcenterAccess};
 use failback_replication::disk::{BLOCK, Disk};
 use failback_wire::env::Env;
 use failback_wire::event::{Actor, VmRef};
 use failback_wire::ids::{DiskId, GroupName, MachineCopy, MachineName, Site, VmdkUuid};
-use failback_wire::proto::agent::Addressing;
+use failback_wire::proto::agent::{Addressing, Hardware};
 use failback_wire::proto::cs::OsFamily;
 use failback_wire::proto::session::{Resync, RetentionVolume};
 use std::time::Duration;
@@ -104,8 +104,23 @@ impl Born {
             },
             workload: Workload { writes_per_minute: self.machine.writes_per_minute, ..Workload::default() },
             change_log: self.machine.change_log.0 as usize,
+            metal: (self.machine.physical && site == Site::OnPremises).then(|| self.metal()),
             copy,
         }
+    }
+}
+
+impl Born {
+    /// The physical machine it is, if it is one.
+    fn metal(&self) -> Metal {
+        let disks: Vec<Disk> = self.disks.iter().map(|(.., disk)| disk.clone()).collect();
+        let hardware = Hardware {
+            os: self.machine.os.into(),
+            os_version: self.machine.os_version.clone(),
+            uefi: self.machine.uefi,
+            disks: disks.iter().map(Disk::bytes).collect(),
+        };
+        Metal { hardware, disks }
     }
 }
 
@@ -116,10 +131,11 @@ fn vmdk_uuid(guid: &str) -> VmdkUuid {
 
 fn vm(born: &Born) -> VmConfig {
     let m = &born.machine;
-    let disk = |(_, uuid, disk): &(DiskId, VmdkUuid, Disk)| VmDiskConfig {
+    let disk = |((_, uuid, disk), made): (&(DiskId, VmdkUuid, Disk), &inventory::Disk)| VmDiskConfig {
         uuid: uuid.clone(),
         disk: disk.clone(),
         path: None,
+        rdm: made.rdm,
     };
     VmConfig {
         name: m.name.clone(),
@@ -128,10 +144,11 @@ fn vm(born: &Born) -> VmConfig {
         datastore: m.datastore.clone(),
         memory_mb: m.memory.0 >> 20,
         guest_id: guest_id(m.os).into(),
+        uefi: m.uefi,
         tools_installed: true,
         extra_config: vec![("disk.EnableUUID".into(), "TRUE".into())],
         controller: ScsiController::LsiLogic,
-        disks: born.disks.iter().map(disk).collect(),
+        disks: born.disks.iter().zip(&m.disks).map(disk).collect(),
         powered_on: true,
     }
 }
@@ -155,10 +172,11 @@ fn plain_vm(env: &Env, name: &str, os: Os, host: &str, datastore: &str) -> VmCon
         datastore: datastore.into(),
         memory_mb: 6144,
         guest_id: guest_id(os).into(),
+        uefi: false,
         tools_installed: true,
         extra_config: vec![("disk.EnableUUID".into(), "TRUE".into())],
         controller: ScsiController::LsiLogic,
-        disks: vec![VmDiskConfig { uuid: vmdk_uuid(&ids.guid()), disk, path: None }],
+        disks: vec![VmDiskConfig { uuid: vmdk_uuid(&ids.guid()), disk, path: None, rdm: false }],
         powered_on: true,
     }
 }
@@ -178,22 +196,50 @@ fn target_vm(env: &Env, mt: &inventory::MasterTarget, born: &[Born]) -> VmConfig
     vm
 }
 
-/// vCenter with everything the inventory puts on-premises.
+/// vCenter with everything the inventory puts on-premises, but for what the other vCenter has.
 pub(super) fn vcenter(env: &Env, inventory: &Inventory, born: &[Born], product: &Config) -> VcenterConfig {
-    let mut config = VcenterConfig::new(inventory::VCENTER);
-    config.flavor = match inventory.site {
-        SiteKind::OnPremises => Flavor::OnPremises,
-        SiteKind::Avs => Flavor::AvsPrivateCloud,
-    };
-    let host = |h: &inventory::Host| HostConfig {
+    let mut config = empty_vcenter(inventory, inventory::VCENTER, product);
+    config.hosts = inventory.hosts.iter().map(host).collect();
+    config.datastores = inventory.datastores.iter().map(datastore).collect();
+    config.vms = born.iter().filter(|born| !born.machine.physical).map(vm).collect();
+    let (first_host, first_store) = (&inventory.hosts[0].name, &inventory.datastores[0].name);
+    let virtual_ones = inventory.master_targets.iter().filter(|mt| !mt.physical);
+    let here = virtual_ones.filter(|mt| !inventory.is_elsewhere(&mt.host));
+    config.vms.extend(here.map(|mt| target_vm(env, mt, born)));
+    for other in inventory.bystanders.iter().filter(|b| b.site == Side::OnPremises) {
+        config.vms.push(plain_vm(env, &other.name, Os::Linux, first_host, first_store));
+    }
+    config
+}
+
+/// The other vCenter, with the master targets on its hosts.
+pub(super) fn alternate_vcenter(
+    env: &Env,
+    inventory: &Inventory,
+    born: &[Born],
+    product: &Config,
+) -> Option<VcenterConfig> {
+    let (hosts, datastores) = inventory.alternate.as_ref()?;
+    let mut config = empty_vcenter(inventory, inventory::ALTERNATE_VCENTER, product);
+    config.hosts = hosts.iter().map(host).collect();
+    config.datastores = datastores.iter().map(datastore).collect();
+    let there = inventory.master_targets.iter().filter(|mt| inventory.is_elsewhere(&mt.host));
+    config.vms.extend(there.map(|mt| target_vm(env, mt, born)));
+    Some(config)
+}
+
+fn host(h: &inventory::Host) -> HostConfig {
+    HostConfig {
         name: h.name.clone(),
         memory_mb: h.memory.0 >> 20,
         connected: true,
         hypervisor: h.hypervisor,
         licence: h.licence,
-    };
-    config.hosts = inventory.hosts.iter().map(host).collect();
-    let datastore = |d: &inventory::Datastore| DatastoreConfig {
+    }
+}
+
+fn datastore(d: &inventory::Datastore) -> DatastoreConfig {
+    DatastoreConfig {
         name: d.name.clone(),
         kind: match d.kind {
             Kind::Vmfs => DatastoreKind::Vmfs,
@@ -204,15 +250,16 @@ pub(super) fn vcenter(env: &Env, inventory: &Inventory, born: &[Born], product: 
         free: d.capacity.0,
         access: DatastoreAccess::ReadWrite,
         hosts: d.hosts.clone(),
-    };
-    config.datastores = inventory.datastores.iter().map(datastore).collect();
-    config.vms = born.iter().map(vm).collect();
-    let (first_host, first_store) = (&inventory.hosts[0].name, &inventory.datastores[0].name);
-    let virtual_ones = inventory.master_targets.iter().filter(|mt| !mt.physical);
-    config.vms.extend(virtual_ones.map(|mt| target_vm(env, mt, born)));
-    for other in inventory.bystanders.iter().filter(|b| b.site == Side::OnPremises) {
-        config.vms.push(plain_vm(env, &other.name, Os::Linux, first_host, first_store));
     }
+}
+
+/// A vCenter of this flavour with its accounts.
+fn empty_vcenter(inventory: &Inventory, name: &str, product: &Config) -> VcenterConfig {
+    let mut config = VcenterConfig::new(name);
+    config.flavor = match inventory.site {
+        SiteKind::OnPremises => Flavor::OnPremises,
+        SiteKind::Avs => Flavor::AvsPrivateCloud,
+    };
     let user = |name: &str, password: &str, actor| UserConfig {
         name: name.into(),
         password: password.into(),
@@ -244,6 +291,8 @@ pub(super) fn configuration_server(inventory: &Inventory) -> ConfigurationServer
 pub(super) fn product(inventory: &Inventory) -> Config {
     let mut config = Config::default();
     config.vcenter.host = inventory::VCENTER.into();
+    let other = |_| VcenterAccess { host: inventory::ALTERNATE_VCENTER.into(), ..config.vcenter.clone() };
+    config.alternate_vcenter = inventory.alternate.as_ref().map(other);
     config.azure.host = inventory::AZURE.into();
     config.cs.host = inventory.cs_address.clone();
     config.cs.connection = inventory::CONFIGURATION_SERVER.into();

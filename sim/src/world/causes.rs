@@ -57,6 +57,8 @@ pub(super) fn of(change: &Change, is_target: impl Fn(&str) -> bool) -> &'static 
             | GuestFault::TimeSkew { .. }
             | GuestFault::UpdateAgent { .. }
             | GuestFault::Resynchronise { .. }
+            | GuestFault::SwitchOff { .. }
+            | GuestFault::SwitchOn { .. }
             | GuestFault::Burst { .. } => &[],
         },
         Change::Link(link) => match &**link {

@@ -2,6 +2,7 @@
 
 mod build;
 mod causes;
+mod metal;
 mod observe;
 mod strike;
 mod targets;
@@ -25,10 +26,11 @@ use failback_fakes::vcenter::Vcenter;
 use failback_oracle::Oracle;
 use failback_orchestrator::config::{Config, Rehearsal};
 use failback_orchestrator::service::Orchestrator;
+use failback_replication::disk::Disk;
 use failback_wire::clock::{Clock, VirtualMs};
 use failback_wire::env::Env;
-use failback_wire::event::{Actor, What};
-use failback_wire::ids::{MachineCopy, MachineName, NodeName, Site};
+use failback_wire::event::{Actor, VmRef, What};
+use failback_wire::ids::{MachineCopy, MachineName, NodeName, Site, VmdkUuid};
 use failback_wire::node::{Ctx, Fence};
 use failback_wire::store::CommitHook;
 use std::collections::BTreeMap;
@@ -72,6 +74,8 @@ pub struct World {
     pub operator: Ctx,
     config: Config,
     vcenter: Arc<Vcenter>,
+    /// Another vCenter, if there is one (P5).
+    alternate: Option<Arc<Vcenter>>,
     azure: Arc<Azure>,
     cs: Arc<ConfigurationServer>,
     guests: Arc<Guests>,
@@ -79,6 +83,8 @@ pub struct World {
     process_servers: BTreeMap<String, Arc<ProcessServer>>,
     master_targets: BTreeMap<String, Arc<MasterTarget>>,
     machines: Vec<MachineName>,
+    /// Physical machines with their disks.
+    metal: Vec<(VmRef, Vec<(VmdkUuid, Disk)>)>,
     /// The product's current epoch; its journal's image is what survives of it.
     product: Mutex<Option<Arc<Orchestrator>>>,
     hook: Arc<Hook>,
@@ -155,6 +161,8 @@ impl World {
         }
         let inhabitants = targets::Inhabitants::new(guests.clone());
         let vcenter = Vcenter::new(build::vcenter(&env, inventory, &born, &config), inhabitants.clone());
+        let alternate = build::alternate_vcenter(&env, inventory, &born, &config);
+        let alternate = alternate.map(|config| Vcenter::new(config, inhabitants.clone()));
         let azure = Azure::new(build::azure(&config), guests.clone());
         let cs = ConfigurationServer::new(build::configuration_server(inventory), shared.clone());
         let seen = vcenter.clone();
@@ -166,7 +174,11 @@ impl World {
         let master_targets = build::master_targets(inventory)
             .into_iter()
             .map(|c| {
-                let (id, vm, vcenter) = (c.id.to_string(), c.vm_name.clone(), vcenter.clone());
+                let host =
+                    inventory.master_targets.iter().find(|mt| mt.id == c.id).map(|mt| mt.host.as_str());
+                let there = alternate.as_ref().filter(|_| host.is_some_and(|h| inventory.is_elsewhere(h)));
+                let (id, vm, vcenter) =
+                    (c.id.to_string(), c.vm_name.clone(), there.unwrap_or(&vcenter).clone());
                 (id, MasterTarget::new(c, Arc::new(move || vcenter.within_reach(&vm))))
             })
             .collect();
@@ -180,6 +192,7 @@ impl World {
             operator,
             config,
             vcenter,
+            alternate,
             azure,
             cs,
             guests,
@@ -187,6 +200,7 @@ impl World {
             process_servers,
             master_targets,
             machines: born.iter().map(Born::name).collect(),
+            metal: born.iter().filter_map(Born::as_metal).collect(),
             product: Mutex::default(),
             hook,
             product_died: AtomicU64::new(NEVER),
@@ -197,6 +211,7 @@ impl World {
         world.board.connect(&strike);
         world.start_all();
         inhabitants.live_in(Arc::downgrade(&world));
+        world.switch_metal_on();
         world.settle_strangers(inventory, &env);
         world
     }
@@ -205,7 +220,8 @@ impl World {
         let nodes =
             [inventory::AZURE, inventory::CONFIGURATION_SERVER, inventory::VCENTER, inventory::ORCHESTRATOR];
         let servers = self.process_servers.keys().chain(self.master_targets.keys()).map(String::as_str);
-        for node in nodes.into_iter().chain(servers) {
+        let other = self.alternate.iter().map(|_| inventory::ALTERNATE_VCENTER);
+        for node in nodes.into_iter().chain(other).chain(servers) {
             self.restart_or_note(&NodeName::from(node));
         }
     }
@@ -251,6 +267,10 @@ impl World {
         match node.as_str() {
             inventory::AZURE => self.azure.boot(ctx, net),
             inventory::VCENTER => self.vcenter.boot(ctx, net),
+            inventory::ALTERNATE_VCENTER => match &self.alternate {
+                Some(other) => other.boot(ctx, net),
+                None => return Err(format!("there is no node {node}")),
+            },
             inventory::CONFIGURATION_SERVER => self.cs.boot(ctx).map_err(|e| e.to_string())?,
             inventory::ORCHESTRATOR => self.start_product(ctx)?,
             name => match (self.process_servers.get(name), self.master_targets.get(name)) {
@@ -285,6 +305,11 @@ impl World {
     /// A vCenter session of a product that died may still be open: nobody else can close it.
     fn lost_a_session(&self) -> bool {
         self.product_died().is_some_and(|died| self.clock.now().since(died) <= SESSION_IDLE)
+    }
+
+    /// All vCenters.
+    fn vcenters(&self) -> impl Iterator<Item = &Arc<Vcenter>> {
+        [&self.vcenter].into_iter().chain(&self.alternate)
     }
 
     fn note_death(&self, node: &NodeName) {
@@ -351,6 +376,7 @@ fn in_the_lab(future: impl Future<Output = ()> + Send + 'static) {
 fn place_nodes(net: &Switchboard, inventory: &Inventory) {
     let place = |node: &str, zone| net.place(&NodeName::from(node), zone);
     place(inventory::VCENTER, Zone::OnPremises);
+    place(inventory::ALTERNATE_VCENTER, Zone::OnPremises);
     place(inventory::CONFIGURATION_SERVER, Zone::OnPremises);
     place(BUILT_IN_PROCESS_SERVER, Zone::OnPremises);
     for mt in &inventory.master_targets {

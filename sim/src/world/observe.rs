@@ -11,7 +11,7 @@ use failback_wire::ids::{JobId, MachineName, PointId, Site};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-fn disk_seen(disk: DiskRef, content: Disk) -> DiskSeen {
+pub(super) fn disk_seen(disk: DiskRef, content: Disk) -> DiskSeen {
     let blocks = content.blocks();
     let read: ReadBlocks = Arc::new(move |each| {
         for (block, page) in content.allocated() {
@@ -30,7 +30,7 @@ impl World {
     pub fn observation(&self) -> Observation {
         // A master target's first disk is its own, whatever UUID a template gave it (P26).
         let own = |name: &str| usize::from(self.master_targets.contains_key(name));
-        let on_premises = self.vcenter.vms().into_iter().map(|vm| VmSeen {
+        let on_premises = self.vcenters().flat_map(|vcenter| vcenter.vms()).map(|vm| VmSeen {
             disks: vm.disks.into_iter().skip(own(&vm.name)).map(DiskRef::Vmdk).collect(),
             vm: VmRef { site: Site::OnPremises, name: vm.name },
             on: vm.on,
@@ -42,16 +42,18 @@ impl World {
             on,
             snapshots: Vec::new(),
         });
-        let vmdks = self.vcenter.vmdks().into_iter().map(|(uuid, d)| disk_seen(DiskRef::Vmdk(uuid), d));
+        let vmdks = self.vcenters().flat_map(|vcenter| vcenter.vmdks());
+        let vmdks = vmdks.map(|(uuid, d)| disk_seen(DiskRef::Vmdk(uuid), d));
         let managed = self.azure.disks().into_iter().map(|(name, d)| disk_seen(DiskRef::Managed(name), d));
         let product = self.product().as_ref().map(|p| p.observe()).unwrap_or_default();
+        let (metal, metal_disks) = self.metal_seen();
         let mut leftovers = self.azure.leftovers();
         if !self.lost_a_session() {
-            leftovers.extend(self.vcenter.leftovers());
+            leftovers.extend(self.vcenters().flat_map(|vcenter| vcenter.leftovers()));
         }
         Observation {
-            vms: on_premises.chain(in_azure).collect(),
-            disks: vmdks.chain(managed).collect(),
+            vms: on_premises.chain(metal).chain(in_azure).collect(),
+            disks: vmdks.chain(metal_disks).chain(managed).collect(),
             items: self.items(&product),
             open_jobs: open_jobs(&product),
             leftovers,
@@ -95,7 +97,11 @@ impl World {
     /// Power of a virtual machine; `None` when there is none.
     pub fn power(&self, vm: &VmRef) -> Option<bool> {
         match vm.site {
-            Site::OnPremises => self.vcenter.vms().into_iter().find(|v| v.name == vm.name).map(|v| v.on),
+            Site::OnPremises => {
+                let mut vms = self.vcenters().flat_map(|vcenter| vcenter.vms());
+                let found = vms.find(|v| v.name == vm.name).map(|v| v.on);
+                found.or_else(|| self.metal_power(vm))
+            }
             Site::Azure => self.azure.vms().into_iter().find(|(name, _)| *name == vm.name).map(|(_, on)| on),
         }
     }
@@ -125,6 +131,7 @@ impl World {
         }
         json!({
             inventory::VCENTER: self.vcenter.observe(),
+            inventory::ALTERNATE_VCENTER: self.alternate.as_ref().map(|other| other.observe()),
             inventory::AZURE: self.azure.observe(),
             inventory::CONFIGURATION_SERVER: self.cs.observe(),
             "servers": servers.chain(targets).collect::<serde_json::Map<_, _>>(),

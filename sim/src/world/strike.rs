@@ -21,7 +21,11 @@ impl World {
             return Ok(());
         }
         match change {
-            Change::Vcenter(fault) => self.vcenter.apply_fault(fault, by),
+            // What the first does not know, the other one may.
+            Change::Vcenter(fault) => match (self.vcenter.apply_fault(fault, by), &self.alternate) {
+                (Err(unknown), Some(other)) => other.apply_fault(fault, by).map_err(|_| unknown),
+                (done, _) => done,
+            },
             Change::ConfigurationServer(fault) => {
                 self.cs.apply_fault(fault, by)?;
                 if let ConfigurationServerFault::Update { version } = &**fault {

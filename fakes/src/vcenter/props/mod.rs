@@ -69,7 +69,7 @@ fn own_properties(kind: &str) -> Option<(bool, &'static [&'static str])> {
         "HostDatastoreBrowser" => (false, &["datastore"]),
         "PropertyCollector" => (false, &["filter"]),
         "PropertyFilter" => (false, &[]),
-        "SearchIndex" | "ViewManager" | "VirtualDiskManager" => (false, &[]),
+        "SearchIndex" | "ViewManager" | "VirtualDiskManager" | "AuthorizationManager" => (false, &[]),
         _ => return None,
     })
 }

@@ -14,6 +14,7 @@ pub(super) const SINGLETONS: &[(&str, &str)] = &[
     ("SearchIndex", "SearchIndex"),
     ("TaskManager", "TaskManager"),
     ("VirtualDiskManager", "virtualDiskManager"),
+    ("AuthorizationManager", "AuthorizationManager"),
 ];
 
 /// The `ServiceContent`: only managers that exist here.
@@ -28,6 +29,7 @@ pub(in crate::vcenter) fn content(about: Obj) -> Obj {
         .set("taskManager", one("TaskManager", "TaskManager"))
         .set("searchIndex", one("SearchIndex", "SearchIndex"))
         .set("virtualDiskManager", one("VirtualDiskManager", "virtualDiskManager"))
+        .set("authorizationManager", one("AuthorizationManager", "AuthorizationManager"))
 }
 
 /// The `AboutInfo`.

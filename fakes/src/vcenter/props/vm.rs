@@ -133,7 +133,7 @@ impl Eyes<'_> {
             .set("latencySensitivity", latency())
             .set("extraConfig", Value::objects("OptionValue", extra))
             .set("bootOptions", Obj::new("VirtualMachineBootOptions"))
-            .set("firmware", "bios")
+            .set("firmware", if vm.uefi { "efi" } else { "bios" })
     }
 
     fn devices(&self, hardware: &Hardware) -> Vec<Obj> {
@@ -186,8 +186,12 @@ impl Eyes<'_> {
             parent.narrow = false;
             parent
         });
+        let kind = match vmdk.rdm {
+            true => "VirtualDiskRawDiskMappingVer1BackingInfo",
+            false => "VirtualDiskFlatVer2BackingInfo",
+        };
         Some(
-            Obj::narrow("VirtualDiskFlatVer2BackingInfo")
+            Obj::narrow(kind)
                 .set("fileName", path)
                 .opt("datastore", self.model.datastore_of(path).map(datastore_ref))
                 .set("diskMode", mode)

@@ -24,6 +24,8 @@ pub struct Connected {
     pub about: String,
     /// True when the account may only look (P8).
     pub read_only: bool,
+    /// True when the account may do everything.
+    pub administrator: bool,
 }
 
 /// A virtual disk attached to a virtual machine.
@@ -76,6 +78,8 @@ pub struct VmFacts {
     pub tools_running: bool,
     /// Guest system id: `windows2019srv_64Guest`.
     pub guest_id: String,
+    /// It boots by UEFI, not by BIOS (P33).
+    pub uefi: bool,
     /// Configured memory, MiB.
     pub memory_mb: u64,
     /// Extra configuration: `disk.enableUUID` …

@@ -22,6 +22,9 @@ pub(super) struct Service {
     pub sessions: MoRef,
     pub search: MoRef,
     pub disks: MoRef,
+    pub authorization: MoRef,
+    /// Key of the session, as vCenter names it.
+    pub session: String,
 }
 
 #[derive(Clone, Debug)]
@@ -149,12 +152,13 @@ impl Link {
         let instance = MoRef::new("ServiceInstance", "ServiceInstance");
         let request = VimRequest::new("RetrieveServiceContent", instance);
         let (values, _) = self.send("RetrieveServiceContent", &request, None).await?;
-        let service = read_service(&values)?;
+        let mut service = read_service(&values)?;
         let request = VimRequest::new("Login", service.sessions.clone())
             .arg(Element::leaf("userName", &self.user))
             .arg(Element::leaf("password", &self.password))
             .arg(Element::leaf("locale", "en_US"));
-        let (_, cookie) = self.send("Login", &request, None).await?;
+        let (session, cookie) = self.send("Login", &request, None).await?;
+        service.session = session.first().and_then(|s| s.text_at("key")).unwrap_or_default().to_owned();
         let cookie = cookie.ok_or_else(|| VcenterError::Garbled("Login set no cookie".into()))?;
         Ok(Session { cookie, service })
     }
@@ -267,5 +271,7 @@ fn read_service(values: &[Element]) -> Result<Service> {
         sessions: manager("sessionManager")?,
         search: manager("searchIndex")?,
         disks: manager("virtualDiskManager")?,
+        authorization: manager("authorizationManager")?,
+        session: String::new(),
     })
 }

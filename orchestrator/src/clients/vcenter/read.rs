@@ -12,6 +12,7 @@ const VM: &[&str] = &[
     "config.instanceUuid",
     "config.changeVersion",
     "config.guestId",
+    "config.firmware",
     "config.hardware.memoryMB",
     "config.hardware.device",
     "config.extraConfig",
@@ -71,7 +72,28 @@ impl VcenterClient {
         let roles: Vec<&str> = roles.map(|r| r.text.trim()).collect();
         // -2 is vCenter's built-in read-only role, -5 no access.
         let read_only = !roles.is_empty() && roles.iter().all(|r| *r == "-2" || *r == "-5");
-        Ok(Connected { about: service.about, read_only })
+        // -1 is its administrator.
+        let administrator = roles.contains(&"-1");
+        Ok(Connected { about: service.about, read_only, administrator })
+    }
+
+    /// Those of these privileges that the account lacks on the whole inventory (P8).
+    ///
+    /// # Errors
+    /// See [`VcenterError`].
+    pub async fn missing(&self, privileges: &[&str]) -> Result<Vec<String>> {
+        let answers = self.link.read("HasPrivilegeOnEntity", |service| {
+            let request = VimRequest::new("HasPrivilegeOnEntity", service.authorization.clone())
+                .arg(service.root.element("entity"))
+                .arg(Element::leaf("sessionId", &service.session));
+            privileges.iter().fold(request, |request, id| request.arg(Element::leaf("privId", *id)))
+        });
+        let answers = answers.await?;
+        if answers.len() != privileges.len() {
+            return Err(VcenterError::Garbled(format!("{} answers", answers.len())));
+        }
+        let lacks = privileges.iter().zip(&answers).filter(|(_, granted)| granted.text.trim() != "true");
+        Ok(lacks.map(|(id, _)| (*id).to_owned()).collect())
     }
 
     /// The virtual machine of this BIOS UUID.
@@ -300,6 +322,7 @@ fn vm_facts(vm: &Seen, all: &[Seen]) -> Result<VmFacts> {
         disks,
         tools_running: vm.text("guest.toolsRunningStatus") == "guestToolsRunning",
         guest_id: vm.text("config.guestId").to_owned(),
+        uefi: vm.text("config.firmware") == "efi",
         memory_mb: number(Some(vm.text("config.hardware.memoryMB"))),
         extra_config: extra.collect(),
         controllers: controllers.collect(),

@@ -79,6 +79,7 @@ fn content() -> Vec<Element> {
         ("viewManager", "ViewManager"),
         ("sessionManager", "SessionManager"),
         ("searchIndex", "SearchIndex"),
+        ("authorizationManager", "AuthorizationManager"),
         ("virtualDiskManager", "VirtualDiskManager"),
     ];
     let managers = managers.map(|(name, kind)| MoRef::new(kind, kind).element(name));

@@ -1,7 +1,8 @@
 //! Facts of a world in which everything is as it should be.
 
+use crate::config::Settings;
 use crate::facts::*;
-use crate::journal::{Operation, PointChoice};
+use crate::journal::{Operation, Platform, PointChoice, Verb};
 use failback_wire::clock::VirtualMs;
 use failback_wire::env::Env;
 use failback_wire::event::{Mark, PointKind};
@@ -105,6 +106,7 @@ fn health(id: &str) -> ServerHealth {
 fn vcenter() -> VcenterFacts {
     VcenterFacts {
         can_write: true,
+        missing: Vec::new(),
         vm: Some(VmFacts {
             on: false,
             host_connected: true,
@@ -130,13 +132,15 @@ fn vcenter() -> VcenterFacts {
             writable: true,
         }],
         names_on_host: Vec::new(),
+        elsewhere: false,
         sizes: [("u0".into(), SIZE), ("u1".into(), SIZE), ("mt0".into(), SIZE)].into(),
     }
 }
 
 /// Facts under which `operation` is allowed, at 600 minutes, 100 minutes after the last failover.
 pub(super) fn sound(operation: Operation) -> Facts {
-    let disk = |disk: &str, uuid: &str| DiskFacts { disk: disk.into(), uuid: uuid.into(), noted: false };
+    let disk =
+        |disk: &str, uuid: &str| DiskFacts { disk: disk.into(), uuid: uuid.into(), rdm: false, noted: false };
     let status = AgentStatus {
         volumes: Default::default(),
         host_id: "host".into(),
@@ -147,15 +151,17 @@ pub(super) fn sound(operation: Operation) -> Facts {
         addressing: Addressing::Static,
         trouble: None,
         disks: Vec::new(),
+        hardware: None,
     };
     Facts {
         operation,
         now: min(600),
         env: Env::new(0),
-        settings: crate::config::Settings::default(),
+        settings: Settings::default(),
         request: RequestFacts {
             expressroute: false,
             by_plan: false,
+            verb: Verb::Unplanned,
             choice: PointChoice::Latest,
             master_target: Some("mt".into()),
             process_server: Some("ps".into()),
@@ -167,6 +173,7 @@ pub(super) fn sound(operation: Operation) -> Facts {
         item: ItemFacts {
             name: MachineName::from("web01"),
             os: OsFamily::Windows,
+            platform: Platform::default(),
             state: "Protected".into(),
             allowed: true,
             critical: Vec::new(),
@@ -181,6 +188,7 @@ pub(super) fn sound(operation: Operation) -> Facts {
             home_host: Some(format!("host-{}", Site::OnPremises)),
             resuming: false,
             halfway: None,
+            anew: false,
         },
         // Before a way home it is the earlier life of the copy that is to stay off.
         cs: Seen::Known(cs(if operation == Operation::Reprotect { 90 } else { 590 })),

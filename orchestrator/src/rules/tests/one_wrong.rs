@@ -2,9 +2,10 @@
 
 use super::build::{known, min, point, sound};
 use super::refusals;
+use crate::config::{AlternateVcenter, Uefi, VmSnapshots};
 use crate::facts::{Facts, Seen};
 use crate::journal::Operation::{self, *};
-use crate::journal::PointChoice;
+use crate::journal::{Platform, PointChoice, Verb};
 use failback_wire::event::PointKind;
 use failback_wire::ids::Site;
 use failback_wire::proto::cs::{Hidden, OsFamily, RegistrationRow};
@@ -67,6 +68,24 @@ const CASES: &[Case] = &[
     ("vCenter silent, not needed", |f| f.vcenter = Seen::Silent("down".into()), &[Failover, Commit, CommitBack, ReprotectForward], &[]),
     ("vCenter login", |f| f.vcenter = Seen::Refused("InvalidLogin".into()), SITE, &["FB1006"]),
     ("read-only account", |f| known(&mut f.vcenter).can_write = false, SITE, &["FB1002"]),
+    ("a privilege missing", |f| known(&mut f.vcenter).missing = vec!["Network.Assign".into()], SITE, &["FB1021"]),
+    ("MT on Hyper-V", |f| known(&mut f.vcenter).target_vm.as_mut().unwrap().hypervisor = "Microsoft Hyper-V".into(), &[Reprotect], &["FB1020"]),
+    ("replicates home already", |f| f.item.anew = true, &[Reprotect], &["FB1801"]),
+    ("replicates home already, machine gone", |f| { f.item.anew = true; known(&mut f.vcenter).vm = None }, &[Reprotect], &[]),
+    ("a raw device", |f| f.item.disks[1].rdm = true, SITE, &[]),
+    ("a raw device, alternate location", |f| { f.item.disks[1].rdm = true; known(&mut f.vcenter).vm = None }, &[Reprotect], &["FB1515"]),
+    ("a snapshot that is merged", |f| known(&mut f.vcenter).vm.as_mut().unwrap().snapshots = vec!["old".into()], SITE, &[]),
+    ("a snapshot that is not merged", |f| { f.settings.vm_snapshots = VmSnapshots::Fail; known(&mut f.vcenter).vm.as_mut().unwrap().snapshots = vec!["old".into()] }, &[Reprotect], &["FB1516"]),
+    ("2008 R2 SP1, physical", |f| f.item.platform = Platform { physical: true, os_version: Some("windows-server-2008-R2-SP1".into()), uefi: false }, &[Reprotect], &["FB1510"]),
+    ("2008 R2 SP1, virtual", |f| f.item.platform.os_version = Some("windows-server-2008-r2-sp1".into()), &[Reprotect], &[]),
+    ("UEFI", |f| f.item.platform.uefi = true, &[Reprotect], &["FB1511"]),
+    ("UEFI, allowed", |f| { f.item.platform.uefi = true; f.settings.uefi = Uefi::Allow }, &[Reprotect], &[]),
+    ("planned, physical", |f| { f.item.platform.physical = true; f.request.verb = Verb::Planned }, &[Failover], &["FB1512"]),
+    ("planned, virtual", |f| f.request.verb = Verb::Planned, &[Failover, Failback], &[]),
+    ("a physical machine that runs", |f| f.item.platform.physical = true, &[Failback], &["FB1513"]),
+    ("MT in another vCenter", |f| { let v = known(&mut f.vcenter); v.target_vm = None; v.elsewhere = true }, SITE, &["FB1022"]),
+    ("another vCenter, allowed, machine there", |f| { f.settings.alternate_vcenter = AlternateVcenter::Allow; known(&mut f.vcenter).elsewhere = true }, SITE, &["FB1022"]),
+    ("another vCenter, allowed, machine gone", |f| { f.settings.alternate_vcenter = AlternateVcenter::Allow; let v = known(&mut f.vcenter); v.elsewhere = true; v.vm = None }, &[Reprotect], &[]),
     ("MT not registered", |f| known(&mut f.cs).servers.retain(|s| s.id != "mt"), SITE, &["FB1312"]),
     ("MT heartbeat", |f| heartbeat(f, "mt", 585), SITE, &["78022"]),
     ("MT heartbeat and silent", |f| { heartbeat(f, "mt", 585); f.target = Seen::Silent("down".into()) }, SITE, &["78022"]),

@@ -56,7 +56,7 @@ pub(in crate::workflow) async fn find(c: &StepCtx<'_>) -> Result<Added, StepErro
     for (disk, name) in added_disks(c.item, &seen.map(|seen| seen.disks).unwrap_or_default()) {
         if !left_out(&c.input.exclude, &status, &disk) {
             // Its size is Azure's to say.
-            added.new.push(ItemDisk { disk: disk.clone(), size: 0, vmdk: VmdkUuid::new("") });
+            added.new.push(ItemDisk { disk: disk.clone(), size: 0, vmdk: VmdkUuid::new(""), rdm: false });
             added.managed.insert(disk, name);
         }
     }

@@ -45,7 +45,8 @@ pub(super) fn note(key: impl Into<String>, value: impl Into<String>) -> Fact {
 
 /// Puts the machine's row at the configuration server: which way it replicates now.
 pub(super) async fn put_row(c: &StepCtx<'_>, direction: &str, policy: &str) -> Result<Filed, StepError> {
-    let uuid = c.item.vm.as_ref().map(|vm| vm.uuid.as_str()).unwrap_or_default();
+    // A physical machine is known by its name (P35).
+    let uuid = c.item.vm.as_ref().map_or(c.item.name.as_str(), |vm| vm.uuid.as_str());
     put_row_of(c, uuid, direction, policy).await
 }
 

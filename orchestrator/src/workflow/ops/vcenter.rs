@@ -11,6 +11,24 @@ use crate::journal::{Fact, Item};
 use failback_wire::error::{Class, ErrorDoc};
 use failback_wire::ids::{DiskId, VmdkUuid};
 
+/// Note: the machine is to come home to the other vCenter (P5).
+pub(in crate::workflow) const ELSEWHERE: &str = "elsewhere";
+
+/// True when the machine is in the other vCenter.
+pub(in crate::workflow) fn is_elsewhere(c: &StepCtx<'_>) -> bool {
+    c.item.vm.as_ref().is_some_and(|vm| vm.alternate)
+}
+
+/// Runs `scope` in a session of the vCenter that the machine is in, or is coming to; it is closed afterwards.
+pub(in crate::workflow) async fn in_session<F, Fut, T>(c: &StepCtx<'_>, scope: F) -> Result<T, StepError>
+where
+    F: FnOnce(VcenterClient) -> Fut,
+    Fut: Future<Output = Result<T, StepError>>,
+{
+    let there = is_elsewhere(c) || c.item.notes.contains_key(ELSEWHERE);
+    c.services.vcenter_at(there).with_session(scope).await
+}
+
 /// Faults that pass by themselves.
 const PASSING: &[&str] = &[
     "TaskInProgress",
@@ -64,7 +82,11 @@ pub(in crate::workflow) async fn own_vm(
     vcenter: &VcenterClient,
     doc: &ErrorDoc,
 ) -> Result<Option<VmFacts>, StepError> {
-    let known = c.item.vm.as_ref().ok_or_else(|| defect(c, "the virtual machine"))?;
+    let known = match &c.item.vm {
+        Some(known) => known,
+        None if c.item.platform.physical => return Ok(None),
+        None => return Err(defect(c, "the virtual machine")),
+    };
     found(vcenter.vm_by_uuid(&known.uuid).await).map_err(|e| error(doc, &known.name, &e))
 }
 

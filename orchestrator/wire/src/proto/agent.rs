@@ -8,6 +8,7 @@
 //! | `POST /v1/addressing` [`Address`] → [`AgentStatus`] | prepare the guest's network for another site |
 //! | `GET /v1/status` → [`AgentStatus`] | |
 
+use super::cs::OsFamily;
 use super::session::DiskProgress;
 use crate::clock::VirtualMs;
 use crate::ids::{DiskId, SessionId};
@@ -80,6 +81,9 @@ pub struct AgentStatus {
     /// What keeps it from sending, if anything does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trouble: Option<Trouble>,
+    /// What it runs on, when that is a physical machine (P35).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<Hardware>,
 }
 
 /// What keeps an agent from sending to its process server.
@@ -101,4 +105,17 @@ pub enum TroubleKind {
     Unreachable,
     /// It answers and takes nothing (78028).
     Blocked,
+}
+
+/// A physical machine, as its agent sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hardware {
+    /// Operating system family.
+    pub os: OsFamily,
+    /// Version of its operating system: `windows-server-2008-r2-sp1`.
+    pub os_version: Option<String>,
+    /// It boots by UEFI, not by BIOS.
+    pub uefi: bool,
+    /// Sizes of its disks in bytes, in its own order.
+    pub disks: Vec<u64>,
 }

@@ -146,8 +146,10 @@ impl Facts {
             What::VmCreated { vm, by } => self.inventory.vm_created(vm, *by),
             What::VmDeleted { vm, by } => {
                 self.inventory.vm_deleted(vm, *by);
-                if let Some((n, Site::Azure)) = self.copy_of(vm) {
-                    self.machines[n].azure_gone();
+                match self.copy_of(vm) {
+                    Some((n, Site::Azure)) => self.machines[n].azure_gone(),
+                    Some((n, Site::OnPremises)) if *by != Actor::Product => self.inventory.abandon(n),
+                    Some((_, Site::OnPremises)) | None => {}
                 }
             }
             What::PowerChanged { vm, on, by } => {

@@ -43,6 +43,8 @@ pub(crate) struct Disk {
     /// Who detached it last.
     pub(crate) detached_by: Option<Actor>,
     pub(crate) deleted_by: Option<Actor>,
+    /// The virtual machine at home was deleted, not by the product, while the disk hung elsewhere: it has no home.
+    pub(crate) abandoned: bool,
 }
 
 /// All virtual machines and disks.
@@ -132,6 +134,14 @@ impl Inventory {
         entry.deleted_by = Some(by);
         for vm in std::mem::take(&mut entry.holders) {
             self.vm_mut(&vm).disks.remove(disk);
+        }
+    }
+    /// Somebody else deleted the virtual machine at home of the protected machine of this index.
+    pub(crate) fn abandon(&mut self, home: usize) {
+        for (_, disk) in
+            self.disks.iter_mut().filter(|(d, f)| matches!(d, DiskRef::Vmdk(_)) && f.home == Some(home))
+        {
+            disk.abandoned = true;
         }
     }
     /// VMDKs that the product left without a holder.

@@ -3,7 +3,9 @@
 use super::{known_name, schema};
 use crate::scenario::diagnostic::{Problem, SourceFile};
 use crate::scenario::estate::{DiskSpec, Estate, Plan};
-use crate::scenario::inventory::{AZURE, CONFIGURATION_SERVER, Inventory, ORCHESTRATOR, VCENTER};
+use crate::scenario::inventory::{
+    ALTERNATE_VCENTER, AZURE, CONFIGURATION_SERVER, Inventory, ORCHESTRATOR, VCENTER,
+};
 use crate::scenario::text::{Name, Place, Spanned};
 use crate::scenario::units::{Period, Size};
 use std::collections::BTreeMap;
@@ -51,7 +53,7 @@ impl Check<'_> {
 
     /// Every name is well-formed and used once among its like.
     fn names(&mut self, estate: &Estate) {
-        let reserved = [VCENTER, CONFIGURATION_SERVER, AZURE, ORCHESTRATOR];
+        let reserved = [VCENTER, ALTERNATE_VCENTER, CONFIGURATION_SERVER, AZURE, ORCHESTRATOR];
         let mut nodes: Vec<&Name> = estate.machines.iter().map(|m| &m.name).collect();
         nodes.extend(estate.process_servers.iter().flatten().map(|p| &p.id));
         nodes.extend(estate.master_targets.iter().flatten().map(|m| &m.id));
@@ -62,8 +64,11 @@ impl Check<'_> {
             }
         }
         self.distinct(nodes);
-        self.distinct(estate.vcenter.hosts.iter().flatten().map(|h| &h.name).collect());
-        self.distinct(estate.vcenter.datastores.iter().flatten().map(|d| &d.name).collect());
+        let other = estate.vcenter.alternate.iter();
+        let hosts = estate.vcenter.hosts.iter().chain(other.clone().map(|other| &other.hosts));
+        self.distinct(hosts.flatten().map(|h| &h.name).collect());
+        let stores = estate.vcenter.datastores.iter().chain(other.map(|other| &other.datastores));
+        self.distinct(stores.flatten().map(|d| &d.name).collect());
         self.distinct(estate.plans.iter().map(|p| &p.name).collect());
     }
 
@@ -169,6 +174,14 @@ impl Check<'_> {
         for (list, what) in [
             (estate.vcenter.hosts.as_ref().map(Vec::len), "ESXi host"),
             (estate.vcenter.datastores.as_ref().map(Vec::len), "datastore"),
+            (
+                estate.vcenter.alternate.as_ref().map(|other| other.hosts.len()),
+                "ESXi host in its other vCenter",
+            ),
+            (
+                estate.vcenter.alternate.as_ref().map(|other| other.datastores.len()),
+                "datastore in its other vCenter",
+            ),
         ] {
             if list == Some(0) {
                 let problem = Problem::of_file(&self.file.path, format!("the estate has no {what}"));

@@ -14,6 +14,7 @@ use crate::scenario::text::{Name, Spanned};
 use failback_orchestrator::journal::{Leg, Operation, Verb};
 use failback_orchestrator::service::Action;
 use failback_orchestrator::workflow::{Book, Classic, Workflow};
+use failback_wire::ids::Site;
 use failback_wire::operation::{Role, between, names as operations, traffic_of};
 use std::collections::BTreeSet;
 
@@ -161,7 +162,7 @@ fn workflows(step: &Step, kind: OperationKind, refused: bool) -> Vec<&'static Wo
     };
     let legs =
         [Leg::Forward, Leg::Reverse].into_iter().filter(|l| refused || leg.is_none_or(|leg| leg == *l));
-    legs.map(|leg| Classic.workflow(action.operation(leg), verb)).collect()
+    legs.map(|leg| Classic.workflow(action.operation(leg, Site::OnPremises), verb)).collect()
 }
 
 /// The tasks of an operation under a verb, preconditions first.

@@ -2,7 +2,8 @@
 
 use crate::scenario::diagnostic::{Problem, SourceFile};
 use crate::scenario::inventory::{
-    AZURE, BUILT_IN_PROCESS_SERVER, CONFIGURATION_SERVER, Inventory, OPERATOR, ORCHESTRATOR, VCENTER,
+    ALTERNATE_VCENTER, AZURE, BUILT_IN_PROCESS_SERVER, CONFIGURATION_SERVER, Inventory, OPERATOR,
+    ORCHESTRATOR, VCENTER,
 };
 use crate::scenario::{fault::Change, model::Step, text::Place, text::Spanned};
 use failback_fakes::vcenter::VcenterFault;
@@ -74,11 +75,13 @@ impl Names {
         let copies = machines.iter().flat_map(|m| [format!("{m}@on-premises"), format!("{m}@azure")]);
         let servers = process_servers.iter().chain(&master_targets).cloned();
         let nodes: Vec<String> = fixed.into_iter().chain(servers).chain(copies).collect();
+        let other_hosts = inventory.alternate.iter().flat_map(|(hosts, _)| hosts);
+        let other_stores = inventory.alternate.iter().flat_map(|(_, stores)| stores);
         let callers = nodes.iter().cloned().chain([OPERATOR.to_owned()]).collect();
         Self {
             plans: inventory.plans.iter().map(|p| p.name.clone()).collect(),
-            datastores: inventory.datastores.iter().map(|d| d.name.clone()).collect(),
-            hosts: inventory.hosts.iter().map(|h| h.name.clone()).collect(),
+            datastores: inventory.datastores.iter().chain(other_stores).map(|d| d.name.clone()).collect(),
+            hosts: inventory.hosts.iter().chain(other_hosts).map(|h| h.name.clone()).collect(),
             machines,
             master_targets,
             process_servers,
@@ -126,7 +129,7 @@ impl Names {
         match node {
             OPERATOR => Some(Role::Operator),
             ORCHESTRATOR => Some(Role::Orchestrator),
-            VCENTER => Some(Role::Vcenter),
+            VCENTER | ALTERNATE_VCENTER => Some(Role::Vcenter),
             CONFIGURATION_SERVER => Some(Role::ConfigurationServer),
             AZURE => Some(Role::Azure),
             name if self.has(Kind::ProcessServer, name) => Some(Role::ProcessServer),

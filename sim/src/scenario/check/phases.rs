@@ -32,6 +32,8 @@ static WAYS: &[(&[Phase], OperationKind, Phase)] = &[
     (&[Phase::FailedOver], OperationKind::Commit, Phase::FailoverCommitted),
     (&[Phase::FailoverCommitted], OperationKind::ReprotectHome, Phase::ReverseProtected),
     (&[Phase::ReverseProtected], OperationKind::Failback, Phase::FailedBack),
+    // A machine that was deleted at home replicates there anew (C12).
+    (&[Phase::ReverseProtected], OperationKind::ReprotectHome, Phase::ReverseProtected),
     (&[Phase::FailedBack], OperationKind::Commit, Phase::FailbackCommitted),
     (&[Phase::FailbackCommitted], OperationKind::ReprotectAzure, Phase::ForwardReprotected),
     (&[Phase::FailedOver, Phase::FailoverCommitted], OperationKind::CompleteMigration, Phase::Unprotected),

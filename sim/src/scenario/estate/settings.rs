@@ -11,6 +11,15 @@ pub struct Settings {
     /// Whether disks may come home to vSAN (P23); default `allow`.
     #[serde(default)]
     pub vsan: Vsan,
+    /// What a reprotect does about snapshots of the machine itself (P17); default `merge`.
+    #[serde(default)]
+    pub vm_snapshots: VmSnapshots,
+    /// Whether a machine may come home to another vCenter (P5); default `refuse`.
+    #[serde(default)]
+    pub alternate_vcenter: AlternateVcenter,
+    /// Whether machines that boot by UEFI may come home (P33); default `refuse`.
+    #[serde(default)]
+    pub uefi: Uefi,
     /// Most machines a replication group may hold (G1); default 16.
     #[serde(default = "group_size")]
     pub group_size: u32,
@@ -18,7 +27,13 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { vsan: Vsan::default(), group_size: group_size() }
+        Self {
+            vsan: Vsan::default(),
+            vm_snapshots: VmSnapshots::default(),
+            alternate_vcenter: AlternateVcenter::default(),
+            uefi: Uefi::default(),
+            group_size: group_size(),
+        }
     }
 }
 
@@ -39,6 +54,17 @@ pub enum Vsan {
     Refuse,
 }
 
+/// Snapshots of the machine itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum VmSnapshots {
+    /// They are merged.
+    #[default]
+    Merge,
+    /// The reprotect is refused.
+    Fail,
+}
+
 impl From<Settings> for config::Settings {
     fn from(settings: Settings) -> Self {
         let vsan = match settings.vsan {
@@ -46,6 +72,43 @@ impl From<Settings> for config::Settings {
             Vsan::OriginalOnly => config::Vsan::OriginalOnly,
             Vsan::Refuse => config::Vsan::Refuse,
         };
-        Self { vsan, group_size: settings.group_size as usize }
+        Self {
+            vsan,
+            vm_snapshots: match settings.vm_snapshots {
+                VmSnapshots::Merge => config::VmSnapshots::Merge,
+                VmSnapshots::Fail => config::VmSnapshots::Fail,
+            },
+            alternate_vcenter: match settings.alternate_vcenter {
+                AlternateVcenter::Refuse => config::AlternateVcenter::Refuse,
+                AlternateVcenter::Allow => config::AlternateVcenter::Allow,
+            },
+            uefi: match settings.uefi {
+                Uefi::Refuse => config::Uefi::Refuse,
+                Uefi::Allow => config::Uefi::Allow,
+            },
+            group_size: settings.group_size as usize,
+        }
     }
+}
+
+/// A way home to another vCenter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AlternateVcenter {
+    /// There is none.
+    #[default]
+    Refuse,
+    /// There is, once the original machine is gone.
+    Allow,
+}
+
+/// Machines that boot by UEFI.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Uefi {
+    /// They stay in Azure.
+    #[default]
+    Refuse,
+    /// They may come home.
+    Allow,
 }
