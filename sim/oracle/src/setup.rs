@@ -69,7 +69,9 @@ pub struct MachineSetup {
     pub disks: Vec<DiskSetup>,
     /// VMDKs of its virtual machine that are left out of the protection (P37).
     pub excluded: Vec<VmdkUuid>,
-    /// Its virtual machine on premises.
+    /// It is a physical machine: vCenter holds none of its disks, until it comes home as a virtual one (P35).
+    pub physical: bool,
+    /// Its virtual machine on premises, or the physical one in whose place that one will be.
     pub onprem_vm: VmRef,
     /// Its virtual machine in Azure, there or to come.
     pub azure_vm: VmRef,

@@ -330,6 +330,7 @@ pub(super) fn oracle(inventory: &Inventory, born: &[Born]) -> Setup {
         group: b.machine.group.as_deref().map(GroupName::from),
         disks: b.protected().map(disk).collect(),
         excluded: b.excluded(),
+        physical: b.machine.physical,
         onprem_vm: b.vm(Site::OnPremises),
         azure_vm: b.vm(Site::Azure),
         runs_at: Site::OnPremises,

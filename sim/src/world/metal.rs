@@ -24,8 +24,7 @@ impl World {
             self.emit(What::VmCreated { vm: vm.clone(), by });
             for (uuid, _) in disks {
                 let disk = DiskRef::Vmdk(uuid.clone());
-                self.emit(What::DiskCreated { disk: disk.clone(), by });
-                self.emit(What::DiskAttached { disk, vm: vm.clone(), by });
+                self.emit(What::DiskCreated { disk, by });
             }
             if let Err(error) = self.guests.switch(&vm.name, true, by) {
                 self.emit(What::Note { text: error });
@@ -45,8 +44,7 @@ impl World {
         let (mut vms, mut seen) = (Vec::new(), Vec::new());
         for (vm, disks) in self.metal_alone() {
             let on = self.guests.is_switched_on(vm);
-            let refs = disks.iter().map(|(uuid, _)| DiskRef::Vmdk(uuid.clone())).collect();
-            vms.push(VmSeen { vm: vm.clone(), on, disks: refs, snapshots: Vec::new() });
+            vms.push(VmSeen { vm: vm.clone(), on, disks: Vec::new(), snapshots: Vec::new() });
             let disk = |(uuid, disk): &(VmdkUuid, Disk)| disk_seen(DiskRef::Vmdk(uuid.clone()), disk.clone());
             seen.extend(disks.iter().map(disk));
         }

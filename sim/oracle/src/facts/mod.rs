@@ -115,7 +115,7 @@ impl Facts {
         for disk in &setup.disks {
             let disk = DiskRef::Vmdk(disk.vmdk.clone());
             // While the machine runs in Azure its VMDKs may be anywhere: the events say.
-            if setup.runs_at == Site::OnPremises {
+            if setup.runs_at == Site::OnPremises && !setup.physical {
                 self.inventory.attached(&disk, &setup.onprem_vm, Some(n));
             }
             self.inventory.disk_mut(&disk).home = Some(n);
