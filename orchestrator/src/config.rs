@@ -113,10 +113,6 @@ pub struct Knobs {
     pub rehearsal: Rehearsal,
     /// `Retry-After` on 202 replies, in seconds; `None` sends none.
     pub retry_after: Option<u32>,
-    /// Most instances a recovery plan may hold (L1).
-    pub plan_instances: usize,
-    /// Most boot groups a recovery plan may hold (L1).
-    pub plan_groups: usize,
     /// The way to Azure.
     pub forward: ReplicationPolicy,
     /// The way home: 5 and 60 minutes, 24 hours, not editable (section 5).
@@ -179,8 +175,6 @@ impl Default for Knobs {
             rpo_threshold: Duration::from_secs(900),
             rehearsal: Rehearsal::default(),
             retry_after: Some(30),
-            plan_instances: 100,
-            plan_groups: 7,
             forward: policy,
             reverse: policy,
             compress: false,

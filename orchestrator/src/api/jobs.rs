@@ -3,12 +3,15 @@
 use super::{Call, Reply, json};
 use crate::catalogue::execution::CANCELLED;
 use crate::catalogue::machine::CANNOT_CANCEL;
-use crate::journal::{Failure, Item, Job, Operation, Outcome, Phase, Progress, State, Target};
+use crate::journal::{
+    ActionKind, Edge, Failure, Item, Job, Operation, Outcome, Phase, PlanAction, Progress, Stage, State,
+    Target,
+};
 use crate::service::Refusal;
 use crate::workflow::{Step, Workflow, stable_id};
 use failback_wire::arm::asr::{
-    GroupDetails, JobDetails, JobEntity, JobError, JobProperties, ProviderError, Resource, ServiceError,
-    Task, TaskDetails,
+    Body, GroupDetails, JobDetails, JobEntity, JobError, JobProperties, ProviderError, Resource, ResumeInput,
+    ServiceError, Task, TaskDetails,
 };
 use failback_wire::arm::date::UNSET;
 use failback_wire::clock::VirtualMs;
@@ -59,11 +62,25 @@ pub(super) fn act(call: &Call, id: &str, verb: &str) -> Reply {
             call.me.cancel(&job.request.job)?;
             Ok(json(&get(call, id)?))
         }
+        "resume" => {
+            let comment = comment(call, id)?;
+            call.me.resume(&job.request.job, comment.as_deref(), call.client_request.as_deref())?;
+            Ok(json(&get(call, id)?))
+        }
         _ => {
             let why = format!("{verb} is not offered");
             Err(Refusal::new(StatusCode::CONFLICT, &CANNOT_CANCEL, id, why))
         }
     }
+}
+
+/// What a person says who confirms a manual action (L3); the body may be left out.
+fn comment(call: &Call, id: &str) -> Result<Option<String>, Refusal> {
+    if call.body.is_empty() {
+        return Ok(None);
+    }
+    let body: Result<Body<ResumeInput>, _> = serde_json::from_slice(&call.body);
+    Ok(body.map_err(|error| Refusal::bad(id, error.to_string()))?.properties.comments)
 }
 
 /// Id and name of an item's replication group; equal GUIDs stand for no group (G2).
@@ -91,7 +108,7 @@ fn view(call: &Call, job: &Job) -> Resource<JobProperties> {
     let target = &job.request.target;
     let (instance, tasks) = match target {
         Target::Item(name) => ("ProtectionEntity", page.member(name)),
-        Target::Plan(_) => ("RecoveryPlan", page.groups()),
+        Target::Plan(_) => ("RecoveryPlan", page.plan()),
     };
     let mut tasks = tasks;
     tasks.insert(0, page.precheck());
@@ -118,6 +135,9 @@ fn view(call: &Call, job: &Job) -> Resource<JobProperties> {
     }
 }
 
+/// State and description of what waits for a person.
+const SUSPENDED: (&str, &str) = ("Suspended", "Suspended");
+
 fn words(outcome: Option<Outcome>, begun: bool) -> (&'static str, &'static str) {
     match outcome {
         Some(Outcome::Succeeded) => ("Succeeded", "Completed"),
@@ -133,13 +153,15 @@ impl Page<'_> {
     fn actions(&self) -> Vec<String> {
         let cancel = self.job.cancel.is_none() && self.call.me.uncancellable(self.job).is_none();
         let restart = self.call.me.unrestartable(self.job).is_none();
-        let offered = [(cancel, "Cancel"), (restart, "Restart")];
+        let resume = self.job.paused().is_some();
+        let offered = [(cancel, "Cancel"), (restart, "Restart"), (resume, "Resume")];
         offered.into_iter().filter(|(offered, _)| *offered).map(|(_, word)| word.to_owned()).collect()
     }
 
     fn state(&self) -> (&'static str, &'static str) {
         match (self.job.outcome(), self.job.cancel) {
             (None, Some(_)) => ("InProgress", "Cancelling"),
+            (None, None) if self.job.paused().is_some() => SUSPENDED,
             (outcome, _) => words(outcome, true),
         }
     }
@@ -356,10 +378,60 @@ impl Page<'_> {
         Some(task)
     }
 
-    /// The groups of a plan, each with its machines, each of those with its tasks.
-    fn groups(&self) -> Vec<Task> {
-        let groups = self.job.request.groups.iter().enumerate();
-        groups.map(|(index, members)| self.group(index + 1, members)).collect()
+    /// The groups of a plan, each with its machines, each of those with its tasks; before and after them the plan's
+    /// actions.
+    fn plan(&self) -> Vec<Task> {
+        let mut tasks = Vec::new();
+        for stage in [Stage::Shutdown, Stage::Failover] {
+            tasks.extend(self.plan_actions(stage, Edge::Before));
+            tasks.extend(self.plan_actions(stage, Edge::After));
+        }
+        for (place, members) in self.job.request.groups.iter().enumerate() {
+            tasks.extend(self.plan_actions(Stage::Boot(place), Edge::Before));
+            tasks.push(self.group(place + 1, members));
+            tasks.extend(self.plan_actions(Stage::Boot(place), Edge::After));
+        }
+        tasks
+    }
+
+    /// The actions at one edge of a group, as far as they belong to this operation.
+    fn plan_actions(&self, stage: Stage, edge: Edge) -> impl Iterator<Item = Task> {
+        let (operation, verb) = (self.job.request.operation, self.job.verb());
+        let here = move |action: &PlanAction| {
+            action.stage == stage && action.edge == edge && action.belongs_to(operation, verb)
+        };
+        let all = self.job.request.actions.iter().enumerate();
+        all.filter(move |(_, action)| here(action)).map(|(place, action)| self.action(place, action))
+    }
+
+    fn action(&self, place: usize, action: &PlanAction) -> Task {
+        let progress = self.job.actions.get(&place).cloned().unwrap_or_default();
+        let words = match (progress.started, progress.ended) {
+            (_, Some(_)) if progress.passed_over.is_some() => ("Other", "Skipped"),
+            (_, Some(_)) => words(Some(Outcome::Succeeded), true),
+            (Some(_), None) if self.job.is_open() => SUSPENDED,
+            (None, None) if self.job.is_open() => words(None, false),
+            (_, None) => ("Other", "Skipped"),
+        };
+        let mut task =
+            self.task(&action.name, &action.name, words, self.times(progress.started, progress.ended));
+        let instance = match action.kind {
+            ActionKind::Manual => "ManualActionTaskDetails",
+            ActionKind::Script => "ScriptActionTaskDetails",
+            ActionKind::Runbook => "AutomationRunbookTaskDetails",
+        };
+        if words == SUSPENDED {
+            task.allowed_actions = vec!["Resume".to_owned()];
+        }
+        task.custom_details = Some(TaskDetails {
+            instance_type: instance.to_owned(),
+            name: Some(action.name.clone()),
+            instructions: (action.kind == ActionKind::Manual).then(|| action.text.clone()),
+            observation: progress.comment,
+            skipped_reason: progress.passed_over,
+            ..TaskDetails::default()
+        });
+        task
     }
 
     fn group(&self, number: usize, members: &[MachineName]) -> Task {

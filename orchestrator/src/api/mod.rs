@@ -3,6 +3,7 @@
 //! Paths match in any case, an api-version and a bearer token must be present, operations answer 202 with
 //! both long-running headers, lists fit one page. Refusals are 4xx with every reason in `details`.
 
+mod actions;
 mod certificate;
 mod errors;
 mod fabrics;

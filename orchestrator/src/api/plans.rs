@@ -1,11 +1,10 @@
 //! Recovery plans: made, read and checked (L1).
 
-use super::Call;
 use super::ids::last_segment;
-use crate::catalogue::machine::{
-    BAD_REQUEST, NOT_FOUND, PLAN_DUPLICATE, PLAN_EMPTY, PLAN_TOO_LARGE, PLAN_TOO_MANY_GROUPS,
-};
-use crate::journal::{Allowed, Item, Plan, Record, State};
+use super::{Call, actions};
+use crate::catalogue::machine::{BAD_REQUEST, NOT_FOUND, PLAN_ACTION_UNFIT};
+use crate::journal::{Allowed, Edge, Item, Plan, PlanAction, Record, Stage, State};
+use crate::rules::shape::{Planned, Shape, check_shape};
 use crate::service::Refusal;
 use failback_wire::arm::asr::{Body, CurrentScenario, PlanGroup, PlanItem, PlanProperties, Resource};
 use failback_wire::error::{ErrorDoc, Report};
@@ -15,6 +14,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 const KIND: &str = "Microsoft.RecoveryServices/vaults/replicationRecoveryPlans";
+
+/// Types of groups; a Boot group's stage follows from its place.
+const STAGES: [(&str, Option<Stage>); 3] =
+    [("Shutdown", Some(Stage::Shutdown)), ("Failover", Some(Stage::Failover)), ("Boot", None)];
 
 /// The plan of this name, in any case.
 pub(super) fn find(call: &Call, name: &str) -> Result<Plan, Refusal> {
@@ -47,48 +50,90 @@ pub(super) fn put(call: &Call, name: &str) -> Result<Resource<PlanProperties>, R
     Ok(view(call, &plan))
 }
 
+/// What the groups of a body say, and what is wrong with them.
+#[derive(Default)]
+struct Draft {
+    groups: Vec<Vec<Planned>>,
+    actions: Vec<PlanAction>,
+    reports: Vec<Report>,
+}
+
+/// Reads the groups, and refuses what no plan may be. Everything that is wrong is told.
 fn checked(call: &Call, state: &State, name: &str, groups: &[PlanGroup]) -> Result<Plan, Refusal> {
-    let knobs = &call.me.services().config.knobs;
-    let mut reports = Vec::new();
-    let mut say =
-        |doc: &ErrorDoc, entity: &str, detail: String| reports.push(Report::new(doc, entity, detail));
-    let mut seen = BTreeSet::new();
-    let mut boot: Vec<Vec<MachineName>> = Vec::new();
+    let mut draft = Draft::default();
     for group in groups {
-        if !group.start_group_actions.is_empty() || !group.end_group_actions.is_empty() {
-            say(&BAD_REQUEST, name, "actions before or after a group are not run".into());
+        draft.group(state, name, group);
+    }
+    draft.actions.sort_by_key(|action| (action.stage, action.edge));
+    let shape = Shape { plan: name, groups: &draft.groups };
+    draft.reports.extend(check_shape(&shape, &call.me.services().ctx.env));
+    if !draft.reports.is_empty() {
+        return Err(Refusal { status: StatusCode::BAD_REQUEST, reports: draft.reports });
+    }
+    let names = |group: Vec<Planned>| group.into_iter().map(|machine| machine.name).collect();
+    let groups = draft.groups.into_iter().map(names).collect();
+    Ok(Plan { name: name.to_owned(), groups, actions: draft.actions })
+}
+
+impl Draft {
+    fn say(&mut self, doc: &ErrorDoc, entity: &str, detail: impl Into<String>) {
+        self.reports.push(Report::new(doc, entity, detail));
+    }
+
+    fn group(&mut self, state: &State, plan: &str, group: &PlanGroup) {
+        let members = self.members(state, group);
+        let kind = STAGES.iter().find(|(word, _)| group.group_type.eq_ignore_ascii_case(word));
+        let stage = match kind {
+            Some((_, Some(stage))) if members.is_empty() => *stage,
+            Some((_, None)) if members.is_empty() => {
+                // A group of nothing is none, and has nothing before or after it.
+                if let Some(action) = group.start_group_actions.iter().chain(&group.end_group_actions).next()
+                {
+                    self.say(
+                        &PLAN_ACTION_UNFIT,
+                        plan,
+                        format!("the group of {} is empty", action.action_name),
+                    );
+                }
+                return;
+            }
+            Some((_, None)) => {
+                self.groups.push(members);
+                Stage::Boot(self.groups.len() - 1)
+            }
+            Some(_) => {
+                let detail = format!("machines belong in Boot groups, not in {}", group.group_type);
+                return self.say(&BAD_REQUEST, plan, detail);
+            }
+            None => {
+                return self.say(&BAD_REQUEST, plan, format!("groupType {:?} is unknown", group.group_type));
+            }
+        };
+        let edges = [(Edge::Before, &group.start_group_actions), (Edge::After, &group.end_group_actions)];
+        for (edge, action) in edges.into_iter().flat_map(|(edge, all)| all.iter().map(move |a| (edge, a))) {
+            match actions::read(action, stage, edge) {
+                Ok(action) if self.actions.iter().any(|other| other.name == action.name) => {
+                    self.say(&PLAN_ACTION_UNFIT, plan, format!("there are two of name {}", action.name));
+                }
+                Ok(action) => self.actions.push(action),
+                Err(why) => self.say(&PLAN_ACTION_UNFIT, plan, why),
+            }
         }
-        let is_boot = group.group_type.eq_ignore_ascii_case("Boot");
-        if !is_boot && !group.replication_protected_items.is_empty() {
-            say(&BAD_REQUEST, name, format!("machines belong in Boot groups, not in {}", group.group_type));
-        }
+    }
+
+    fn members(&mut self, state: &State, group: &PlanGroup) -> Vec<Planned> {
         let mut members = Vec::new();
         for id in group.replication_protected_items.iter().map(|item| last_segment(&item.id)) {
             let same = |item: &&Arc<Item>| item.name.as_str().eq_ignore_ascii_case(id);
             match state.items.values().find(same) {
-                None => say(&NOT_FOUND, id, id.into()),
-                Some(item) if !seen.insert(item.name.clone()) => say(&PLAN_DUPLICATE, id, id.into()),
-                Some(item) => members.push(item.name.clone()),
+                None => self.say(&NOT_FOUND, id, id),
+                Some(item) => {
+                    let (name, group) = (item.name.clone(), item.group.clone());
+                    members.push(Planned { name, leg: item.leg, group });
+                }
             }
         }
-        if is_boot {
-            boot.push(members);
-        }
-    }
-    boot.retain(|members| !members.is_empty());
-    if boot.is_empty() {
-        say(&PLAN_EMPTY, name, String::new());
-    }
-    if boot.len() > knobs.plan_groups {
-        say(&PLAN_TOO_MANY_GROUPS, name, format!("{} groups", boot.len()));
-    }
-    if seen.len() > knobs.plan_instances {
-        say(&PLAN_TOO_LARGE, name, format!("{} machines", seen.len()));
-    }
-    if reports.is_empty() {
-        Ok(Plan { name: name.to_owned(), groups: boot })
-    } else {
-        Err(Refusal { status: StatusCode::BAD_REQUEST, reports })
+        members
     }
 }
 
@@ -107,11 +152,16 @@ fn view(call: &Call, plan: &Plan) -> Resource<PlanProperties> {
         items.iter().flat_map(of).map(|allowed| allowed.as_str()).collect()
     });
     let texts = |words: BTreeSet<&str>| words.into_iter().map(str::to_owned).collect::<Vec<_>>();
-    let group = |members: &Vec<MachineName>| PlanGroup {
-        group_type: "Boot".to_owned(),
+    let group = |kind: &str, stage: Stage, members: &[MachineName]| PlanGroup {
+        group_type: kind.to_owned(),
         replication_protected_items: members.iter().map(|name| item(call, &items, name)).collect(),
-        ..PlanGroup::default()
+        start_group_actions: actions::show(&plan.actions, stage, Edge::Before),
+        end_group_actions: actions::show(&plan.actions, stage, Edge::After),
     };
+    // Groups without machines are shown when something is done there.
+    let shared = STAGES.iter().filter_map(|(kind, stage)| Some((*kind, (*stage)?)));
+    let shared = shared.filter(|(_, stage)| plan.actions.iter().any(|action| action.stage == *stage));
+    let boot = plan.groups.iter().enumerate().map(|(place, all)| group("Boot", Stage::Boot(place), all));
     Resource {
         id: call.names.plan(&plan.name),
         name: plan.name.clone(),
@@ -124,7 +174,7 @@ fn view(call: &Call, plan: &Plan) -> Resource<PlanProperties> {
             replication_providers: texts(providers),
             allowed_operations: texts(offers),
             current_scenario: scenario(call, plan),
-            groups: plan.groups.iter().map(group).collect(),
+            groups: shared.map(|(kind, stage)| group(kind, stage, &[])).chain(boot).collect(),
         },
     }
 }

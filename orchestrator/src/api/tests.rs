@@ -237,7 +237,7 @@ async fn plans_are_checked_when_they_are_made() {
         (reply.status, codes.join(" "))
     };
     assert_eq!(put(vec![]).await, (400, "FB1709".into()));
-    assert_eq!(put(vec![group(&["web01"]), group(&["web01", "ghost"])]).await, (400, "FB1708 FB1804".into()));
+    assert_eq!(put(vec![group(&["web01"]), group(&["web01", "ghost"])]).await, (400, "FB1804 FB1708".into()));
     let shutdown = json!({"groupType": "Shutdown", "replicationProtectedItems": []});
     assert_eq!(put(vec![shutdown, group(&["web01"])]).await, (200, String::new()));
     let plan = node.get(&path).await;

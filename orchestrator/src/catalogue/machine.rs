@@ -88,6 +88,23 @@ entries! {
     GROUP_FULL "FB1711" Operator ["G1"] "the replication group is full";
         "it has as many machines as a group may hold"
         => "Protect the machine in another group, or alone.";
+    PLAN_BOTH_WAYS "FB1712" Operator ["L1"] "the machines of the plan have not one source and one target";
+        "some of them replicate to Azure, others replicate home"
+        => "Make a plan for each direction, or wait until all of them replicate the same way.";
+    PLAN_ACTION_UNFIT "FB1713" Operator ["L3"] "an action of the plan could never take place";
+        "it has no name, or the name of another one",
+        "it is neither a manual action nor a script nor a runbook",
+        "it names no failover type or no direction to which it belongs",
+        "its group has no machines"
+        => "Correct the action, or leave it out.";
+    NOT_WAITING "FB1714" Operator ["L3"] "the job does not wait for anybody";
+        "it has no manual action that is due",
+        "somebody else confirmed it already",
+        "the job has ended"
+        => "Look at the job; nothing needs to be confirmed.";
+    PLAN_DIVIDES_GROUP "FB1715" Operator ["L1"] "the plan divides a replication group";
+        "members of the group are in different boot groups"
+        => "Keep all members of a replication group in one group of the plan.";
     NOT_ALLOWED "FB1801" Operator ["C7", "C8", "C20"] "the operation is not allowed in this state";
         "the item is not where the operation begins",
         "an earlier operation must be completed or committed first"

@@ -4,8 +4,9 @@
 use crate::config::{ReplicationPolicy, Vault};
 
 use super::item::{AzureVm, Current, Fact, Item};
+use super::plan::{ActionKind, ActionProgress, Plan, PlanAction};
 use super::policy::{Policy, PolicyKind};
-use super::record::{Accepted, Leaving, Operation, Outcome, Plan, Record, Rest, Verb};
+use super::record::{Accepted, Leaving, Operation, Outcome, Record, Rest, Verb};
 use super::state::{Allowed, ProtectionState};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
@@ -82,6 +83,9 @@ pub struct Job {
     pub refusal: Vec<Report>,
     /// Each member's progress.
     pub members: BTreeMap<MachineName, Progress>,
+    /// Progress of the plan's actions that came, by their place among them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub actions: BTreeMap<usize, ActionProgress>,
 }
 
 impl Job {
@@ -109,6 +113,19 @@ impl Job {
     /// The verb it was asked for with; one for all members.
     pub fn verb(&self) -> Verb {
         self.request.inputs.values().next().map_or(Verb::Unplanned, |input| input.verb)
+    }
+    /// True when nothing can come after its only member.
+    pub fn ends_with_its_member(&self) -> bool {
+        self.members.len() == 1 && self.request.actions.is_empty()
+    }
+    /// The manual action that it waits for, by its place among the plan's (L3).
+    pub fn paused(&self) -> Option<(usize, &PlanAction)> {
+        let waits = |(place, progress): (&usize, &ActionProgress)| {
+            let action = self.request.actions.get(*place)?;
+            let open = progress.started.is_some() && progress.ended.is_none();
+            (open && action.kind == ActionKind::Manual).then_some((*place, action))
+        };
+        self.actions.iter().find_map(waits).filter(|_| self.is_open())
     }
     /// Members in boot order.
     pub fn names(&self) -> impl Iterator<Item = &MachineName> {
@@ -206,6 +223,11 @@ impl State {
     fn progress(&mut self, job: &JobId, member: &MachineName) -> Option<&mut Progress> {
         self.jobs.get_mut(job)?.members.get_mut(member)
     }
+    fn acts(&mut self, job: &JobId, action: usize, then: impl FnOnce(&mut ActionProgress)) {
+        if let Some(job) = self.jobs.get_mut(job).filter(|job| action < job.request.actions.len()) {
+            then(job.actions.entry(action).or_default());
+        }
+    }
     fn learn(&mut self, member: &MachineName, facts: &[Fact]) {
         if let Some(item) = self.items.get_mut(member).map(Arc::make_mut) {
             for fact in facts {
@@ -219,15 +241,7 @@ impl State {
 pub fn apply(state: &mut State, record: &Record) {
     match record {
         Record::Accepted { at, request } => accepted(state, *at, request),
-        Record::Refused { at, job, reports } => {
-            if let Some(found) = state.jobs.get_mut(job) {
-                found.phase = Phase::Refused;
-                found.checked = Some(*at);
-                found.ended = Some(*at);
-                found.refusal = reports.clone();
-            }
-            state.working.retain(|_, working| working != job);
-        }
+        Record::Refused { at, job, reports } => refused(state, *at, job, reports),
         Record::Prechecked { at, job, scenario, running, warnings } => {
             prechecked(state, *at, job, scenario, *running);
             for (member, reports) in warnings {
@@ -275,13 +289,7 @@ pub fn apply(state: &mut State, record: &Record) {
                 leave(state, at, member, how);
             }
         }
-        Record::JobEnded { at, job, outcome } => {
-            if let Some(found) = state.jobs.get_mut(job) {
-                found.phase = Phase::Ended(*outcome);
-                found.ended = Some(*at);
-            }
-            state.working.retain(|_, working| working != job);
-        }
+        Record::JobEnded { at, job, outcome } => job_ended(state, *at, job, *outcome),
         Record::ItemChanged { at, item, state: to } => {
             if let Some(item) = state.items.get_mut(item).map(Arc::make_mut) {
                 item_changed(item, *at, *to);
@@ -293,6 +301,17 @@ pub fn apply(state: &mut State, record: &Record) {
         Record::PolicyDeleted { name, .. } => {
             state.policies.remove(name);
         }
+        Record::ActionStarted { at, job, action } => {
+            state.acts(job, *action, |progress| progress.started = Some(*at));
+        }
+        Record::ActionEnded { at, job, action, passed_over, comment, request } => {
+            let (ended, passed_over) = (Some(*at), passed_over.clone());
+            let (comment, request) = (comment.clone(), request.clone());
+            state.acts(job, *action, |progress| {
+                let started = progress.started;
+                *progress = ActionProgress { started, ended, passed_over, comment, request };
+            });
+        }
         Record::PlanSaved { plan, .. } => {
             state.plans.insert(plan.name.clone(), plan.clone());
         }
@@ -303,6 +322,24 @@ fn cancel_asked(state: &mut State, at: VirtualMs, job: &JobId) {
     if let Some(found) = state.jobs.get_mut(job) {
         found.cancel = Some(at);
     }
+}
+
+fn refused(state: &mut State, at: VirtualMs, job: &JobId, reports: &[Report]) {
+    if let Some(found) = state.jobs.get_mut(job) {
+        found.phase = Phase::Refused;
+        found.checked = Some(at);
+        found.ended = Some(at);
+        found.refusal = reports.to_vec();
+    }
+    state.working.retain(|_, working| working != job);
+}
+
+fn job_ended(state: &mut State, at: VirtualMs, job: &JobId, outcome: Outcome) {
+    if let Some(found) = state.jobs.get_mut(job) {
+        found.phase = Phase::Ended(outcome);
+        found.ended = Some(at);
+    }
+    state.working.retain(|_, working| working != job);
 }
 
 fn item_changed(item: &mut Item, at: VirtualMs, to: ProtectionState) {
@@ -340,6 +377,7 @@ fn accepted(state: &mut State, at: VirtualMs, request: &Accepted) {
         ended: None,
         refusal: Vec::new(),
         members,
+        actions: BTreeMap::new(),
     };
     state.jobs.insert(request.job.clone(), job);
 }

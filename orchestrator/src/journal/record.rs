@@ -1,6 +1,7 @@
 //! What the journal holds: one record for everything that was decided, begun, done, failed or undone.
 
 use super::item::Fact;
+use super::plan::{Plan, PlanAction};
 use super::policy::Policy;
 use super::state::{Leg, ProtectionState};
 use failback_wire::clock::VirtualMs;
@@ -207,15 +208,6 @@ impl Target {
     }
 }
 
-/// A recovery plan: which machines, in which order they boot (L1, L2).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plan {
-    /// Name.
-    pub name: String,
-    /// Boot groups, first to boot first; each machine in exactly one.
-    pub groups: Vec<Vec<MachineName>>,
-}
-
 /// Everything about a request that its job needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Accepted {
@@ -231,6 +223,9 @@ pub struct Accepted {
     pub inputs: BTreeMap<MachineName, Input>,
     /// Members of a plan that are already where the operation would bring them (L1).
     pub skipped: Vec<MachineName>,
+    /// What the plan asks for beside its machines (L3).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub actions: Vec<PlanAction>,
     /// `x-ms-client-request-id`, and the key under which a repeated request finds this job again.
     pub client_request: Option<String>,
     /// See `client_request`.
@@ -302,6 +297,18 @@ pub enum Record {
     JobEnded { at: VirtualMs, job: JobId, outcome: Outcome },
     /// An item changed outside a job: its first recovery point came.
     ItemChanged { at: VirtualMs, item: MachineName, state: ProtectionState },
+    /// An action of the job's plan, by its place among them, began.
+    ActionStarted { at: VirtualMs, job: JobId, action: usize },
+    /// An action is over: done, or `passed_over` for this reason. `comment` is what the person said who confirmed it,
+    /// `request` that person's `x-ms-client-request-id`.
+    ActionEnded {
+        at: VirtualMs,
+        job: JobId,
+        action: usize,
+        passed_over: Option<String>,
+        comment: Option<String>,
+        request: Option<String>,
+    },
     /// A recovery plan was created or replaced.
     PlanSaved { at: VirtualMs, plan: Plan },
     /// A replication policy was created, replaced, associated or dissociated.
@@ -326,6 +333,8 @@ impl Record {
             Self::MemberEnded { .. } => "member-ended",
             Self::JobEnded { .. } => "job-ended",
             Self::ItemChanged { .. } => "item-changed",
+            Self::ActionStarted { .. } => "action-started",
+            Self::ActionEnded { .. } => "action-ended",
             Self::PlanSaved { .. } => "plan-saved",
             Self::PolicySaved { .. } => "policy-saved",
             Self::PolicyDeleted { .. } => "policy-deleted",

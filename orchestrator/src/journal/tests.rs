@@ -19,6 +19,7 @@ fn job(id: u8) -> JobId {
 
 fn accepted(id: u8, machines: &[u8]) -> Record {
     let request = Accepted {
+        actions: Vec::new(),
         job: job(id),
         operation: Operation::Failover,
         target: Target::Item(name(machines[0])),

@@ -18,6 +18,7 @@ mod placement;
 pub mod plan;
 mod policy;
 pub mod privileges;
+pub mod shape;
 mod site;
 mod target;
 

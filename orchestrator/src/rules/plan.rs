@@ -13,11 +13,6 @@ use failback_wire::proto::session::Point;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Machines in one plan (L1).
-pub const MAX_MEMBERS: usize = 100;
-/// Boot groups in one plan (L1).
-pub const MAX_GROUPS: usize = 7;
-
 /// Operations that take replication groups as a whole (G2).
 const GROUP_MOVES: &[Operation] =
     &[Operation::Failover, Operation::Reprotect, Operation::Failback, Operation::ReprotectForward];
@@ -34,10 +29,6 @@ pub struct PlanRule {
 
 /// Every rule, in check order.
 pub static PLAN_RULES: &[PlanRule] = &[
-    PlanRule { key: "L1", name: "the plan has machines", check: not_empty },
-    PlanRule { key: "L1", name: "at most 100 machines", check: members },
-    PlanRule { key: "L1", name: "at most 7 groups", check: groups },
-    PlanRule { key: "L1", name: "a machine is in one group of the plan", check: unique },
     PlanRule { key: "G2", name: "replication groups are complete", check: complete },
     PlanRule { key: "G3", name: "inputs are given for every machine", check: inputs },
     PlanRule { key: "P19", name: "each master target has room for all of them", check: room },
@@ -51,34 +42,6 @@ pub static PLAN_RULES: &[PlanRule] = &[
 
 fn machines(f: &PlanFacts) -> impl Iterator<Item = &MachineName> {
     f.groups.iter().flatten()
-}
-
-fn not_empty(f: &PlanFacts) -> Vec<Report> {
-    if machines(f).next().is_some() {
-        return Vec::new();
-    }
-    vec![Report::new(&doc::PLAN_EMPTY, f.plan.as_str(), "")]
-}
-
-fn members(f: &PlanFacts) -> Vec<Report> {
-    let count = machines(f).count();
-    if count <= MAX_MEMBERS {
-        return Vec::new();
-    }
-    vec![Report::new(&doc::PLAN_TOO_LARGE, f.plan.as_str(), format!("{count} machines"))]
-}
-
-fn groups(f: &PlanFacts) -> Vec<Report> {
-    if f.groups.len() <= MAX_GROUPS {
-        return Vec::new();
-    }
-    vec![Report::new(&doc::PLAN_TOO_MANY_GROUPS, f.plan.as_str(), format!("{} groups", f.groups.len()))]
-}
-
-fn unique(f: &PlanFacts) -> Vec<Report> {
-    let mut seen = BTreeSet::new();
-    let twice: BTreeSet<_> = machines(f).filter(|name| !seen.insert(*name)).collect();
-    twice.into_iter().map(|name| Report::new(&doc::PLAN_DUPLICATE, name.as_str(), name.as_str())).collect()
 }
 
 /// A commit moves nothing, so it may leave members out.
@@ -143,7 +106,11 @@ fn room(f: &PlanFacts) -> Vec<Report> {
     by_target.into_iter().filter_map(too_many).collect()
 }
 
+/// Matters where the members share a master target: a failover to Azure takes any mixture.
 fn uniform(f: &PlanFacts) -> Vec<Report> {
+    if !matches!(f.operation, Operation::Reprotect | Operation::Failback) {
+        return Vec::new();
+    }
     let mut by_group: BTreeMap<&GroupName, Vec<&MemberFacts>> = BTreeMap::new();
     for member in f.members.values() {
         if let Some(group) = &member.group {
@@ -155,10 +122,10 @@ fn uniform(f: &PlanFacts) -> Vec<Report> {
         let families: BTreeSet<_> = members.iter().map(|member| member.os).collect();
         let inputs = members.iter().filter_map(|member| member.request.as_ref()?.master_target.as_deref());
         let targets: BTreeSet<_> = inputs.collect();
+        // Different families need different master targets anyway: that is said once.
         if families.len() > 1 {
             out.push(Report::new(&doc::GROUP_MIXED, group.as_str(), "operating system families differ"));
-        }
-        if targets.len() > 1 {
+        } else if targets.len() > 1 {
             out.push(Report::new(&doc::GROUP_MIXED, group.as_str(), "master targets differ"));
         }
     }

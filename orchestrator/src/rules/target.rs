@@ -31,8 +31,14 @@ fn vm(f: &Facts) -> Option<&TargetVmFacts> {
     f.vcenter.known()?.target_vm.as_ref()
 }
 
+/// A plan that gives the machine no master target says so itself (G3).
+fn named(f: &Facts) -> Option<()> {
+    (f.request.master_target.is_some() || !f.request.by_plan).then_some(())
+}
+
 /// Quiet when the master target itself says why it is not registered: one cause, one report.
 pub(super) fn known(f: &Facts) -> Option<Report> {
+    named(f)?;
     let listed = f.cs.known()?.server(id(f)).is_some();
     (!listed && can_register(f).is_none()).then(|| Report::new(&doc::MT_UNKNOWN, id(f), id(f)))
 }
@@ -60,6 +66,7 @@ pub(super) fn answers(f: &Facts) -> Option<Report> {
 }
 
 pub(super) fn is_a_vm(f: &Facts) -> Option<Report> {
+    named(f)?;
     let vcenter = f.vcenter.known()?;
     // In another one P5 reports it.
     (vcenter.target_vm.is_none() && !vcenter.elsewhere).then(|| Report::new(&doc::MT_NOT_A_VM, id(f), id(f)))

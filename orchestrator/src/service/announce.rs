@@ -105,6 +105,8 @@ impl Orchestrator {
             Record::Refused { .. }
             | Record::CancelAsked { .. }
             | Record::PlanSaved { .. }
+            | Record::ActionStarted { .. }
+            | Record::ActionEnded { .. }
             | Record::PolicySaved { .. }
             | Record::PolicyDeleted { .. } => Vec::new(),
             Record::Prechecked { job, .. } | Record::JobEnded { job, .. } => {
@@ -188,6 +190,18 @@ impl Orchestrator {
             Record::UndoFailed { member, report, .. } => {
                 self.emit(What::Warned { item: member.clone(), code: report.code.clone() });
             }
+            Record::ActionStarted { job, action, .. } => {
+                if let Some(task) = self.action(job, *action) {
+                    self.emit(What::TaskStarted { job: job.clone(), task });
+                }
+            }
+            Record::ActionEnded { job, action, passed_over, .. } => {
+                if let Some(task) = self.action(job, *action) {
+                    let state = if passed_over.is_some() { "Skipped" } else { word(Outcome::Succeeded) };
+                    let (job, state) = (job.clone(), state.to_owned());
+                    self.emit(What::TaskEnded { job, task, state, code: None });
+                }
+            }
             Record::MemberEnded { .. }
             | Record::JobEnded { .. }
             | Record::ItemChanged { .. }
@@ -195,6 +209,12 @@ impl Orchestrator {
             | Record::PolicySaved { .. }
             | Record::PolicyDeleted { .. } => {}
         }
+    }
+
+    /// Name of the action at this place of the job's plan.
+    fn action(&self, id: &JobId, place: usize) -> Option<String> {
+        let name = |job: &Job| job.request.actions.get(place).map(|action| action.name.clone());
+        self.journal().read(|state| state.jobs.get(id).and_then(name))
     }
 
     pub(super) fn announce_refusal(&self, operation: &str, target: &str, codes: Vec<String>) {

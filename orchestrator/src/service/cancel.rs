@@ -38,6 +38,7 @@ impl Orchestrator {
         match asked {
             Ok(records) => {
                 self.announce(&records);
+                self.confirmations().notify_waiters();
                 Ok(())
             }
             Err(refusal) => {

@@ -6,6 +6,7 @@ mod glance;
 mod health;
 pub(crate) mod monitor;
 mod restart;
+mod resume;
 mod roll;
 mod servers;
 mod services;
@@ -38,6 +39,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use crate::journal::Health;
+use tokio::sync::Notify;
 
 /// One epoch of the orchestrator.
 pub struct Orchestrator {
@@ -48,6 +50,8 @@ pub struct Orchestrator {
     sights: Mutex<BTreeMap<MachineName, Sight>>,
     servers: Mutex<BTreeMap<String, ServerSight>>,
     shown: Mutex<BTreeMap<MachineName, Shown>>,
+    /// Tells jobs that wait for a person that one has confirmed something.
+    confirmed: Notify,
 }
 
 impl Orchestrator {
@@ -86,6 +90,7 @@ impl Orchestrator {
             sights: Mutex::default(),
             servers: Mutex::default(),
             shown: Mutex::default(),
+            confirmed: Notify::new(),
         });
         me.remember_shown();
         let open = |state: &crate::journal::State| {
@@ -157,6 +162,10 @@ impl Orchestrator {
     }
     pub(crate) fn job(&self, id: &JobId) -> Option<Job> {
         self.journal.read(|state| state.jobs.get(id).cloned())
+    }
+    /// Wakes whenever a person has confirmed something.
+    pub(crate) fn confirmations(&self) -> &Notify {
+        &self.confirmed
     }
     /// The workflow a job runs.
     pub(crate) fn workflow(&self, job: &Job) -> &'static Workflow {

@@ -185,9 +185,12 @@ impl Orchestrator {
     }
 
     fn accept(&self, state: &State, ask: &Ask) -> Result<Accepted, Refusal> {
-        let groups = match &ask.target {
-            Target::Item(name) => vec![vec![name.clone()]],
-            Target::Plan(name) => state.plans.get(name).ok_or_else(|| Refusal::missing(name))?.groups.clone(),
+        let (groups, actions) = match &ask.target {
+            Target::Item(name) => (vec![vec![name.clone()]], Vec::new()),
+            Target::Plan(name) => {
+                let plan = state.plans.get(name).ok_or_else(|| Refusal::missing(name))?;
+                (plan.groups.clone(), plan.actions.clone())
+            }
         };
         let names: Vec<&MachineName> = groups.iter().flatten().collect();
         busy(state, &names)?;
@@ -210,6 +213,7 @@ impl Orchestrator {
             groups,
             inputs: ask.inputs.clone(),
             skipped,
+            actions,
             client_request: ask.client_request.clone(),
             dedupe: ask.dedupe.clone(),
         })
@@ -300,7 +304,7 @@ fn sort(
         let no_point_yet = moves && item.state == ProtectionState::InitialReplicationInProgress;
         let anew = single && operation == Operation::Reprotect && item.may_replicate_home_anew();
         if !allowed && !no_point_yet && !anew && env.holds("C7") {
-            if !single && ask.action.already(item) {
+            if !single && ask.action.already(item) && env.holds("L1") {
                 skipped.push((*name).clone());
             } else {
                 let allowed: Vec<&str> = item.allowed().iter().map(|allowed| allowed.as_str()).collect();

@@ -1,5 +1,6 @@
 //! Workflows: static lists of steps, and the runner that takes jobs through them.
 
+mod actions;
 mod book;
 pub(crate) mod cancel;
 pub mod change_point;

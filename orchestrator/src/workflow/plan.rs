@@ -1,15 +1,19 @@
-//! Members of a job: all in parallel up to the power-on, then boot groups strictly in order (L2). A job
-//! about a single item is a plan of one.
+//! Members of a job: all in parallel up to the power-on, then boot groups strictly in order (L2), with the actions of
+//! their plan in between (L3). A job about a single item is a plan of one.
 
+use super::actions;
 use super::runner::Run;
 use super::step::Workflow;
 use crate::catalogue::execution::EARLIER_GROUP_FAILED;
-use crate::journal::{Job, JournalError, Outcome};
+use crate::journal::{Edge, Job, JournalError, Outcome, Stage};
 use crate::service::Orchestrator;
 use failback_wire::error::Report;
 use failback_wire::ids::MachineName;
 use std::sync::Arc;
 use tokio::sync::oneshot;
+
+/// With these steps the sources of a plan's machines are off.
+const SHUTS_DOWN: &[&str] = &["shut-down-source", "stop-azure"];
 
 /// Takes all members to their end.
 pub(crate) async fn boot_in_order(
@@ -19,32 +23,48 @@ pub(crate) async fn boot_in_order(
 ) -> Result<(), JournalError> {
     let end = workflow.steps.len();
     let in_order = me.services().ctx.env.holds("L2");
-    let boot_from = workflow
-        .boot_from
-        .filter(|_| in_order)
-        .and_then(|id| workflow.steps.iter().position(|step| step.id == id));
+    let position = |id: &str| workflow.steps.iter().position(|step| step.id == id);
+    let boot_from = workflow.boot_from.filter(|_| in_order).and_then(position);
     let run = |member: &MachineName| Run {
         me: me.clone(),
         job: job.request.job.clone(),
         workflow,
         member: member.clone(),
     };
+    let all = || job.names().map(run).collect::<Vec<_>>();
     let Some(boot_from) = boot_from else {
-        return in_parallel(job.names().map(run).collect(), 0, end).await;
+        return in_parallel(all(), 0, end).await;
     };
-    in_parallel(job.names().map(run).collect(), 0, boot_from).await?;
+    let off = SHUTS_DOWN.iter().find_map(|id| position(id)).map_or(0, |last| last + 1);
+    actions::run(me, job, Stage::Shutdown, Edge::Before).await?;
+    // Nobody waits for the slowest to be off, unless something is to be done then.
+    if actions::any(job, Stage::Shutdown, Edge::After) || actions::any(job, Stage::Failover, Edge::Before) {
+        in_parallel(all(), 0, off).await?;
+        actions::run(me, job, Stage::Shutdown, Edge::After).await?;
+        actions::run(me, job, Stage::Failover, Edge::Before).await?;
+    }
+    in_parallel(all(), 0, boot_from).await?;
+    actions::run(me, job, Stage::Failover, Edge::After).await?;
     let mut missing = None;
-    for group in &job.request.groups {
+    for (place, group) in job.request.groups.iter().enumerate() {
         if let Some(name) = &missing {
             for member in group {
                 run(member)
                     .give_up(boot_from, Report::new(&EARLIER_GROUP_FAILED, member.as_str(), name))
                     .await?;
             }
+            actions::pass_over(me, job, Stage::Boot(place), &format!("{name} did not come up"))?;
             continue;
         }
+        actions::run(me, job, Stage::Boot(place), Edge::Before).await?;
         in_parallel(group.iter().map(run).collect(), boot_from, end).await?;
         missing = group.iter().find(|member| !came_up(me, job, member)).map(ToString::to_string);
+        match &missing {
+            None => actions::run(me, job, Stage::Boot(place), Edge::After).await?,
+            Some(name) => {
+                actions::pass_over(me, job, Stage::Boot(place), &format!("{name} did not come up"))?;
+            }
+        }
     }
     Ok(())
 }

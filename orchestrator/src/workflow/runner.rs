@@ -385,7 +385,7 @@ impl Run {
         self.end(Outcome::Failed, rest, self.past_no_return(&progress))
     }
 
-    /// The member is through; with a single member so is the job, in the same commit.
+    /// The member is through; where nothing comes after it so is the job, in the same commit.
     fn end(&self, outcome: Outcome, rest: Rest, halfway: bool) -> Result<(), JournalError> {
         let before = self.progress().before.filter(|_| self.workflow.operation.keeps_state());
         let rest = before.unwrap_or(rest);
@@ -393,7 +393,7 @@ impl Run {
         let found = self
             .me
             .journal()
-            .read(|state| state.jobs.get(&job).map(|found| (found.members.len() == 1, found.verb())));
+            .read(|state| state.jobs.get(&job).map(|found| (found.ends_with_its_member(), found.verb())));
         let (single, verb) = found.unwrap_or_default();
         let rest = Rest { state: rest.state.under(verb), ..rest };
         let mut records = vec![Record::MemberEnded { at, job: job.clone(), member, outcome, rest, halfway }];

@@ -10,6 +10,7 @@ use failback_orchestrator::catalogue;
 use failback_orchestrator::journal::Operation;
 use failback_orchestrator::rules::effects::EFFECTS;
 use failback_orchestrator::rules::plan::PLAN_RULES;
+use failback_orchestrator::rules::shape::SHAPE_RULES;
 use failback_orchestrator::rules::{NOT_MODELLED, RULES, WHOLE, keys};
 use serde::Serialize;
 
@@ -83,6 +84,9 @@ fn entry(key: &str, rule: &str, scenarios: &[CheckedScenario]) -> Entry {
     }
     for rule in PLAN_RULES.iter().filter(|rule| rule.key == key) {
         strikes.push(format!("before any operation of a plan: {}", rule.name));
+    }
+    for rule in SHAPE_RULES.iter().filter(|rule| rule.key == key) {
+        strikes.push(format!("when a plan is saved: {}", rule.name));
     }
     for effect in EFFECTS.iter().filter(|effect| effect.key == key) {
         strikes.push(format!("in {}: step {}", effect.operation.as_str(), effect.step));

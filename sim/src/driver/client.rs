@@ -35,7 +35,12 @@ pub struct JobView {
 }
 
 impl JobView {
-    /// True once it will not change any more.
+    /// The manual action that the job waits for.
+    pub fn paused(&self) -> Option<&str> {
+        let waits = self.tasks.iter().find(|(_, state)| state == "Suspended");
+        waits.filter(|_| self.state == "Suspended").map(|(task, _)| task.as_str())
+    }
+    /// True once it will not change any more, unless somebody confirms something.
     pub fn over(&self) -> bool {
         !matches!(self.state.as_str(), "InProgress" | "NotStarted")
     }

@@ -343,6 +343,16 @@ impl Driver<'_> {
         {
             out.push(differs(format!("{machine} lost"), format!("{limits:?}"), format!("{blocks} blocks")));
         }
+        let bytes = loss.bytes;
+        if limits.at_least_bytes.as_ref().is_some_and(|n| bytes < n.value.0)
+            || limits.at_most_bytes.as_ref().is_some_and(|n| bytes > n.value.0)
+        {
+            out.push(differs(format!("{machine} lost"), format!("{limits:?}"), format!("{bytes} bytes")));
+        }
+        if let Some(least) = limits.at_least_time.as_ref().filter(|t| loss.ms < t.0) {
+            let (wanted, shown) = (format!("at least {}", least.value), format!("{} s", loss.seconds));
+            out.push(differs(format!("{machine} lost"), wanted, shown));
+        }
         if let Some(most) = limits.at_most_time.as_ref().filter(|t| loss.seconds.saturating_mul(1000) > t.0) {
             out.push(differs(
                 format!("{machine} lost"),

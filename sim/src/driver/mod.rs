@@ -7,6 +7,7 @@ mod cancel;
 pub mod client;
 mod expect;
 mod operate;
+mod plans;
 mod play;
 mod setback;
 mod steps;
@@ -73,6 +74,7 @@ pub fn run(checked: &CheckedScenario, options: &RunOptions) -> Outcome {
     let mut outcome =
         Outcome::new(checked.scenario.name.value.clone(), checked.path.clone(), script.seed, script.wire);
     outcome.findings = played.findings;
+    outcome.lost = played.lost;
     outcome.virtual_ms = played.ended.0;
     outcome.events = played.recording.events;
     outcome.calls = played.calls;

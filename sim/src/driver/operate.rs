@@ -7,8 +7,8 @@ use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::estate::{Os, Side};
 use crate::scenario::inventory::{Inventory, Machine};
 use crate::scenario::model::{
-    BackwardPoint, EnableProtection, Ending, ForwardPoint, Leave, PointPick, PolicyChange, PolicyStep,
-    Reprotect, ReprotectInputs, Step, Verb,
+    BackwardPoint, EnableProtection, Ending, ForwardPoint, Leave, MemberInputs, PointPick, PolicyChange,
+    PolicyStep, Reprotect, ReprotectInputs, Step, Verb,
 };
 use crate::scenario::text::Name;
 use crate::world::BUILT_IN_PROCESS_SERVER;
@@ -26,6 +26,8 @@ pub(super) enum Ended {
     Succeeded,
     /// Codes, and the first error in full.
     Refused(Vec<String>, Option<Report>),
+    /// Waits for a person to do this.
+    Paused(String),
     /// Code and task of the first error, and the error in full.
     Failed(Option<(String, Report)>),
     /// Somebody asked the job to stop.
@@ -37,11 +39,11 @@ pub(super) enum Ended {
 
 /// What is asked: method, path, body, how it must end.
 pub(super) struct Asked<'a> {
-    method: Method,
-    path: String,
-    body: Value,
-    expect: &'a Ending,
-    within: Duration,
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) body: Value,
+    pub(super) expect: &'a Ending,
+    pub(super) within: Duration,
 }
 
 impl Driver<'_> {
@@ -94,6 +96,9 @@ impl Driver<'_> {
             Answer::Accepted(job) => job,
         };
         let Some(view) = self.job(&job, within).await else { return Ended::NotInTime };
+        if let Some(action) = view.paused() {
+            return Ended::Paused(action.to_owned());
+        }
         if view.state == "Succeeded" {
             return Ended::Succeeded;
         }
@@ -115,7 +120,8 @@ impl Driver<'_> {
         body: Value,
         within: Duration,
     ) -> Result<(), Stop> {
-        self.carry_out(at, &Asked { method, path, body, expect: &Ending::Succeeded, within }).await
+        let asked = Asked { method, path, body, expect: &Ending::Succeeded, within };
+        self.carry_out(at, &asked).await
     }
 
     /// The same of several requests, given by path, body and time: all are sent, then all are waited for.
@@ -150,7 +156,7 @@ impl Driver<'_> {
     }
 
     /// Asks, waits, judges. What failed in a rehearsal is looked at, then the same is asked a second time.
-    async fn carry_out(&mut self, at: At, asked: &Asked<'_>) -> Result<(), Stop> {
+    pub(super) async fn carry_out(&mut self, at: At, asked: &Asked<'_>) -> Result<(), Stop> {
         let mut ended = self.attempt(at, asked).await?;
         if matches!(ended, Ended::Failed(_)) && self.met_setback() {
             ended = self.attempt(at, asked).await?;
@@ -183,6 +189,7 @@ impl Driver<'_> {
             Ending::Refused(r) => format!("refused with {}", sorted(r.codes.iter().map(|c| &c.value))),
             Ending::Failed(f) => failed(&f.code.value, f.task.as_ref().map(|t| t.value.as_str())),
             Ending::Started => "the job runs".to_owned(),
+            Ending::Paused(p) => format!("the job waits for {}", p.action),
         };
         let names_task = matches!(expect, Ending::Failed(f) if f.task.is_some());
         let (shown, error) = match ended {
@@ -191,6 +198,7 @@ impl Driver<'_> {
             Ended::Failed(Some((task, error))) => {
                 (failed(&error.code, names_task.then_some(task.as_str())), Some(error))
             }
+            Ended::Paused(action) => (format!("the job waits for {action}"), None),
             Ended::Failed(None) => ("the job fails without an error".to_owned(), None),
             Ended::Cancelled => ("the job is cancelled".to_owned(), None),
             Ended::Started => ("the job runs".to_owned(), None),
@@ -261,6 +269,8 @@ impl Driver<'_> {
             | Step::ChangeRecoveryPoint(_)
             | Step::RestartJob(_) => self.asked_beside(step),
             Step::Cancel(_)
+            | Step::SavePlan(_)
+            | Step::Confirm(_)
             | Step::Wait(_)
             | Step::WaitUntil(_)
             | Step::Write(_)
@@ -321,6 +331,8 @@ impl Driver<'_> {
             | Step::Policy(_)
             | Step::RenewCertificate(_)
             | Step::Cancel(_)
+            | Step::SavePlan(_)
+            | Step::Confirm(_)
             | Step::Wait(_)
             | Step::WaitUntil(_)
             | Step::Write(_)
@@ -420,22 +432,28 @@ impl Driver<'_> {
     fn reprotect_body(&self, step: &Reprotect) -> Value {
         let inventory = &self.checked.inventory;
         let input = |name: &str| {
-            let own = step.members.iter().find(|(member, _)| member.value == name).map(|(_, inputs)| inputs);
+            let own = step.members.iter().find(|(member, _)| inventory.names(&member.value, name));
+            let own = own.map(|(_, inputs)| inputs);
+            let using = match own {
+                Some(MemberInputs::None) => return None,
+                Some(MemberInputs::Given(inputs)) => inputs,
+                None => &step.using,
+            };
             let machine = inventory.machines.iter().find(|m| m.name == name);
-            let mut details = details(inventory, step.to, machine, own.unwrap_or(&step.using), &self.client);
+            let mut details = details(inventory, step.to, machine, using, &self.client);
             details["replicatedItem"] = json!(self.client.item_path(name));
-            details
+            Some(details)
         };
         let direction = match step.to {
             Side::OnPremises => "RecoveryToPrimary",
             Side::Azure => "PrimaryToRecovery",
         };
-        let details = match (&step.item, &step.plan) {
-            (Some(item), _) => input(&item.value),
+        let details: Value = match (&step.item, &step.plan) {
+            (Some(item), _) => input(&item.value).into(),
             (None, plan) => {
                 let name = plan.as_ref().map(|p| p.value.as_str()).unwrap_or_default();
                 let plan = inventory.plans.iter().find(|p| p.name == name);
-                plan.map(|p| p.members().map(input).collect::<Vec<_>>()).unwrap_or_default().into()
+                plan.map(|p| p.members().filter_map(input).collect::<Vec<_>>()).unwrap_or_default().into()
             }
         };
         json!({ "properties": { "failoverDirection": direction, "providerSpecificDetails": details } })

@@ -5,7 +5,7 @@ use super::setback::Setback;
 use super::steps::{At, Stop, title};
 use crate::fault::Board;
 use crate::recorder::{Recorder, Recording};
-use crate::report::outcome::{Finding, FindingKind};
+use crate::report::outcome::{Finding, FindingKind, Lost};
 use crate::scenario::CheckedScenario;
 use crate::scenario::model::{Step, Wire};
 use crate::scenario::units::Period;
@@ -126,6 +126,8 @@ pub type StepName = (Operation, Verb, String);
 pub struct Played {
     /// What went wrong.
     pub findings: Vec<Finding>,
+    /// What machines lost in their last failover or failback.
+    pub lost: Vec<Lost>,
     /// The events.
     pub recording: Recording,
     /// When it ended.
@@ -144,6 +146,8 @@ pub struct Played {
     pub setback: Option<Setback>,
     /// The world at each look of a twin run.
     pub observed: Vec<Value>,
+    /// Wall time of each step that was played.
+    pub walls: Vec<Duration>,
 }
 
 /// Plays the script to its end.
@@ -191,6 +195,7 @@ async fn on_stage(script: &Script<'_>) -> (Played, Weak<Recorder>) {
         current: None,
         jobs: BTreeMap::new(),
         rules: Vec::new(),
+        walls: Vec::new(),
     };
     let horizon = script.checked.scenario.horizon.value;
     let all = tokio::time::timeout(horizon.duration(), driver.all_steps()).await;
@@ -205,9 +210,12 @@ async fn on_stage(script: &Script<'_>) -> (Played, Weak<Recorder>) {
     let violations = world.recorder.oracle(|o| o.violations().to_vec()).unwrap_or_default();
     let broken = |v: Violation| Finding::new(FindingKind::InvariantBroken, v.to_string());
     driver.findings.extend(violations.into_iter().map(broken));
+    let lost = driver.losses();
     let recording = world.recorder.finish();
     let played = Played {
         findings: driver.findings,
+        lost,
+        walls: driver.walls,
         recording,
         ended: world.clock.now(),
         calls: world.net.calls(),
@@ -246,12 +254,24 @@ pub(super) struct Driver<'a> {
     pub(super) jobs: BTreeMap<String, String>,
     /// Ids of call faults, whose firing the switchboard knows.
     pub(super) rules: Vec<String>,
+    /// Wall time of each step so far; nothing in the run sees it.
+    pub(super) walls: Vec<Duration>,
 }
 
 /// How long the last look at a stuck world may take.
 const LAST_LOOK: Duration = Duration::from_secs(60);
 
 impl Driver<'_> {
+    /// What machines lost in their last failover or failback, as far as they lost anything.
+    fn losses(&self) -> Vec<Lost> {
+        let of = |machine: &crate::scenario::inventory::Machine| {
+            let loss = self.world.recorder.oracle(|o| o.loss(&machine.name.as_str().into())).flatten()?;
+            let (bytes, seconds) = (loss.bytes, loss.seconds);
+            (bytes > 0).then(|| Lost { machine: machine.name.clone(), bytes, seconds })
+        };
+        self.checked.inventory.machines.iter().filter_map(of).collect()
+    }
+
     /// The verdict "stuck", which names who waits for what.
     async fn stuck(&self, horizon: Period) -> Finding {
         let mut who = self.world.net.waiting();

@@ -265,6 +265,9 @@ impl Driver<'_> {
         }
         let jobs = self.world.jobs();
         let Some(job) = jobs.iter().find(|known| known.request.job.as_str() == job) else { return };
+        if job.paused().is_some() {
+            return;
+        }
         let failures = job.members.values().filter_map(|member| member.failed.as_ref().map(|f| f.at));
         let died = self.world.product_died().filter(|died| *died >= job.accepted);
         let late = |then: &VirtualMs| job.ended.is_none_or(|ended| ended.since(*then) > PATIENCE);

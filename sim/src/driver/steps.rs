@@ -5,6 +5,7 @@ use crate::fault::{Action, Moment, Strike};
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::fault::{CallMoment, Change, TaskMoment, When};
 use crate::scenario::inventory::Machine;
+use crate::scenario::inventory::Plan;
 use crate::scenario::model::{Arm, Step, WaitUntil};
 use crate::world::BUILT_IN_PROCESS_SERVER;
 use failback_wire::event::{Actor, What};
@@ -60,7 +61,13 @@ impl Driver<'_> {
             self.current = Some(at);
             self.world.emit(What::StepStarted { step: at.step().0, text: title(&step.value) });
             self.world.board.strike_due();
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "wall time of the report; nothing in the run sees it"
+            )]
+            let began = std::time::Instant::now();
             let done = self.step(at, &step.value).await;
+            self.walls.push(began.elapsed());
             let outcome = if done.is_ok() { "done" } else { "failed" };
             self.world.emit(What::StepEnded { step: at.step().0, outcome: outcome.into() });
             done?;
@@ -88,7 +95,8 @@ impl Driver<'_> {
             self.wait_until(at, &wait).await?;
         }
         let here = |name: &str| inventory.machines.iter().any(|m| m.name == name && m.protected);
-        for plan in inventory.plans.iter().filter(|plan| plan.members().all(here)) {
+        let at_once = |plan: &&Plan| plan.from_the_start && plan.members().all(here);
+        for plan in inventory.plans.iter().filter(at_once) {
             let body = self.plan_body(plan);
             let path = self.client.plan_path(&plan.name);
             self.expect_success(at, Method::PUT, path, body, Duration::from_secs(600)).await?;
@@ -113,6 +121,8 @@ impl Driver<'_> {
             | Step::ChangeRecoveryPoint(_)
             | Step::RestartJob(_) => self.operate(at, step).await,
             Step::Cancel(cancel) => self.cancel(at, cancel).await,
+            Step::SavePlan(save) => self.save_plan(at, save).await,
+            Step::Confirm(confirm) => self.confirm(at, confirm).await,
             Step::Wait(period) => {
                 sleep(period.duration()).await;
                 Ok(())
@@ -246,19 +256,6 @@ impl Driver<'_> {
             },
         }})
     }
-
-    fn plan_body(&self, plan: &crate::scenario::inventory::Plan) -> serde_json::Value {
-        let group = |members: &Vec<String>| {
-            let items: Vec<_> = members.iter().map(|m| json!({ "id": self.client.item_path(m) })).collect();
-            json!({ "groupType": "Boot", "replicationProtectedItems": items, "startGroupActions": [], "endGroupActions": [] })
-        };
-        json!({ "properties": {
-            "primaryFabricId": "lab-cs",
-            "recoveryFabricId": "Microsoft Azure",
-            "failoverDeploymentModel": "ResourceManager",
-            "groups": plan.groups.iter().map(group).collect::<Vec<_>>(),
-        }})
-    }
 }
 
 /// What a machine is protected under, where it is not the usual.
@@ -309,6 +306,8 @@ pub(super) fn title(step: &Step) -> String {
         Step::CompleteMigration(s) => format!("complete the migration of {}", s.item.value),
         Step::Policy(s) => format!("change policy {}", s.name.value),
         Step::RenewCertificate(_) => "renew the certificate".into(),
+        Step::SavePlan(s) => format!("save plan {}", s.name.value),
+        Step::Confirm(s) => format!("confirm {}", s.plan.value),
         Step::Wait(period) => format!("wait {}", **period),
         Step::WaitUntil(w) => format!("wait until {} is ready", w.item.value),
         Step::Write(w) => format!("{} writes {} blocks", w.machine.value, *w.blocks),

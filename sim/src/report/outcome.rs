@@ -20,6 +20,8 @@ pub struct Outcome {
     pub wire: Wire,
     /// What went wrong; empty when all held.
     pub findings: Vec<Finding>,
+    /// What the last failover or failback of each machine cost, where it cost something (R4, R5).
+    pub lost: Vec<Lost>,
     /// Virtual time when it ended, in ms.
     pub virtual_ms: u64,
     /// How many events it counted.
@@ -51,6 +53,7 @@ impl Outcome {
             seed,
             wire,
             findings: Vec::new(),
+            lost: Vec::new(),
             virtual_ms: 0,
             events: 0,
             calls: 0,
@@ -68,6 +71,18 @@ impl Outcome {
     pub fn exit(&self) -> Exit {
         self.findings.iter().map(|f| f.kind.exit()).fold(Exit::Held, Exit::worst)
     }
+}
+
+/// What a machine lost: writes of the copy that stopped, behind the recovery point that was chosen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Lost {
+    /// The machine.
+    pub machine: String,
+    /// Bytes of the blocks that these writes went to.
+    pub bytes: u64,
+    /// From the chosen point to the last of them, in seconds, rounded up.
+    pub seconds: u64,
 }
 
 /// One thing that went wrong.

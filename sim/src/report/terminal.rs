@@ -1,6 +1,7 @@
 //! Results for people: one line per scenario, failures in full, a summary.
 
 use super::outcome::{Finding, FindingKind, Outcome};
+use crate::scenario::units::Size;
 use failback_wire::error::Report;
 use failback_wire::event::Event;
 use std::fmt::Write as _;
@@ -49,7 +50,8 @@ impl Terminal {
             (true, true) => self.paint(GREEN, "PASS x2"),
             (false, _) => self.paint(RED, "FAIL"),
         };
-        let times = format!("[virtual {}, wall {:.3}s]", virtual_time(outcome), outcome.wall.as_secs_f64());
+        let (virtual_time, wall) = (virtual_time(outcome), outcome.wall.as_secs_f64());
+        let times = format!("[virtual {virtual_time}, wall {wall:.3}s{}]", lost(outcome));
         let kinds = match outcome.findings.as_slice() {
             [] => String::new(),
             [first, ..] => format!(": {}", self.paint(RED, first.kind.title())),
@@ -140,6 +142,15 @@ fn portal(error: &Report) -> String {
     section("Recommended action", &mut error.recommended_action.lines());
     section("Beneath it", &mut error.inner.iter().map(String::as_str));
     out
+}
+
+/// What was lost: all bytes, and the longest time.
+fn lost(outcome: &Outcome) -> String {
+    let bytes: u64 = outcome.lost.iter().map(|lost| lost.bytes).sum();
+    match outcome.lost.iter().map(|lost| lost.seconds).max() {
+        None => String::new(),
+        Some(seconds) => format!(", lost {} of {seconds} s", Size(bytes)),
+    }
 }
 
 /// The end of the story, in the words of the timeline; of the raw events when it tells nothing.

@@ -9,6 +9,7 @@ mod target;
 pub use settings::Settings;
 pub use target::{Flaw, MasterTarget, Retention, ScsiController, Setup};
 
+use super::plans::PlanAction;
 use super::text::{Name, Spanned};
 use super::units::{Percent, Period, Size};
 use failback_fakes::guest::{BootDriver, DriverStart};
@@ -270,6 +271,10 @@ pub struct ProcessServer {
 pub struct Machine {
     /// Name, the same on both sides.
     pub name: Name,
+    /// So many machines like this, named `name-001` and so on; groups of plans may name them all by `name`. Default: one
+    /// machine of this very name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<Spanned<u32>>,
     /// Operating system family.
     #[serde(default)]
     pub os: Os,
@@ -434,6 +439,16 @@ pub enum Resync {
     ByHand,
 }
 
+impl Machine {
+    /// The machines that this entry stands for.
+    pub fn names(&self) -> Vec<String> {
+        match &self.count {
+            Some(count) => (1..=count.value).map(|n| format!("{}-{n:03}", self.name)).collect(),
+            None => vec![self.name.value.clone()],
+        }
+    }
+}
+
 /// A recovery plan (L1, L2).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -442,6 +457,9 @@ pub struct Plan {
     pub name: Name,
     /// Boot groups in order, each a list of machines.
     pub groups: Vec<Vec<Name>>,
+    /// What is done before and after its groups (L3).
+    #[serde(default)]
+    pub actions: Vec<PlanAction>,
 }
 
 /// Operating system families (P15).

@@ -228,6 +228,15 @@ pub struct Lost {
     /// At most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most_blocks: Option<Spanned<u64>>,
+    /// At least so many bytes: the blocks are counted whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least_bytes: Option<Spanned<Size>>,
+    /// At most so many bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most_bytes: Option<Spanned<Size>>,
+    /// The chosen point was at least this old at the last write that is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_least_time: Option<Spanned<Period>>,
     /// The chosen point was at most this old when the source stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most_time: Option<Spanned<Period>>,

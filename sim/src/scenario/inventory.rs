@@ -5,7 +5,9 @@ use super::estate::{
     Os, Resync, ScsiController, Settings, Setup, Side, SiteKind,
 };
 use super::estate::{Firmware, Source};
-use super::text::Name;
+use super::model::{Ending, SavePlan, Step};
+use super::plans::PlanAction;
+use super::text::{Name, Spanned};
 use super::units::{Percent, Period, Size};
 use failback_fakes::guest::{BootDriver, DriverStart};
 use serde::Serialize;
@@ -69,10 +71,12 @@ pub struct Inventory {
     pub disk_tier: DiskTier,
     /// When a machine whose changes were lost is compared again.
     pub resync: Resync,
-    /// Recovery plans.
+    /// Recovery plans: those of the estate, then those that steps save.
     pub plans: Vec<Plan>,
     /// What the domain's sources leave open.
     pub settings: Settings,
+    /// Machines by the one name that stands for several.
+    pub sets: BTreeMap<String, Vec<String>>,
 }
 
 /// An ESXi host.
@@ -221,6 +225,10 @@ pub struct Plan {
     pub name: String,
     /// Boot groups in order.
     pub groups: Vec<Vec<String>>,
+    /// What is done before and after its groups.
+    pub actions: Vec<PlanAction>,
+    /// It is there before the first step.
+    pub from_the_start: bool,
 }
 
 impl Inventory {
@@ -248,9 +256,14 @@ impl From<&Estate> for Inventory {
         let datastores = datastores(estate);
         let first_host = hosts.first().map(|h| h.name.clone()).unwrap_or_default();
         let first_store = datastores.first().map(|d| d.name.clone()).unwrap_or_default();
+        let several = estate.machines.iter().filter(|m| m.count.is_some());
+        let sets: BTreeMap<String, Vec<String>> =
+            several.map(|m| (m.name.value.clone(), m.names())).collect();
         let plan = |p: &super::estate::Plan| Plan {
             name: p.name.value.clone(),
-            groups: p.groups.iter().map(|g| g.iter().map(|m| m.value.clone()).collect()).collect(),
+            groups: groups(&p.groups, &sets),
+            actions: p.actions.clone(),
+            from_the_start: true,
         };
         let foreign = |b: &Bystander| Foreign { name: b.name.value.clone(), site: b.site };
         let cs = &estate.configuration_server;
@@ -258,7 +271,7 @@ impl From<&Estate> for Inventory {
             site: estate.site,
             link: estate.network.kind,
             master_targets: master_targets(estate, &first_host, &first_store),
-            machines: estate.machines.iter().map(|m| machine(m, &first_host, &first_store)).collect(),
+            machines: estate.machines.iter().flat_map(|m| machines(m, &first_host, &first_store)).collect(),
             alternate: estate.vcenter.alternate.as_ref().map(|other| {
                 (other.hosts.iter().map(host).collect(), other.datastores.iter().map(datastore).collect())
             }),
@@ -278,6 +291,7 @@ impl From<&Estate> for Inventory {
             resync: estate.policy.resync,
             plans: estate.plans.iter().map(plan).collect(),
             settings: estate.settings,
+            sets,
         }
     }
 }
@@ -294,6 +308,38 @@ fn certificate_left(certificate: &Certificate) -> Period {
 
 fn host(h: &super::estate::Host) -> Host {
     Host { name: h.name.value.clone(), memory: h.memory.value, hypervisor: h.hypervisor, licence: h.licence }
+}
+
+/// Boot groups with each machine by its own name.
+fn groups(written: &[Vec<Name>], sets: &BTreeMap<String, Vec<String>>) -> Vec<Vec<String>> {
+    let each = |name: &Name| sets.get(&name.value).cloned().unwrap_or_else(|| vec![name.value.clone()]);
+    written.iter().map(|group| group.iter().flat_map(each).collect()).collect()
+}
+
+impl Inventory {
+    /// The same with the plans that these steps save, where they are to succeed.
+    #[must_use]
+    pub fn saving(mut self, steps: &[Spanned<Step>]) -> Self {
+        for step in steps {
+            if let Step::SavePlan(save) = &step.value
+                && save.expect == Ending::Succeeded
+            {
+                let plan = self.plan(save);
+                self.plans.push(plan);
+            }
+        }
+        self
+    }
+    /// True when a file's `name` stands for this machine, alone or with others.
+    pub fn names(&self, name: &str, machine: &str) -> bool {
+        name == machine || self.sets.get(name).is_some_and(|set| set.iter().any(|one| one == machine))
+    }
+    /// The plan that a step saves.
+    pub fn plan(&self, save: &SavePlan) -> Plan {
+        let groups = groups(&save.groups, &self.sets);
+        let actions = save.actions.clone();
+        Plan { name: save.name.value.clone(), groups, actions, from_the_start: false }
+    }
 }
 
 fn hosts(estate: &Estate) -> Vec<Host> {
@@ -409,6 +455,11 @@ fn master_targets(estate: &Estate, host: &str, store: &str) -> Vec<MasterTarget>
             out
         })
         .collect()
+}
+
+fn machines(m: &super::estate::Machine, host: &str, store: &str) -> Vec<Machine> {
+    let like = machine(m, host, store);
+    m.names().into_iter().map(|name| Machine { name, ..like.clone() }).collect()
 }
 
 fn machine(m: &super::estate::Machine, host: &str, store: &str) -> Machine {

@@ -138,7 +138,7 @@ impl Loader {
         let file = read;
         match estate {
             Ok((estate_file, estate)) => {
-                let inventory = Inventory::from(&estate);
+                let inventory = Inventory::from(&estate).saving(&scenario.steps);
                 let subject = Subject {
                     file: &file,
                     scenario: &scenario,

@@ -9,6 +9,7 @@ pub mod inventory;
 pub mod load;
 pub mod model;
 pub mod parse;
+pub mod plans;
 mod salvage;
 pub mod schema;
 pub mod step;

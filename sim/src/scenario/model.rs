@@ -7,6 +7,7 @@ pub use super::expect::{
     DataExpect, Equals, Expect, ItemExpect, Lost, Power, Row, ServerExpect, Takes, VmExpect, Waiting,
 };
 use super::fault::{Change, When};
+pub use super::plans::{Confirm, MemberInputs, Paused, SavePlan};
 use super::text::{Name, Spanned};
 use super::units::Period;
 use schemars::JsonSchema;
@@ -100,6 +101,10 @@ pub enum Step {
     Policy(PolicyStep),
     /// Renew the certificate of the configuration server in the portal (P6).
     RenewCertificate(RenewCertificate),
+    /// Save a recovery plan.
+    SavePlan(SavePlan),
+    /// Confirm the manual action that a plan waits for.
+    Confirm(Confirm),
     /// Let virtual time pass.
     Wait(Spanned<Period>),
     /// Let virtual time pass until something is so.
@@ -182,9 +187,9 @@ pub struct Reprotect {
     /// Through what; what is left out is chosen to fit each machine.
     #[serde(default)]
     pub using: ReprotectInputs,
-    /// Other inputs for single members of a plan (G3).
+    /// Other inputs for single members of a plan, or `none` (G3).
     #[serde(default)]
-    pub members: BTreeMap<Name, ReprotectInputs>,
+    pub members: BTreeMap<Name, MemberInputs>,
     /// How it must end.
     #[serde(default)]
     pub expect: Ending,
@@ -491,6 +496,8 @@ pub enum Ending {
     Failed(Failed),
     /// The job starts; the next step comes while it runs.
     Started,
+    /// The job of a plan waits for a person; `confirm` lets it go on.
+    Paused(Paused),
 }
 
 /// A refusal.
@@ -653,6 +660,6 @@ fn yes() -> bool {
 fn three_days() -> Spanned<Period> {
     Spanned::unplaced(Period::hours(72))
 }
-fn default_within() -> Spanned<Period> {
+pub(super) fn default_within() -> Spanned<Period> {
     Spanned::unplaced(DEFAULT_WITHIN)
 }

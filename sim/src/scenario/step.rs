@@ -3,7 +3,7 @@
 use super::estate::Side;
 use super::fault::{CallAction, CallFault, Change, When};
 use super::inventory::Inventory;
-use super::model::{Ending, Leave, Step, Verb};
+use super::model::{Confirm, Ending, Leave, Step, Verb};
 use super::text::{Name, Spanned};
 use super::units::Period;
 use std::fmt;
@@ -89,6 +89,13 @@ impl<'a> Operation<'a> {
     }
 }
 
+impl Confirm {
+    /// What a plan was in the middle of, as it ends after the confirmation.
+    pub fn ends(&self, kind: OperationKind) -> Operation<'_> {
+        Operation { kind, item: None, plan: Some(&self.plan), expect: &self.expect, within: &self.within }
+    }
+}
+
 impl Step {
     /// The operation, when the step is one.
     pub fn operation<'a>(&'a self) -> Option<Operation<'a>> {
@@ -127,6 +134,8 @@ impl Step {
             Self::RestartJob(s) => (OperationKind::Restart, &s.item, &s.plan, &s.expect, &s.within),
             Self::Cancel(s) => (OperationKind::Cancel, &s.item, &s.plan, &s.expect, &s.within),
             Self::RenewCertificate(_)
+            | Self::SavePlan(_)
+            | Self::Confirm(_)
             | Self::Wait(_)
             | Self::WaitUntil(_)
             | Self::Write(_)
@@ -209,6 +218,8 @@ impl fmt::Display for Step {
             | Self::CompleteMigration(_) => Ok(()),
             Self::Policy(s) => write!(f, "policy {}: {}", s.name, word(&s.change)),
             Self::RenewCertificate(_) => f.write_str("renew the certificate"),
+            Self::SavePlan(s) => write!(f, "save plan {}", s.name),
+            Self::Confirm(s) => write!(f, "confirm plan {}", s.plan),
             Self::Wait(period) => write!(f, "wait {period}"),
             Self::WaitUntil(s) => write!(f, "wait until {}", word(s)),
             Self::Write(s) => write!(f, "{} writes {} blocks", s.machine, s.blocks),

@@ -90,7 +90,7 @@ fn the_source_is_shut_down_only_when_asked() {
 fn a_single_failback_is_primary_to_recovery_a_plans_is_not() {
     let back = json!({"failoverDirection": "RecoveryToPrimary"});
     assert!(single(FAILOVER, Leg::Reverse, back.clone()).is_err());
-    let plan = Plan { name: "all".into(), groups: vec![vec![MachineName::new("vm1")]] };
+    let plan = Plan { name: "all".into(), groups: vec![vec![MachineName::new("vm1")]], actions: vec![] };
     let items = [(MachineName::new("vm1"), Arc::new(item(Leg::Reverse)))].into();
     let body = Bytes::from(json!({ "properties": back }).to_string());
     assert!(input::plan(&body, FAILOVER, &plan, &items).is_ok());
@@ -99,7 +99,7 @@ fn a_single_failback_is_primary_to_recovery_a_plans_is_not() {
 #[test]
 fn a_plan_gives_each_machine_its_own_inputs() {
     let names = ["vm1", "vm2", "vm3"].map(MachineName::new);
-    let plan = Plan { name: "all".into(), groups: vec![names.to_vec()] };
+    let plan = Plan { name: "all".into(), groups: vec![names.to_vec()], actions: vec![] };
     let items = names.clone().map(|name| (name.clone(), Arc::new(Item::new(name, VirtualMs(0))))).into();
     let body = json!({"properties": {"providerSpecificDetails": [
         {"instanceType": "InMage", "replicatedItem": "/x/VM2", "datastoreName": "own"},
@@ -116,7 +116,7 @@ fn a_plan_gives_each_machine_its_own_inputs() {
 #[test]
 fn a_plan_looks_at_no_inputs_of_machines_that_are_already_there() {
     let names = ["vm1", "vm2"].map(MachineName::new);
-    let plan = Plan { name: "all".into(), groups: vec![names.to_vec()] };
+    let plan = Plan { name: "all".into(), groups: vec![names.to_vec()], actions: vec![] };
     let there = Item { state: ProtectionState::Protected, leg: Leg::Reverse, ..item(Leg::Reverse) };
     let items = [(names[0].clone(), there), (names[1].clone(), item(Leg::Forward))];
     let items = items.map(|(name, item)| (name.clone(), Arc::new(Item { name, ..item }))).into();

@@ -47,17 +47,6 @@ fn refused(facts: &PlanFacts) -> Vec<String> {
 }
 
 #[test]
-fn limits() {
-    assert_eq!(refused(&plan(Failback, &[&["a", "b"], &["c"]])), Vec::<String>::new());
-    assert_eq!(refused(&plan(Failback, &[])), ["FB1709"]);
-    assert_eq!(refused(&plan(Failback, &[["a"].as_slice(); 8])), ["FB1703", "FB1708"]);
-    let names: Vec<String> = (0..101).map(|n| format!("vm{n}")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    assert_eq!(refused(&plan(Failback, &[&names[..100]])), Vec::<String>::new());
-    assert_eq!(refused(&plan(Failback, &[&names])), ["FB1702"]);
-}
-
-#[test]
 fn a_master_target_has_room_for_all_of_a_plan() {
     let wanting = |wanted: usize| {
         let mut facts = plan(Reprotect, &[&["a"], &["b"]]);

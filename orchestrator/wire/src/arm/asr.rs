@@ -440,6 +440,14 @@ pub struct JobDetails {
     pub affected_object_details: BTreeMap<String, String>,
 }
 
+/// Body of `resume`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ResumeInput {
+    /// What the person observed who confirms.
+    pub comments: Option<String>,
+}
+
 /// One task of a job.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -464,12 +472,22 @@ pub struct Task {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TaskDetails {
-    /// `TaskDetails`, `VirtualMachineTaskDetails` or `JobTaskDetails`.
+    /// `TaskDetails`, `VirtualMachineTaskDetails`, `JobTaskDetails`, `ManualActionTaskDetails`,
+    /// `ScriptActionTaskDetails` or `AutomationRunbookTaskDetails`.
     pub instance_type: String,
     /// The job that a task stands for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job_task: Option<JobEntity>,
-    /// Why a machine of a plan was passed over.
+    /// Of an action of a plan: its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Of a manual action: what a person is to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instructions: Option<String>,
+    /// Of a manual action: what the person who confirmed it said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observation: Option<String>,
+    /// Why a machine or an action of a plan was passed over.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped_reason: Option<String>,
     /// Ours: how each disk will be synchronised, and why.
@@ -583,10 +601,41 @@ pub struct PlanGroup {
     pub group_type: String,
     /// Its machines.
     pub replication_protected_items: Vec<PlanItem>,
-    /// Actions before it; the product runs none yet and refuses plans that have any.
-    pub start_group_actions: Vec<serde_json::Value>,
-    /// Actions after it; as before it.
-    pub end_group_actions: Vec<serde_json::Value>,
+    /// Actions before it.
+    pub start_group_actions: Vec<PlanAction>,
+    /// Actions after it.
+    pub end_group_actions: Vec<PlanAction>,
+}
+
+/// Something that is done before or after a group of a recovery plan (L3).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PlanAction {
+    /// Name.
+    pub action_name: String,
+    /// Operations it belongs to: `UnplannedFailover`, `PlannedFailover`, `TestFailover`.
+    pub failover_types: Vec<String>,
+    /// Directions it belongs to: `PrimaryToRecovery` (to Azure), `RecoveryToPrimary` (home).
+    pub failover_directions: Vec<String>,
+    /// What it is.
+    pub custom_details: ActionDetails,
+}
+
+/// What an action of a recovery plan is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ActionDetails {
+    /// `ManualActionDetails`, `ScriptActionDetails` or `AutomationRunbookActionDetails`.
+    pub instance_type: String,
+    /// Manual: what a person is to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Script: where it lies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Runbook: its ARM id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runbook_id: Option<String>,
 }
 
 /// A machine of a recovery plan.

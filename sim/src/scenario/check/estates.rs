@@ -6,6 +6,7 @@ use crate::scenario::estate::{DiskSpec, Estate, Plan};
 use crate::scenario::inventory::{
     ALTERNATE_VCENTER, AZURE, CONFIGURATION_SERVER, Inventory, ORCHESTRATOR, VCENTER,
 };
+use crate::scenario::plans::{PlanAction, Stage};
 use crate::scenario::text::{Name, Place, Spanned};
 use crate::scenario::units::{Period, Size};
 use std::collections::BTreeMap;
@@ -39,6 +40,27 @@ pub(super) fn check_file(file: &Arc<SourceFile>, estate: &Estate) -> Vec<Problem
     schema(file, estate.schema.as_ref(), &mut out);
     out.extend(check(file, estate));
     out
+}
+
+/// What can be wrong with the actions of a plan of so many groups.
+pub(super) fn actions(file: &Arc<SourceFile>, actions: &[PlanAction], groups: usize, out: &mut Vec<Problem>) {
+    for action in actions {
+        let mut wrong = |title: String, label: &str| {
+            out.push(Problem::at(file, action.name.at, title, label));
+        };
+        let stage = match (action.before, action.after) {
+            (Some(stage), None) | (None, Some(stage)) => stage,
+            (Some(_), Some(_)) | (None, None) => {
+                wrong(format!("when is `{}`?", action.name), "either `before` or `after` a group");
+                continue;
+            }
+        };
+        if let Stage::Group(number) = stage
+            && !(1..=groups).contains(&(number as usize))
+        {
+            wrong(format!("`{}` is at group {number}", action.name), "the plan has no such group");
+        }
+    }
 }
 
 struct Check<'a> {
@@ -93,18 +115,33 @@ impl Check<'_> {
     }
 
     fn machines(&mut self, estate: &Estate) {
-        let inventory = Inventory::from(estate);
         if estate.machines.is_empty() {
             let problem = Problem::of_file(&self.file.path, "the estate protects no machine");
             self.out.push(problem.help("list at least one under `machines:`"));
         }
-        if let Some(machine) = estate.machines.get(MACHINES) {
-            let title = format!("the estate protects {} machines", estate.machines.len());
+        let mut counted = 0;
+        let too_many = estate.machines.iter().find(|machine| {
+            counted += machine.count.as_ref().map_or(1, |count| count.value as usize);
+            counted > MACHINES
+        });
+        if let Some(machine) = too_many {
+            let all: usize =
+                estate.machines.iter().map(|m| m.count.as_ref().map_or(1, |n| n.value as usize)).sum();
+            let title = format!("the estate protects {all} machines");
             self.wrong(machine.name.at, title, &format!("the first one of too many: at most {MACHINES}"));
+            return;
         }
+        let inventory = Inventory::from(estate);
         self.held(estate, &inventory);
         for machine in &estate.machines {
             self.place(&inventory, machine.host.as_ref(), machine.datastore.as_ref());
+            if machine.count.as_ref().is_some_and(|count| count.value == 0) {
+                self.wrong(
+                    machine.name.at,
+                    format!("no machine `{}`", machine.name),
+                    "`count` is at least 1",
+                );
+            }
             if let Some([]) = machine.disks.as_deref() {
                 let title = format!("`{}` has no disk", machine.name);
                 self.wrong(machine.name.at, title, "leave `disks` out for one of 16 MiB");
@@ -125,7 +162,8 @@ impl Check<'_> {
     /// All disks together fit into memory.
     fn held(&mut self, estate: &Estate, inventory: &Inventory) {
         let mut held = 0_u64;
-        for (machine, full) in estate.machines.iter().zip(&inventory.machines) {
+        let entries = estate.machines.iter().flat_map(|m| m.names().into_iter().map(move |_| m));
+        for (machine, full) in entries.zip(&inventory.machines) {
             let share = |disk: &crate::scenario::inventory::Disk| {
                 (disk.size.0 / 100).saturating_mul(u64::from(disk.allocated.0))
             };
@@ -223,7 +261,10 @@ impl Check<'_> {
     }
 
     fn plan(&mut self, estate: &Estate, plan: &Plan) {
-        let machines: Vec<&str> = estate.machines.iter().map(|m| m.name.as_str()).collect();
+        actions(self.file, &plan.actions, plan.groups.len(), &mut self.out);
+        let copies: Vec<String> = estate.machines.iter().flat_map(|m| m.names()).collect();
+        let entries = estate.machines.iter().map(|m| m.name.as_str());
+        let machines: Vec<&str> = entries.chain(copies.iter().map(String::as_str)).collect();
         let mut seen: BTreeMap<&str, Place> = BTreeMap::new();
         for member in plan.groups.iter().flatten() {
             if !machines.contains(&member.as_str()) {

@@ -4,7 +4,7 @@ use super::Subject;
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::estate::Side;
 use crate::scenario::fault::Change;
-use crate::scenario::model::{Ending, Reprotect, Step};
+use crate::scenario::model::{Ending, MemberInputs, Reprotect, Step};
 use crate::scenario::step::{Operation, OperationKind};
 use crate::scenario::text::Place;
 use failback_fakes::azure::AzureFault;
@@ -78,8 +78,13 @@ impl Check<'_, '_> {
 
     /// The master target that carries a machine home.
     fn target(&self, reprotect: &Reprotect, machine: &str) -> Option<String> {
-        let inputs = reprotect.members.iter().find(|(member, _)| member.value == machine).map(|(_, i)| i);
-        let named = inputs.unwrap_or(&reprotect.using).master_target.as_ref();
+        let inputs =
+            reprotect.members.iter().find(|(m, _)| self.subject.inventory.names(m, machine)).map(|(_, i)| i);
+        let named = match inputs {
+            Some(MemberInputs::Given(inputs)) => inputs.master_target.as_ref(),
+            Some(MemberInputs::None) => return None,
+            None => reprotect.using.master_target.as_ref(),
+        };
         let os = self.subject.inventory.machines.iter().find(|m| m.name == machine)?.os;
         let fitting = self.subject.inventory.master_targets.iter().find(|t| t.os == os);
         named.map(|name| name.value.clone()).or_else(|| fitting.map(|target| target.id.clone()))

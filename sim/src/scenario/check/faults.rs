@@ -135,7 +135,9 @@ impl Check<'_, '_> {
             | Step::ChangeRecoveryPoint(_)
             | Step::RestartJob(_)
             | Step::Policy(_)
-            | Step::RenewCertificate(_) => self.down(step.at),
+            | Step::RenewCertificate(_)
+            | Step::SavePlan(_)
+            | Step::Confirm(_) => self.down(step.at),
             Step::Cancel(_) | Step::Wait(_) | Step::WaitUntil(_) | Step::Write(_) | Step::Check(_) => {}
         }
     }

@@ -9,7 +9,7 @@ use crate::scenario::diagnostic::Problem;
 use crate::scenario::fault::TaskMoment;
 use crate::scenario::inventory::Inventory;
 use crate::scenario::model::{self, Ending, Step};
-use crate::scenario::step::OperationKind;
+use crate::scenario::step::{self, OperationKind};
 use crate::scenario::text::{Name, Spanned};
 use failback_orchestrator::journal::{Leg, Operation, Verb};
 use failback_orchestrator::service::Action;
@@ -111,13 +111,23 @@ struct Coming {
 
 /// Every task that the job of a step may run.
 fn coming(step: &Spanned<Step>, inventory: &Inventory) -> Vec<Coming> {
-    let Some(operation) = step.operation() else { return Vec::new() };
+    if let Step::Confirm(confirm) = &step.value {
+        let kinds = [OperationKind::Failover, OperationKind::Failback];
+        return kinds
+            .iter()
+            .flat_map(|kind| tasks_of(&step.value, &confirm.ends(*kind), inventory))
+            .collect();
+    }
+    step.operation().map(|operation| tasks_of(&step.value, &operation, inventory)).unwrap_or_default()
+}
+
+fn tasks_of(step: &Step, operation: &step::Operation<'_>, inventory: &Inventory) -> Vec<Coming> {
     let Some(target) = operation.item.or(operation.plan).map(|name| name.value.clone()) else {
         return Vec::new();
     };
     let refused = matches!(operation.expect, Ending::Refused(_));
     let mut out = Vec::new();
-    for workflow in workflows(&step.value, operation.kind, refused) {
+    for workflow in workflows(step, operation.kind, refused) {
         let task = |name: String, id| Coming { name, id, target: target.clone() };
         let precheck = workflow.precheck.0;
         out.push(task(precheck.to_owned(), precheck));

@@ -119,12 +119,28 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Vec<Problem>) -> Standings 
     };
     let mut standings: Standings =
         subject.inventory.machines.iter().map(|m| (m.name.clone(), start(m.protected))).collect();
+    // What plans are in the middle of, while they wait for a person.
+    let mut paused: BTreeMap<&str, OperationKind> = BTreeMap::new();
     for step in &subject.scenario.steps {
         if let Some(operation) = step.operation() {
             advance(subject, step.at, &operation, &mut standings, out);
+            if let (Some(plan), Ending::Paused(_)) = (operation.plan, operation.expect) {
+                paused.insert(plan, operation.kind);
+            }
         }
         match &step.value {
             Step::WaitUntil(wait) => waits(subject, wait, &standings, out),
+            Step::Confirm(confirm) => match paused.get(confirm.plan.value.as_str()) {
+                Some(kind) => {
+                    advance(subject, step.at, &confirm.ends(*kind), &mut standings, out);
+                }
+                None if matches!(confirm.expect, Ending::Refused(_)) => {}
+                None => {
+                    let title = format!("plan `{}` waits for nobody here", confirm.plan);
+                    let problem = Problem::at(subject.file, confirm.plan.at, title, "nothing to confirm");
+                    out.push(problem.help("an earlier step of it has to `expect: {paused: …}`"));
+                }
+            },
             Step::Check(expect) => super::expects::states(subject, expect, &standings, out),
             Step::Failover(_)
             | Step::Commit(_)
@@ -141,6 +157,7 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Vec<Problem>) -> Standings 
             | Step::CompleteMigration(_)
             | Step::Policy(_)
             | Step::RenewCertificate(_)
+            | Step::SavePlan(_)
             | Step::Wait(_)
             | Step::Write(_)
             | Step::Inject(_)
@@ -161,7 +178,10 @@ fn advance(
     standings: &mut Standings,
     out: &mut Vec<Problem>,
 ) {
-    for machine in operation.machines(subject.inventory) {
+    let machines = operation.machines(subject.inventory);
+    let fits = |name: &&str| standings.get(*name).is_some_and(|s| s.phase.after(operation.kind).is_some());
+    let some_fit = machines.iter().any(fits);
+    for machine in machines {
         let Some(standing) = standings.get_mut(machine) else { continue };
         if operation.kind == OperationKind::Cancel {
             cancelled(subject, at, machine, operation.expect, standing, out);
@@ -178,9 +198,14 @@ fn advance(
             continue;
         }
         let next = standing.phase.after(kind);
+        // A plan passes over those that are there already (L1).
+        let there = next.is_none() && settled(kind, standing.phase, at).phase == standing.phase;
+        if operation.plan.is_some() && some_fit && there {
+            continue;
+        }
         match (operation.expect, next) {
             (Ending::Refused(_), _) => {}
-            (Ending::Succeeded | Ending::Started | Ending::Failed(_), None) => {
+            (Ending::Succeeded | Ending::Started | Ending::Failed(_) | Ending::Paused(_), None) => {
                 let title = format!("the {kind} of `{machine}` can never happen here");
                 let label = format!("`{machine}` {}", standing.phase.words());
                 let problem = Problem::at(subject.file, at, title, label);
@@ -204,6 +229,10 @@ fn advance(
                 *standing = Standing { phase, since: at, moved, unsure: true, before, last };
             }
             (Ending::Failed(_), Some(_)) => standing.unsure = true,
+            // It may be confirmed, or cancelled.
+            (Ending::Paused(_), Some(_)) => {
+                (standing.unsure, standing.before) = (true, Some(standing.phase));
+            }
         }
     }
 }
@@ -219,10 +248,10 @@ fn cancelled(
 ) {
     match (expect, standing.before.take()) {
         (Ending::Refused(_), before) => standing.before = before,
-        (Ending::Succeeded | Ending::Started | Ending::Failed(_), Some(before)) => {
+        (Ending::Succeeded | Ending::Started | Ending::Failed(_) | Ending::Paused(_), Some(before)) => {
             (standing.phase, standing.unsure) = (before, true);
         }
-        (Ending::Succeeded | Ending::Started | Ending::Failed(_), None) => {
+        (Ending::Succeeded | Ending::Started | Ending::Failed(_) | Ending::Paused(_), None) => {
             let title = format!("nothing runs on `{machine}` that could be cancelled");
             let problem = Problem::at(subject.file, at, title, standing.phase.words());
             out.push(problem.help("let an operation `expect: started` before this"));

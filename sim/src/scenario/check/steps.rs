@@ -3,7 +3,7 @@
 use super::Subject;
 use super::names::{Kind, Names};
 use crate::scenario::diagnostic::Problem;
-use crate::scenario::model::{Ending, Reprotect, ReprotectInputs, Step, WaitUntil};
+use crate::scenario::model::{Ending, MemberInputs, Reprotect, ReprotectInputs, SavePlan, Step, WaitUntil};
 use crate::scenario::step::{Operation, OperationKind};
 use crate::scenario::text::{Name, Place, Spanned};
 use crate::scenario::units::Period;
@@ -48,6 +48,12 @@ impl Check<'_, '_> {
         }
         match &step.value {
             Step::Reprotect(reprotect) => self.reprotect(reprotect),
+            Step::SavePlan(save) => self.save_plan(step.at, save),
+            Step::Confirm(confirm) => {
+                self.need(Kind::Plan, &confirm.plan);
+                self.positive(&confirm.within, "within");
+                self.ending(step.at, Some(&confirm.plan), &confirm.expect);
+            }
             Step::Wait(period) => self.positive(period, "wait"),
             Step::WaitUntil(wait) => self.wait_until(step.at, wait),
             Step::Write(write) => {
@@ -67,8 +73,8 @@ impl Check<'_, '_> {
                     self.need(Kind::ProcessServer, ps);
                 }
             }
-            Step::Policy(s) => self.ending(step.at, &s.expect),
-            Step::RenewCertificate(renew) => self.ending(step.at, &renew.expect),
+            Step::Policy(s) => self.ending(step.at, None, &s.expect),
+            Step::RenewCertificate(renew) => self.ending(step.at, None, &renew.expect),
             Step::Failover(_)
             | Step::DisableProtection(_)
             | Step::RemoveProtection(_)
@@ -93,8 +99,12 @@ impl Check<'_, '_> {
             // Whoever asks for a machine that never was under protection is told so.
             (Some(item), None) => match operation.expect {
                 Ending::Refused(_) if self.names.has(Kind::AzureVm, item) => {}
-                Ending::Refused(_) | Ending::Succeeded | Ending::Started | Ending::Failed(_) => {
-                    self.need(Kind::Machine, item)
+                Ending::Refused(_)
+                | Ending::Succeeded
+                | Ending::Started
+                | Ending::Failed(_)
+                | Ending::Paused(_) => {
+                    self.need(Kind::Machine, item);
                 }
             },
             (None, Some(plan)) => self.need(Kind::Plan, plan),
@@ -108,10 +118,33 @@ impl Check<'_, '_> {
             }
         }
         self.positive(operation.within, "within");
-        self.ending(at, operation.expect);
+        let plan = operation.plan.filter(|_| moves(operation.kind));
+        self.ending(at, plan, operation.expect);
     }
 
-    fn ending(&mut self, at: Place, expect: &Ending) {
+    /// What machines a plan may have is for the product to say; one that is saved has machines of the estate.
+    fn save_plan(&mut self, at: Place, save: &SavePlan) {
+        self.positive(&save.within, "within");
+        self.ending(at, None, &save.expect);
+        super::estates::actions(self.subject.file, &save.actions, save.groups.len(), self.out);
+        let known = self.subject.estate.plans.iter().find(|plan| plan.name.value == save.name.value);
+        if save.expect != Ending::Succeeded {
+            return;
+        }
+        if let Some(known) = known {
+            let title = format!("the estate has a plan `{}` already", save.name);
+            let problem = Problem::at(self.subject.file, save.name.at, title, "for the second time here");
+            self.out.push(problem.and(self.subject.estate_file, known.name.at, "for the first time here"));
+        }
+        for machine in save.groups.iter().flatten() {
+            if !self.subject.inventory.sets.contains_key(&machine.value) {
+                self.need(Kind::Machine, machine);
+            }
+        }
+    }
+
+    /// `plan` is the one that may come to wait for somebody.
+    fn ending(&mut self, at: Place, plan: Option<&Name>, expect: &Ending) {
         match expect {
             Ending::Succeeded | Ending::Started => {}
             Ending::Refused(refused) => {
@@ -124,6 +157,15 @@ impl Check<'_, '_> {
             }
             Ending::Failed(failed) => {
                 self.code(&failed.code);
+            }
+            Ending::Paused(paused) => {
+                let plans = &self.subject.inventory.plans;
+                let plan = plans.iter().find(|known| plan.is_some_and(|name| name.value == known.name));
+                let action = &paused.action;
+                if !plan.is_some_and(|plan| plan.actions.iter().any(|known| known.name == *action)) {
+                    let title = format!("nothing waits for `{action}` here");
+                    self.wrong(action.at, title, "no such action of a plan that fails over or back");
+                }
             }
         }
     }
@@ -139,18 +181,23 @@ impl Check<'_, '_> {
     fn reprotect(&mut self, reprotect: &Reprotect) {
         self.inputs(&reprotect.using);
         for (member, inputs) in &reprotect.members {
-            self.need(Kind::Machine, member);
+            let inventory = self.subject.inventory;
+            if !inventory.sets.contains_key(&member.value) {
+                self.need(Kind::Machine, member);
+            }
             let plan = reprotect.plan.as_ref();
             let plan = plan.and_then(|p| self.subject.inventory.plans.iter().find(|q| q.name == p.value));
             match plan {
-                Some(plan) if plan.members().any(|m| m == member.value) => {}
+                Some(plan) if plan.members().any(|m| inventory.names(member, m)) => {}
                 Some(plan) => {
                     let title = format!("`{member}` is no member of plan `{}`", plan.name);
                     self.wrong(member.at, title, "not in the plan");
                 }
                 None => self.wrong(member.at, "only plans have members", "use `using` for an item"),
             }
-            self.inputs(inputs);
+            if let MemberInputs::Given(inputs) = inputs {
+                self.inputs(inputs);
+            }
         }
     }
 

@@ -1,0 +1,102 @@
+//! Recovery plans: saving them, and confirming what they wait for.
+
+use super::client::Answer;
+use super::operate::{Asked, Ended};
+use super::play::{Driver, Refusal};
+use super::steps::{At, Stop};
+use crate::report::outcome::{Finding, FindingKind};
+use crate::scenario::estate::Side;
+use crate::scenario::inventory::Plan;
+use crate::scenario::model::{Confirm, SavePlan, Verb};
+use crate::scenario::plans::{ActionKind, PlanAction, Stage};
+use failback_wire::http::Method;
+use serde_json::{Value, json};
+
+impl Driver<'_> {
+    pub(super) async fn save_plan(&mut self, at: At, save: &SavePlan) -> Result<(), Stop> {
+        let plan = self.checked.inventory.plan(save);
+        let asked = Asked {
+            method: Method::PUT,
+            path: self.client.plan_path(&plan.name),
+            body: self.plan_body(&plan),
+            expect: &save.expect,
+            within: save.within.duration(),
+        };
+        self.carry_out(at, &asked).await
+    }
+
+    /// Confirms what the plan's job waits for, and waits until the job is over or waits again.
+    pub(super) async fn confirm(&mut self, at: At, confirm: &Confirm) -> Result<(), Stop> {
+        let plan = confirm.plan.value.as_str();
+        let Some(job) = self.jobs.get(plan).cloned() else {
+            let finding = Finding::new(FindingKind::ExpectationFailed, "no step has started a job on it");
+            return Err(self.fail(at, finding));
+        };
+        let path = format!("{}/resume", self.client.job_path(&job));
+        let body = json!({ "properties": { "comments": "done" } });
+        let ended = match self.request(at, Method::POST, &path, &body).await? {
+            Answer::Refused(codes, report) => Ended::Refused(codes, report),
+            Answer::Done | Answer::Accepted(_) => {
+                self.ended(Answer::Accepted(job), confirm.within.duration()).await
+            }
+        };
+        if matches!(ended, Ended::Refused(..)) {
+            let observed = self.world.observe();
+            self.refusals.push(Refusal::new(self.requests, at.step(), self.world.clock.now(), observed));
+        }
+        self.judge_ending(at, &confirm.expect, ended)
+    }
+
+    /// Body of the `PUT` of a plan.
+    pub(super) fn plan_body(&self, plan: &Plan) -> Value {
+        let group = |kind: &str, stage: Stage, members: &[String]| {
+            let items: Vec<_> = members.iter().map(|m| json!({ "id": self.client.item_path(m) })).collect();
+            let at = |edge: fn(&PlanAction) -> Option<Stage>| {
+                let here = plan.actions.iter().filter(move |action| edge(action) == Some(stage));
+                here.map(action).collect::<Vec<_>>()
+            };
+            json!({
+                "groupType": kind,
+                "replicationProtectedItems": items,
+                "startGroupActions": at(|action| action.before),
+                "endGroupActions": at(|action| action.after),
+            })
+        };
+        let shared = [("Shutdown", Stage::Shutdown), ("Failover", Stage::Failover)];
+        let used =
+            |stage: Stage| plan.actions.iter().any(|a| a.before == Some(stage) || a.after == Some(stage));
+        let shared = shared.into_iter().filter(|(_, stage)| used(*stage));
+        let boot = plan.groups.iter().zip(1..).map(|(members, n)| group("Boot", Stage::Group(n), members));
+        let groups: Vec<_> = shared.map(|(kind, stage)| group(kind, stage, &[])).chain(boot).collect();
+        json!({ "properties": {
+            "primaryFabricId": "lab-cs",
+            "recoveryFabricId": "Microsoft Azure",
+            "failoverDeploymentModel": "ResourceManager",
+            "groups": groups,
+        }})
+    }
+}
+
+fn action(action: &PlanAction) -> Value {
+    let details = match action.kind {
+        ActionKind::Manual => json!({ "instanceType": "ManualActionDetails", "description": action.name }),
+        ActionKind::Script => json!({ "instanceType": "ScriptActionDetails", "path": action.name }),
+        ActionKind::Runbook => {
+            json!({ "instanceType": "AutomationRunbookActionDetails", "runbookId": action.name })
+        }
+    };
+    let types = action.verbs.iter().map(|verb| match verb {
+        Verb::Planned => "PlannedFailover",
+        Verb::Unplanned => "UnplannedFailover",
+    });
+    let directions = action.to.iter().map(|side| match side {
+        Side::Azure => "PrimaryToRecovery",
+        Side::OnPremises => "RecoveryToPrimary",
+    });
+    json!({
+        "actionName": action.name,
+        "failoverTypes": types.collect::<Vec<_>>(),
+        "failoverDirections": directions.collect::<Vec<_>>(),
+        "customDetails": details,
+    })
+}
