@@ -185,16 +185,7 @@ impl Azure {
                     }
                     m.remove_vm(&own, by);
                 }
-                AzureFault::HangVm { vm: name } => {
-                    if power(m, name)? != Power::Running {
-                        return Err(format!("{name} is not running"));
-                    }
-                    let Some(vm) = m.vms.get_mut(&key(name)) else { return Ok(()) };
-                    vm.hung = true;
-                    let reference = vm.reference();
-                    m.out.push(super::model::Effect::PowerOff(reference.clone()));
-                    m.emit(What::VmChanged { vm: reference, change: "guest hangs".to_owned(), by });
-                }
+                AzureFault::HangVm { vm: name } => m.hang(name, by)?,
                 AzureFault::MoveGroup { vm: name, group } => {
                     power(m, name)?;
                     m.move_vm(name, group, by)?;
@@ -213,20 +204,7 @@ impl Azure {
                     message: message.clone(),
                     times: *times,
                 }),
-                AzureFault::GrowDisk { vm: name, disk, bytes } => {
-                    let vm = m.vm(name).map_err(|r| r.to_string())?;
-                    let reference = vm.reference();
-                    let (volume, content) = m
-                        .contents(vm)
-                        .into_iter()
-                        .nth(*disk)
-                        .ok_or_else(|| format!("{name} has no disk {disk}"))?;
-                    if bytes % BLOCK as u64 != 0 || !content.grow(bytes / BLOCK as u64) {
-                        return Err(format!("{volume} cannot be made {bytes} bytes large"));
-                    }
-                    let change = format!("disk {volume} grows to {bytes} bytes");
-                    m.emit(What::VmChanged { vm: reference, change, by });
-                }
+                AzureFault::GrowDisk { vm: name, disk, bytes } => m.grow_disk(name, *disk, *bytes, by)?,
                 AzureFault::AddDisk { vm: name, bytes, volumes } => {
                     if power(m, name)? != Power::Running {
                         return Err(format!("{name} is not running"));
@@ -245,5 +223,32 @@ impl Azure {
             }
             Ok(())
         })
+    }
+}
+
+impl Model {
+    fn hang(&mut self, name: &str, by: Actor) -> Result<(), String> {
+        if self.vm(name).map_err(|r| r.to_string())?.power != Power::Running {
+            return Err(format!("{name} is not running"));
+        }
+        let Some(vm) = self.vms.get_mut(&key(name)) else { return Ok(()) };
+        vm.hung = true;
+        let reference = vm.reference();
+        self.out.push(super::model::Effect::PowerOff(reference.clone()));
+        self.emit(What::VmChanged { vm: reference, change: "guest hangs".to_owned(), by });
+        Ok(())
+    }
+
+    fn grow_disk(&mut self, name: &str, disk: usize, bytes: u64, by: Actor) -> Result<(), String> {
+        let vm = self.vm(name).map_err(|r| r.to_string())?;
+        let reference = vm.reference();
+        let mut contents = self.contents(vm).into_iter();
+        let (volume, content) = contents.nth(disk).ok_or_else(|| format!("{name} has no disk {disk}"))?;
+        if !bytes.is_multiple_of(BLOCK as u64) || !content.grow(bytes / BLOCK as u64) {
+            return Err(format!("{volume} cannot be made {bytes} bytes large"));
+        }
+        let change = format!("disk {volume} grows to {bytes} bytes");
+        self.emit(What::VmChanged { vm: reference, change, by });
+        Ok(())
     }
 }

@@ -135,19 +135,7 @@ impl Call {
             }
             Route::Fabric(name) if get => Ok(json(&fabrics::get(self, name)?)),
             Route::VaultHealth if get => Ok(json(&fabrics::vault(self))),
-            Route::Policies if get => Ok(json(&List::single(policies::list(self)))),
-            Route::Policy(name) if get => Ok(json(&policies::get(self, name)?)),
-            Route::Policy(name) if put => Ok(json(&policies::save(self, name, false)?)),
-            Route::Policy(name) if self.method == Method::PATCH => {
-                Ok(json(&policies::save(self, name, true)?))
-            }
-            Route::Policy(name) if delete => policies::delete(self, name).map(|()| no_content()),
-            Route::Mappings if get => Ok(json(&List::single(policies::mappings(self)))),
-            Route::Mapping(name, false) if get => Ok(json(&policies::mapping(self, name)?)),
-            Route::Mapping(name, false) if put => Ok(json(&policies::associate(self, name)?)),
-            Route::Mapping(name, removes) if post && *removes || delete && !*removes => {
-                policies::dissociate(self, name).map(|()| no_content())
-            }
+            Route::Policies | Route::Policy(_) | Route::Mappings | Route::Mapping(..) => self.policies(),
             Route::Plans if get => Ok(json(&List::single(plans::list(self)))),
             Route::Plan(name) if get => Ok(json(&plans::get(self, name)?)),
             Route::Plan(name) if put => Ok(json(&plans::put(self, name)?)),
@@ -166,14 +154,33 @@ impl Call {
             | Route::JobAction(..)
             | Route::Fabric(_)
             | Route::VaultHealth
-            | Route::Policies
-            | Route::Policy(_)
-            | Route::Mappings
-            | Route::Mapping(..)
             | Route::RenewCertificate
             | Route::Plans
             | Route::Plan(_)
             | Route::PlanAction(..) => Err(errors::method(&self.method)),
+        }
+    }
+
+    /// Policies, and which of them the configuration server has.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only these four routes come here")]
+    fn policies(&self) -> Reply {
+        let method = &self.method;
+        let (get, put, delete) = (Method::GET, Method::PUT, Method::DELETE);
+        match &self.route {
+            Route::Policies if *method == get => Ok(json(&List::single(policies::list(self)))),
+            Route::Policy(name) if *method == get => Ok(json(&policies::get(self, name)?)),
+            Route::Policy(name) if *method == put => Ok(json(&policies::save(self, name, false)?)),
+            Route::Policy(name) if *method == Method::PATCH => Ok(json(&policies::save(self, name, true)?)),
+            Route::Policy(name) if *method == delete => policies::delete(self, name).map(|()| no_content()),
+            Route::Mappings if *method == get => Ok(json(&List::single(policies::mappings(self)))),
+            Route::Mapping(name, false) if *method == get => Ok(json(&policies::mapping(self, name)?)),
+            Route::Mapping(name, false) if *method == put => Ok(json(&policies::associate(self, name)?)),
+            Route::Mapping(name, removes)
+                if *method == Method::POST && *removes || *method == delete && !*removes =>
+            {
+                policies::dissociate(self, name).map(|()| no_content())
+            }
+            _ => Err(errors::method(method)),
         }
     }
 

@@ -334,7 +334,7 @@ impl<'a> Gathering<'a> {
         // To give its disks back, a master target must hold them.
         let held = member.item.as_ref().is_some_and(|item| item.disks_away().is_some());
         let needed = self.needs(&[EnableProtection, Reprotect, Failback, CommitBack]);
-        if !needed && !(self.needs(&[Disable]) && held) {
+        if !(needed || self.needs(&[Disable]) && held) {
             return Seen::Unasked;
         }
         let services = self.services;

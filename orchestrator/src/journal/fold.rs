@@ -274,20 +274,12 @@ pub fn apply(state: &mut State, record: &Record) {
             state.learn(member, facts);
         }
         Record::UndoFailed { at, job, member, step, report } => {
-            if let Some(progress) = state.progress(job, member) {
-                progress.undo_failed = Some(Failure { at: *at, step: step.clone(), report: report.clone() });
-            }
-            state.learn(member, &[Fact::Warning(report.clone())]);
+            undo_failed(state, *at, (job, member, step), report);
         }
         Record::MemberEnded { at, job, member, outcome, rest, halfway } => {
             let operation = state.jobs.get(job).map(|job| job.request.operation);
             let (at, outcome, rest) = (*at, *outcome, *rest);
-            let ended = Ended { at, outcome, rest, operation, halfway: *halfway };
-            member_ended(state, job, member, &ended);
-            let how = operation.and_then(Operation::ends).filter(|_| outcome == Outcome::Succeeded);
-            if let Some(how) = how {
-                leave(state, at, member, how);
-            }
+            over(state, job, member, &Ended { at, outcome, rest, operation, halfway: *halfway });
         }
         Record::JobEnded { at, job, outcome } => job_ended(state, *at, job, *outcome),
         Record::ItemChanged { at, item, state: to } => {
@@ -315,6 +307,27 @@ pub fn apply(state: &mut State, record: &Record) {
         Record::PlanSaved { plan, .. } => {
             state.plans.insert(plan.name.clone(), plan.clone());
         }
+    }
+}
+
+fn undo_failed(
+    state: &mut State,
+    at: VirtualMs,
+    (job, member, step): (&JobId, &MachineName, &str),
+    report: &Report,
+) {
+    if let Some(progress) = state.progress(job, member) {
+        progress.undo_failed = Some(Failure { at, step: step.to_owned(), report: report.clone() });
+    }
+    state.learn(member, &[Fact::Warning(report.clone())]);
+}
+
+/// A member is through; its item may be through with protection altogether.
+fn over(state: &mut State, job: &JobId, member: &MachineName, ended: &Ended) {
+    member_ended(state, job, member, ended);
+    let how = ended.operation.and_then(Operation::ends).filter(|_| ended.outcome == Outcome::Succeeded);
+    if let Some(how) = how {
+        leave(state, ended.at, member, how);
     }
 }
 

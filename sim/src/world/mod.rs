@@ -19,7 +19,7 @@ use build::Born;
 use failback_fakes::azure::Azure;
 use failback_fakes::cs::ConfigurationServer;
 use failback_fakes::guest::Guests;
-use failback_fakes::master_target::MasterTarget;
+use failback_fakes::master_target::{MasterTarget, MasterTargetConfig};
 use failback_fakes::net::Network;
 use failback_fakes::process_server::ProcessServer;
 use failback_fakes::vcenter::Vcenter;
@@ -146,13 +146,7 @@ impl World {
         config.knobs.rehearsal = options.rehearsal;
         recorder.set_oracle(Oracle::new(&build::oracle(inventory, &born)));
         place_nodes(&net, inventory);
-        net.rules(|r| {
-            r.set_link(inventory.link.is_private() || !env.holds("P11"));
-            for server in inventory.process_servers.iter().filter(|_| env.holds("P12")) {
-                r.set_port(server.id.as_str().into(), server.port_open);
-            }
-        });
-
+        lay_links(&net, inventory, &env);
         let guests = Guests::new(shared.clone());
         for b in &born {
             for site in [Site::OnPremises, Site::Azure] {
@@ -167,21 +161,9 @@ impl World {
         let cs = ConfigurationServer::new(build::configuration_server(inventory), shared.clone());
         let seen = vcenter.clone();
         cs.discover(Arc::new(move || seen.newcomers()));
-        let process_servers = build::process_servers(inventory)
-            .into_iter()
-            .map(|c| (c.id.to_string(), ProcessServer::new(c)))
-            .collect();
-        let master_targets = build::master_targets(inventory)
-            .into_iter()
-            .map(|c| {
-                let host =
-                    inventory.master_targets.iter().find(|mt| mt.id == c.id).map(|mt| mt.host.as_str());
-                let there = alternate.as_ref().filter(|_| host.is_some_and(|h| inventory.is_elsewhere(h)));
-                let (id, vm, vcenter) =
-                    (c.id.to_string(), c.vm_name.clone(), there.unwrap_or(&vcenter).clone());
-                (id, MasterTarget::new(c, Arc::new(move || vcenter.within_reach(&vm))))
-            })
-            .collect();
+        let process_servers = build::process_servers(inventory).into_iter();
+        let process_servers = process_servers.map(|c| (c.id.to_string(), ProcessServer::new(c))).collect();
+        let master_targets = master_targets(inventory, &vcenter, alternate.as_ref());
         let hook = Arc::new(Hook { crash: options.crash, writes: Mutex::default(), world: Mutex::default() });
         let operator = net.start_node(&NodeName::from(inventory::OPERATOR));
         let world = Arc::new_cyclic(|me| Self {
@@ -370,6 +352,31 @@ fn copy_of(node: &str) -> Option<MachineCopy> {
 #[expect(clippy::disallowed_methods, reason = "supervisors and fault timers outlive every node")]
 fn in_the_lab(future: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(future);
+}
+
+/// The master targets, each with what its virtual machine holds, in whichever vCenter that is.
+fn master_targets(
+    inventory: &Inventory,
+    vcenter: &Arc<Vcenter>,
+    alternate: Option<&Arc<Vcenter>>,
+) -> BTreeMap<String, Arc<MasterTarget>> {
+    let target = |config: MasterTargetConfig| {
+        let host = inventory.master_targets.iter().find(|mt| mt.id == config.id).map(|mt| mt.host.as_str());
+        let there = alternate.filter(|_| host.is_some_and(|host| inventory.is_elsewhere(host)));
+        let (vm, vcenter) = (config.vm_name.clone(), there.unwrap_or(vcenter).clone());
+        (config.id.to_string(), MasterTarget::new(config, Arc::new(move || vcenter.within_reach(&vm))))
+    };
+    build::master_targets(inventory).into_iter().map(target).collect()
+}
+
+/// Says which links and ports are there when the run begins.
+fn lay_links(net: &Switchboard, inventory: &Inventory, env: &Env) {
+    net.rules(|r| {
+        r.set_link(inventory.link.is_private() || !env.holds("P11"));
+        for server in inventory.process_servers.iter().filter(|_| env.holds("P12")) {
+            r.set_port(server.id.as_str().into(), server.port_open);
+        }
+    });
 }
 
 /// Says where each node stands.

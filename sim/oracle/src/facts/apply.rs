@@ -28,11 +28,7 @@ impl Facts {
                 self.tally.unplaced_writes += u64::from(!placed);
             }
             What::DiskAdded { copy, disk, blocks, volumes } => {
-                // What Azure lends is not the machine's.
-                let lent = matches!(volumes.as_slice(), [label] if label == "Temporary Storage");
-                if !lent {
-                    self.disk_added(copy, disk, *blocks);
-                }
+                self.disk_added(copy, disk, *blocks, volumes);
             }
             What::MarkCut { copy, session, mark, kind, group } => {
                 if let Some(n) = self.index.get(&copy.machine) {
@@ -86,7 +82,11 @@ impl Facts {
     }
 
     /// A Linux machine brings home what was added to it before it replicates home; all else stays in Azure (P37).
-    fn disk_added(&mut self, copy: &MachineCopy, disk: &DiskId, blocks: u64) {
+    fn disk_added(&mut self, copy: &MachineCopy, disk: &DiskId, blocks: u64, volumes: &[String]) {
+        // What Azure lends is not the machine's.
+        if matches!(volumes, [label] if label == "Temporary Storage") {
+            return;
+        }
         let Some(n) = self.index.get(&copy.machine).copied() else { return };
         let replicates = self.machines[n]
             .reverse_sessions()
