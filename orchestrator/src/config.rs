@@ -134,7 +134,7 @@ pub enum DiskTier {
     Standard,
     /// Premium P10 or P15.
     P10,
-    /// Premium P20 to P50.
+    /// Premium, from the 512 GiB size up to the 4 TiB one.
     #[default]
     P20,
 }

@@ -51,11 +51,6 @@ fn a_change_of_the_recovery_point_survives_a_crash_at_every_journal_write() {
 }
 
 #[test]
-fn a_cancelled_failover_survives_a_crash_at_every_journal_write() {
-    crash_at_every_write("cancel/failover-before-the-replication-stops");
-}
-
-#[test]
 fn a_planned_failback_survives_a_crash_at_every_journal_write() {
     assert_covers(&crash_at_every_write("happy/avs-planned-failback"), planned);
 }

@@ -84,7 +84,9 @@ fn moments(checked: &CheckedScenario) -> Vec<When> {
         let (from, to, nth) = (Some(name(from)), name(node(&host)), Spanned::unplaced(1));
         When::BeforeCall(CallMoment { from, to, operation: name(operation), nth })
     };
-    let mut out: Vec<When> = calls.into_iter().map(call).collect();
+    // A doubled row of the database leads to a host where nobody is.
+    let nobody = |host: &str| host.starts_with("clone-of-");
+    let mut out: Vec<When> = calls.into_iter().filter(|(_, host, _)| !nobody(host)).map(call).collect();
 
     let mut jobs = BTreeMap::new();
     let mut tasks = BTreeSet::new();

@@ -2,7 +2,7 @@
 //! every step and every undo done twice. Nothing of the attempt is left, and a second attempt succeeds.
 
 use failback_lab::driver::StepName;
-use failback_tests::coverage::{assert_covers, in_a_plan, of_a_change, of_a_test, planned, unplanned};
+use failback_tests::coverage::{assert_covers, in_a_plan, planned, unplanned};
 use failback_tests::rehearsals::fail_each_step;
 use std::collections::BTreeSet;
 
@@ -29,16 +29,6 @@ fn every_step_of_every_workflow_is_taken_back() {
 fn every_step_of_every_workflow_is_taken_back_in_a_plan() {
     let failed = sweep("happy/pair-plan-round-trip");
     assert_covers(&failed, in_a_plan);
-}
-
-#[test]
-fn a_test_failover_is_taken_back() {
-    assert_covers(&sweep("test-failover/of-a-plan"), of_a_test);
-}
-
-#[test]
-fn a_change_of_the_recovery_point_is_taken_back() {
-    assert_covers(&sweep("recovery-point/changed-before-the-commit"), of_a_change);
 }
 
 #[test]

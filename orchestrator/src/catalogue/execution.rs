@@ -79,9 +79,6 @@ entries! {
     STOP_FAILED "FB2019" Operator ["C4", "C16"] "the replication could not be stopped";
         "the process server or the master target does not answer"
         => "Check process server and master target, then try again.";
-    FOREIGN_HOLDER "FB2020" Operator ["I3", "I4"] "a disk is held by a machine that is not part of this operation";
-        "somebody attached the disk to another virtual machine"
-        => "Detach the disk there, then repeat the operation.";
     CANCELLED "FB2022" Operator ["C6"] "the job was cancelled";
         "somebody asked for it"
         => "Repeat the operation if it is still wanted; a replication that it had stopped stays so.";

@@ -320,11 +320,18 @@ impl Item {
             return vec![Allowed::ChangePit];
         }
         let mut all = self.state.allowed(self.leg).to_vec();
+        // Half-way to the site there is nothing to complete.
+        all.retain(|allowed| *allowed != Allowed::CompleteMigration || self.halfway.is_none());
         let forward = self.leg == Leg::Forward;
         if forward && all.contains(&Allowed::Commit) {
             all.push(Allowed::ChangePit);
         }
-        let replicates = forward && self.state == ProtectionState::Protected;
+        let failed = matches!(
+            self.state,
+            ProtectionState::UnplannedFailoverFailed | ProtectionState::PlannedFailoverFailed
+        );
+        let replicates =
+            forward && (self.state == ProtectionState::Protected || failed && self.halfway.is_none());
         match self.test {
             Some(_) => all.push(Allowed::TestFailoverCleanup),
             None if replicates => all.push(Allowed::TestFailover),

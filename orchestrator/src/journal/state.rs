@@ -269,10 +269,10 @@ impl ProtectionState {
                 Leg::Reverse,
             ) => &[Commit, DisableProtection],
             // Only on the way to Azure there is something to migrate (ours: the recorded list does not tell legs apart).
-            (Self::UnplannedFailoverCommitted, Leg::Forward) => {
+            (Self::UnplannedFailoverCommitted | Self::ReprotectFailed, Leg::Forward) => {
                 &[CompleteMigration, DisableProtection, SwitchProtection]
             }
-            (Self::UnplannedFailoverCommitted, Leg::Reverse) | (Self::ReprotectFailed, _) => {
+            (Self::UnplannedFailoverCommitted | Self::ReprotectFailed, Leg::Reverse) => {
                 &[DisableProtection, SwitchProtection]
             }
             (Self::EnablingFailed | Self::InitialReplicationInProgress | Self::DisablingFailed, _) => {

@@ -10,6 +10,7 @@ pub mod load;
 pub mod model;
 pub mod parse;
 pub mod plans;
+pub mod protection;
 mod salvage;
 pub mod schema;
 pub mod step;

@@ -26,10 +26,10 @@ pub(in crate::vcenter) fn content(about: Obj) -> Obj {
         .set("viewManager", one("ViewManager", "ViewManager"))
         .set("about", about)
         .set("sessionManager", one("SessionManager", "SessionManager"))
+        .set("authorizationManager", one("AuthorizationManager", "AuthorizationManager"))
         .set("taskManager", one("TaskManager", "TaskManager"))
         .set("searchIndex", one("SearchIndex", "SearchIndex"))
         .set("virtualDiskManager", one("VirtualDiskManager", "virtualDiskManager"))
-        .set("authorizationManager", one("AuthorizationManager", "AuthorizationManager"))
 }
 
 /// The `AboutInfo`.

@@ -203,7 +203,6 @@ pub struct RollCall {
 
 /// The configuration server about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
 pub struct CsStatus {
     /// Version.
     pub version: String,

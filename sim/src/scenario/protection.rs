@@ -1,0 +1,130 @@
+//! Steps by which machines enter and leave protection, policies change, and operations are cancelled, as written.
+
+use super::model::{Ending, default_within};
+use super::text::{Name, Spanned};
+use super::units::Period;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Ask the operation that runs on an item or a plan to stop (C6, C18).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Cancel {
+    /// The item; or else `plan`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<Name>,
+    /// The recovery plan; or else `item`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Name>,
+    /// What is asked: the item or plan (`failoverCancel`), or the job that a step has started.
+    #[serde(default)]
+    pub ask: CancelBy,
+    /// How it must end; `succeeded`: the job was cancelled.
+    #[serde(default)]
+    pub expect: Ending,
+    /// Within which virtual time; default 2 h.
+    #[serde(default = "default_within")]
+    pub within: Spanned<Period>,
+}
+
+/// Bring a machine under protection (P10, G1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct EnableProtection {
+    /// The machine.
+    pub item: Name,
+    /// The replication policy; default: `lab-policy`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Name>,
+    /// The replication group; default: the machine's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<Name>,
+    /// The process server; default: the one that comes with the configuration server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_server: Option<Name>,
+    /// How it must end.
+    #[serde(default)]
+    pub expect: Ending,
+    /// Within which virtual time; default 2 h.
+    #[serde(default = "default_within")]
+    pub within: Spanned<Period>,
+}
+
+/// Who is asked to stop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CancelBy {
+    /// The item or plan.
+    #[default]
+    Target,
+    /// The job.
+    Job,
+}
+
+/// End the protection of a machine (C23).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Leave {
+    /// The item.
+    pub item: Name,
+    /// How it must end.
+    #[serde(default)]
+    pub expect: Ending,
+    /// Within which virtual time; default 2 h.
+    #[serde(default = "default_within")]
+    pub within: Spanned<Period>,
+}
+
+/// Change a replication policy (P10).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PolicyStep {
+    /// The policy; `lab-policy` is there from the start, and associated. The way home has its own, named with
+    /// `-failback`.
+    pub name: Name,
+    /// What is asked for.
+    pub change: PolicyChange,
+    /// How it must end; a policy's changes are done at once.
+    #[serde(default)]
+    pub expect: Ending,
+}
+
+/// What is asked of a replication policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PolicyChange {
+    /// It is created, with its failback policy; neither is associated.
+    Create(PolicySettings),
+    /// It is changed.
+    Edit(PolicySettings),
+    /// It is deleted.
+    Delete,
+    /// It is associated with the configuration server.
+    Associate,
+    /// It is not associated any more.
+    Dissociate,
+}
+
+/// What a replication policy says; what is left out is as in `lab-policy`, or stays.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct PolicySettings {
+    /// Time between application-consistent points.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_consistent_every: Option<Spanned<Period>>,
+    /// Time between crash-consistent points.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crash_consistent_every: Option<Spanned<Period>>,
+    /// How long points are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Spanned<Period>>,
+}
+
+/// Renew the certificate of the configuration server in the portal (P6).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RenewCertificate {
+    /// How it must end.
+    #[serde(default)]
+    pub expect: Ending,
+}
