@@ -26,7 +26,7 @@ pub fn unplanned(step: &StepName) -> bool {
 
 /// Workflows that a round trip does without: scenarios of their own run them.
 pub fn beside_the_cycle((operation, ..): &StepName) -> bool {
-    tests_failover(*operation) || *operation == Operation::ChangePoint
+    tests_failover(*operation) || *operation == Operation::ChangePoint || operation.ends().is_some()
 }
 
 fn tests_failover(operation: Operation) -> bool {
@@ -43,9 +43,9 @@ pub fn of_a_change((operation, ..): &StepName) -> bool {
     *operation == Operation::ChangePoint
 }
 
-/// The same as far as a plan can ask for it: machines come under protection, and leave it, one by one.
+/// The same as far as a plan can ask for it: machines come under protection one by one.
 pub fn in_a_plan(step: &StepName) -> bool {
-    unplanned(step) && step.0 != Operation::EnableProtection && step.0.ends().is_none()
+    unplanned(step) && step.0 != Operation::EnableProtection
 }
 
 /// Workflows that are others when planned.

@@ -214,7 +214,10 @@ impl<'a> Gathering<'a> {
             true => Vec::new(),
             // What it passes on must get to the site (P11, P12).
             false => {
-                let target = request.master_target.as_deref().and_then(address);
+                let target = request.master_target.as_deref().and_then(|id| {
+                    let row = cs.known()?.server(id).filter(|row| row.component == Component::MasterTarget);
+                    row.map(|row| row.address.clone())
+                });
                 [self.services.config.cs.host.clone()].into_iter().chain(target).collect()
             }
         };

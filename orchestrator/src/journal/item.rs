@@ -1,7 +1,7 @@
 //! A replicated item as the journal tells it, and the facts that steps add to it.
 
 use super::copies::Copies;
-use super::record::Operation;
+use super::record::{Leaving, Operation};
 use super::state::{Allowed, Leg, ProtectionState};
 use failback_replication::lineage::Lineage;
 use failback_wire::clock::VirtualMs;
@@ -321,7 +321,8 @@ impl Item {
         }
         let mut all = self.state.allowed(self.leg).to_vec();
         // Half-way to the site there is nothing to complete.
-        all.retain(|allowed| *allowed != Allowed::CompleteMigration || self.halfway.is_none());
+        let away = self.halfway.is_none_or(|operation| operation.ends() == Some(Leaving::Migrated));
+        all.retain(|allowed| *allowed != Allowed::CompleteMigration || away);
         let forward = self.leg == Leg::Forward;
         if forward && all.contains(&Allowed::Commit) {
             all.push(Allowed::ChangePit);

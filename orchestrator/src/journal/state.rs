@@ -275,9 +275,10 @@ impl ProtectionState {
             (Self::UnplannedFailoverCommitted | Self::ReprotectFailed, Leg::Reverse) => {
                 &[DisableProtection, SwitchProtection]
             }
-            (Self::EnablingFailed | Self::InitialReplicationInProgress | Self::DisablingFailed, _) => {
-                &[DisableProtection]
-            }
+            // Whatever way out was begun may be repeated.
+            (Self::DisablingFailed, Leg::Forward) => &[CompleteMigration, DisableProtection],
+            (Self::EnablingFailed | Self::InitialReplicationInProgress, _)
+            | (Self::DisablingFailed, Leg::Reverse) => &[DisableProtection],
             (
                 Self::EnablingInProgress
                 | Self::UnplannedFailoverInProgress

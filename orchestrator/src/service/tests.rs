@@ -137,7 +137,7 @@ async fn events_tell_the_job_from_its_request_to_its_end() {
     task PrepareTask Succeeded None
     task ClaimTask
     task ClaimTask Failed Some("T1")
-    item PlannedFailoverFailed ["UnplannedFailover", "PlannedFailover", "DisableProtection"]
+    item PlannedFailoverFailed ["UnplannedFailover", "PlannedFailover", "DisableProtection", "TestFailover"]
     job Failed Some("T1")
     "#);
 }

@@ -339,7 +339,7 @@ async fn undo_attach(c: &StepCtx<'_>) -> StepResult {
         vcenter::detach(c, &v, &target, &DETACH_FAILED, &MT_SNAPSHOT).await
     })
     .await?;
-    Ok(vec![Fact::MasterTarget(None)])
+    Ok(vec![Fact::MasterTarget(None), Fact::Attached(BTreeMap::new())])
 }
 
 /// Agrees on the session before anybody hears of it, so that every attempt sets up the same one (C11).

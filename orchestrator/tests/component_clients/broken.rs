@@ -9,7 +9,7 @@ use serde_json::json;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-const STATUS: &str = r#"{"version":"9.62","registered_address":"a","address":"a","generation":1}"#;
+const STATUS: &str = r#"{"version":"9.62","registered_address":"a","address":"a","generation":1,"instance":"i","clones":[],"certificate_expires":9,"adapters":1,"registered_adapters":1}"#;
 
 async fn cs(host: &str) -> CsError {
     CsClient::new(sockets(), host, "secret").status().await.unwrap_err()

@@ -78,7 +78,9 @@ async fn protects_and_forgets() {
 #[tokio::test]
 async fn reads_status_and_servers() {
     let server = MockServer::start().await;
-    let status = json!({"version": "9.62", "registered_address": "a", "address": "b", "generation": 3});
+    let status = json!({"version": "9.62", "registered_address": "a", "address": "b", "generation": 3,
+                        "instance": "i", "clones": [], "certificate_expires": 9, "adapters": 1,
+                        "registered_adapters": 1});
     let reply = ResponseTemplate::new(200).set_body_json(status);
     Mock::given(path("/v1/status")).respond_with(reply).mount(&server).await;
     let rows = json!([{"component": "master-target", "id": "mt", "address": "c", "version": "9.62",

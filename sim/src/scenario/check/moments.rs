@@ -74,6 +74,11 @@ pub(super) fn task(
     }
     let wanted = &moment.task;
     let id = wanted.split_once('/').map_or(wanted.as_str(), |(_, id)| id);
+    // Actions of plans are tasks of their jobs, too (L3).
+    let mut actions = subject.inventory.plans.iter().flat_map(|plan| &plan.actions);
+    if actions.any(|action| action.name.value == wanted.value) {
+        return;
+    }
     if owners(id).is_empty() {
         let title = format!("there is no task `{id}`");
         let problem = Problem::at(subject.file, wanted.at, title, "no job has this task");
