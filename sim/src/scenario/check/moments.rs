@@ -85,6 +85,10 @@ pub(super) fn task(
         out.push(problem.suggest(id, all_tasks()));
         return;
     }
+    // Which job a restart repeats is only known when it happens.
+    if later.iter().any(|step| matches!(step.value, Step::RestartJob(_))) {
+        return;
+    }
     let coming: Vec<Coming> = later.iter().flat_map(|step| coming(step, subject.inventory)).collect();
     let about = |c: &Coming| moment.target.as_ref().is_none_or(|target| target.value == c.target);
     if coming.iter().any(|c| c.name == wanted.value && about(c)) {
@@ -132,7 +136,12 @@ fn tasks_of(step: &Step, operation: &step::Operation<'_>, inventory: &Inventory)
     };
     let refused = matches!(operation.expect, Ending::Refused(_));
     let mut out = Vec::new();
-    for workflow in workflows(step, operation.kind, refused) {
+    let mut all = workflows(step, operation.kind, refused);
+    if operation.kind == OperationKind::TestFailover {
+        // What nobody cleans up is cleaned up by force in the end.
+        all.extend(workflows(step, OperationKind::CleanUpTest, refused));
+    }
+    for workflow in all {
         let task = |name: String, id| Coming { name, id, target: target.clone() };
         let precheck = workflow.precheck.0;
         out.push(task(precheck.to_owned(), precheck));

@@ -74,7 +74,8 @@ impl Names {
         let fixed = [ORCHESTRATOR, VCENTER, CONFIGURATION_SERVER, AZURE].map(str::to_owned);
         let copies = machines.iter().flat_map(|m| [format!("{m}@on-premises"), format!("{m}@azure")]);
         let servers = process_servers.iter().chain(&master_targets).cloned();
-        let nodes: Vec<String> = fixed.into_iter().chain(servers).chain(copies).collect();
+        let other = inventory.alternate.iter().map(|_| ALTERNATE_VCENTER.to_owned());
+        let nodes: Vec<String> = fixed.into_iter().chain(other).chain(servers).chain(copies).collect();
         let other_hosts = inventory.alternate.iter().flat_map(|(hosts, _)| hosts);
         let other_stores = inventory.alternate.iter().flat_map(|(_, stores)| stores);
         let callers = nodes.iter().cloned().chain([OPERATOR.to_owned()]).collect();
