@@ -5,19 +5,14 @@
 
 use failback_lab::driver::{Script, play};
 use failback_lab::scenario::CheckedScenario;
+use failback_lab::scenario::inventory::Machine;
 use failback_lab::scenario::load::load;
-use failback_lab::scenario::model::{Step, Write};
-use failback_lab::scenario::text::Spanned;
-use failback_lab::scenario::units::Period;
 use std::path::Path;
 use std::time::Instant;
 
 /// As in the program.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-/// Intervals of five minutes in a day.
-const INTERVALS: usize = 288;
 
 fn day_of_protection() -> CheckedScenario {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches").join("scale.scenario.yaml");
@@ -26,20 +21,18 @@ fn day_of_protection() -> CheckedScenario {
     loaded.scenarios.into_iter().next().expect("one scenario")
 }
 
-/// `n` machines for a day: in each interval another hundredth of them writes a block.
+/// `n` machines for a day: every hundredth of them writes, in each interval. Writes are the guests' own: a step of the
+/// scenario would have the driver look at the whole estate each time.
 fn grown(checked: &CheckedScenario, n: usize) -> CheckedScenario {
     let mut grown = checked.clone();
     let first = grown.inventory.machines[0].clone();
-    let name = |i: usize| format!("vm{i:05}");
-    let machine = |i| failback_lab::scenario::inventory::Machine { name: name(i), ..first.clone() };
+    let machine = |i: usize| Machine {
+        name: format!("vm{i:05}"),
+        writes_per_minute: u32::from(i.is_multiple_of(100)),
+        ..first.clone()
+    };
     grown.inventory.machines = (0..n).map(machine).collect();
     grown.inventory.hosts[0].memory.0 = 1 << 50;
-    let write = |i: usize| Write { machine: Spanned::unplaced(name(i)), blocks: Spanned::unplaced(1) };
-    let interval = |k: usize| {
-        let writes = (k % 100..n).step_by(100).map(|i| Step::Write(write(i)));
-        writes.chain([Step::Wait(Spanned::unplaced(Period::minutes(5)))])
-    };
-    grown.scenario.steps = (0..INTERVALS).flat_map(interval).map(Spanned::unplaced).collect();
     grown
 }
 
