@@ -120,7 +120,8 @@ impl Blob {
     /// 100 ns.
     pub(super) fn snapshot(&mut self, date: &str, metadata: BTreeMap<String, String>) -> String {
         let moment = date.get(..23).unwrap_or(date);
-        let earlier = self.snapshots.keys().filter(|id| id.starts_with(moment)).count();
+        let since = self.snapshots.range(moment.to_owned()..);
+        let earlier = since.take_while(|(id, _)| id.starts_with(moment)).count();
         let id = format!("{moment}{earlier:04}Z");
         let metadata = if metadata.is_empty() { self.metadata.clone() } else { metadata };
         let kept = BlobSnapshot { content: self.content.fork(), length: self.length, metadata };

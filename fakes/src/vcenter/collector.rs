@@ -1,6 +1,6 @@
 //! The property collector: reading properties, and telling what changed since a client last listened.
 
-use super::props::{Eyes, is_a};
+use super::props::{Eyes, Properties, is_a};
 use super::refusal;
 use super::session::Seen;
 use failback_wire::vim::{Element, Fault, FilterSpec, Lookup, MoRef, ObjectSpec, PropSpec, Selection, Value};
@@ -72,13 +72,14 @@ impl Eyes<'_> {
     /// The properties of one object that a spec asks for.
     fn read(&self, props: &[PropSpec], object: &MoRef) -> Result<Vec<(String, Element)>, Fault> {
         let mut read: Vec<(String, Element)> = Vec::new();
+        let mut known = Properties::default();
         for spec in props.iter().filter(|p| is_a(&object.kind, &p.kind)) {
             let all: Vec<String> = match spec.all {
                 true => Self::properties(&object.kind).into_iter().map(str::to_owned).collect(),
                 false => spec.paths.clone(),
             };
             for path in all {
-                match self.lookup(object, &path) {
+                match self.lookup_among(&mut known, object, &path) {
                     _ if read.iter().any(|(known, _)| *known == path) => {}
                     Lookup::Found(value) => read.push((path, value.any("val"))),
                     Lookup::Unset => {}

@@ -20,6 +20,10 @@ pub(super) struct Eyes<'a> {
     pub guests: &'a dyn GuestPower,
 }
 
+/// Properties of one object that were derived already, by name.
+#[derive(Default)]
+pub(super) struct Properties(BTreeMap<String, Option<Value>>);
+
 /// Properties of `ManagedEntity`, in order.
 const ENTITY: &[&str] =
     &["parent", "overallStatus", "configStatus", "effectiveRole", "name", "recentTask", "tag"];
@@ -177,6 +181,11 @@ impl Eyes<'_> {
 
     /// What lies at a property path of an object that exists.
     pub(super) fn lookup(&self, object: &MoRef, path: &str) -> Lookup {
+        self.lookup_among(&mut Properties::default(), object, path)
+    }
+
+    /// The same, for one path among several of one object: what was derived for one of them serves the others.
+    pub(super) fn lookup_among(&self, known: &mut Properties, object: &MoRef, path: &str) -> Lookup {
         let (name, rest) = match path.split_once('.') {
             Some((name, rest)) => (name, Some(rest)),
             None => (path, None),
@@ -185,9 +194,10 @@ impl Eyes<'_> {
             let known = declared_but_unset(&object.kind, name);
             return if known { Lookup::Unset } else { Lookup::Invalid };
         }
-        match (self.property(object, name), rest) {
+        let value = known.0.entry(name.to_owned()).or_insert_with(|| self.property(object, name));
+        match (value, rest) {
             (None, _) => Lookup::Unset,
-            (Some(value), None) => Lookup::Found(value),
+            (Some(value), None) => Lookup::Found(value.clone()),
             (Some(Value::Obj(obj)), Some(rest)) => obj.lookup(rest, &declared_but_unset),
             (Some(_), Some(_)) => Lookup::Invalid,
         }

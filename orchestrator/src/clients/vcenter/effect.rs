@@ -45,6 +45,7 @@ impl VcenterClient {
         reached: impl Fn(&VmFacts) -> bool,
         arguments: impl Fn(&VmFacts) -> Result<Vec<Element>>,
     ) -> Result<VmFacts> {
+        let _turn = self.turns.take(vm).await;
         let mut failure = None;
         for _ in 0..TRIES {
             if failure.is_some() {
@@ -138,8 +139,7 @@ impl VcenterClient {
     /// # Errors
     /// `NotFound` when a file does not exist or is another disk's, `TaskFailed` with `FileLocked` …
     pub async fn attach_disks(&self, vm: &MoRef, disks: &[(VmdkUuid, String)]) -> Result<()> {
-        let facts = self.vm(vm).await?;
-        for (uuid, path) in disks.iter().filter(|(uuid, _)| facts.disk(uuid).is_none()) {
+        for (uuid, path) in disks {
             self.check_uuid(uuid, path).await?;
         }
         let attached = |facts: &VmFacts| disks.iter().all(|(uuid, _)| facts.disk(uuid).is_some());

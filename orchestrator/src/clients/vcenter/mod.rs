@@ -9,6 +9,7 @@ mod read;
 mod task;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 pub use error::VcenterError;
 pub use facts::{Connected, DatastoreFacts, HostFacts, Mount, NewVm, Power, VmFacts, VmdkFacts};
@@ -18,6 +19,7 @@ use link::Link;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+use turn::Turns;
 
 /// Result of a call.
 type Result<T> = std::result::Result<T, VcenterError>;
@@ -29,6 +31,7 @@ const TASK_DEADLINE: Duration = Duration::from_secs(30 * 60);
 #[derive(Clone)]
 pub struct VcenterClient {
     link: Arc<Link>,
+    turns: Arc<Turns>,
     deadline: Duration,
 }
 
@@ -41,7 +44,7 @@ impl VcenterClient {
         password: impl Into<String>,
     ) -> Self {
         let link = Link::new(http, &host.into(), user.into(), password.into());
-        Self { link: Arc::new(link), deadline: TASK_DEADLINE }
+        Self { link: Arc::new(link), turns: Arc::default(), deadline: TASK_DEADLINE }
     }
 
     /// The same client, giving up on a task after `deadline` instead of 30 minutes.
@@ -60,7 +63,7 @@ impl VcenterClient {
         F: FnOnce(VcenterClient) -> Fut,
         Fut: Future<Output = std::result::Result<T, E>>,
     {
-        let inner = Self { link: Arc::new(self.link.fresh()), deadline: self.deadline };
+        let inner = Self { link: Arc::new(self.link.fresh()), ..self.clone() };
         let result = scope(inner.clone()).await;
         if let Err(error) = inner.logout().await {
             // The session ends by itself when it has been idle for long enough.

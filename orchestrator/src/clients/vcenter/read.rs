@@ -256,11 +256,13 @@ impl VcenterClient {
         });
         let mut page = first.await?;
         let mut seen = Vec::new();
-        while let Some(result) = page.first() {
-            for content in result.all("objects") {
+        while !page.is_empty() {
+            let result = page.swap_remove(0);
+            let token = result.text_at("token").map(str::to_owned);
+            for content in result.children.into_iter().filter(|child| child.name == "objects") {
                 seen.push(read_content(content)?);
             }
-            let Some(token) = result.text_at("token").map(str::to_owned) else { break };
+            let Some(token) = token else { break };
             let next = self.link.read("ContinueRetrievePropertiesEx", |service| {
                 VimRequest::new("ContinueRetrievePropertiesEx", service.collector.clone())
                     .arg(Element::leaf("token", &token))
@@ -276,12 +278,13 @@ fn host_of_vm() -> PropSpec {
     PropSpec { kind: "HostSystem".into(), all: false, paths: paths.map(str::to_owned).to_vec() }
 }
 
-fn read_content(content: &Element) -> Result<Seen> {
+fn read_content(content: Element) -> Result<Seen> {
     let object = content.child("obj").and_then(|o| MoRef::read(o).ok());
     let object = object.ok_or_else(|| VcenterError::Garbled("an object without a reference".into()))?;
-    let props = content
-        .all("propSet")
-        .filter_map(|p| Some((p.text_at("name")?.trim().to_owned(), p.child("val")?.clone())));
+    let props = content.children.into_iter().filter(|child| child.name == "propSet").filter_map(|set| {
+        let name = set.text_at("name")?.trim().to_owned();
+        Some((name, set.children.into_iter().find(|child| child.name == "val")?))
+    });
     Ok(Seen { object, props: props.collect() })
 }
 
