@@ -19,28 +19,53 @@ fn all_steps() -> BTreeSet<StepName> {
     all
 }
 
+/// A part of the domain that scenarios of their own run, and sweeps of their own cover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// There, home, and under protection again.
+    Cycle,
+    /// A test failover and its clean-up.
+    Test,
+    /// The change of the recovery point.
+    Change,
+    /// The ends of protection.
+    WayOut,
+}
+
+/// Every operation belongs to a part: a new one does not compile until somebody says which sweep meets it.
+fn part((operation, ..): &StepName) -> Part {
+    match operation {
+        Operation::EnableProtection
+        | Operation::Failover
+        | Operation::Commit
+        | Operation::Reprotect
+        | Operation::Failback
+        | Operation::CommitBack
+        | Operation::ReprotectForward => Part::Cycle,
+        Operation::TestFailover | Operation::CleanUpTest => Part::Test,
+        Operation::ChangePoint => Part::Change,
+        Operation::Disable | Operation::Purge | Operation::CompleteMigration => Part::WayOut,
+    }
+}
+
 /// Every workflow of the cycle asked for without a word about planning, by the item's own name.
 pub fn unplanned(step: &StepName) -> bool {
-    step.1 == Verb::Unplanned && !beside_the_cycle(step)
-}
-
-/// Workflows that a round trip does without: scenarios of their own run them.
-pub fn beside_the_cycle((operation, ..): &StepName) -> bool {
-    tests_failover(*operation) || *operation == Operation::ChangePoint || operation.ends().is_some()
-}
-
-fn tests_failover(operation: Operation) -> bool {
-    matches!(operation, Operation::TestFailover | Operation::CleanUpTest)
+    step.1 == Verb::Unplanned && part(step) == Part::Cycle
 }
 
 /// A test failover and its clean-up.
-pub fn of_a_test((operation, ..): &StepName) -> bool {
-    tests_failover(*operation)
+pub fn of_a_test(step: &StepName) -> bool {
+    part(step) == Part::Test
 }
 
 /// The change of the recovery point.
-pub fn of_a_change((operation, ..): &StepName) -> bool {
-    *operation == Operation::ChangePoint
+pub fn of_a_change(step: &StepName) -> bool {
+    part(step) == Part::Change
+}
+
+/// Disabling protection, removal from the vault alone, the completed migration.
+pub fn of_a_way_out(step: &StepName) -> bool {
+    part(step) == Part::WayOut
 }
 
 /// The same as far as a plan can ask for it: machines come under protection one by one.

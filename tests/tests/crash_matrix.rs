@@ -7,12 +7,28 @@
 use failback_lab::driver::{Crash, Script, Setback, StepName, play};
 use failback_lab::report::outcome::Finding;
 use failback_orchestrator::journal::{Operation, Verb};
-use failback_tests::coverage::{assert_covers, in_a_plan, of_a_change, of_a_test, planned, unplanned};
+use failback_tests::coverage::{
+    assert_covers, in_a_plan, of_a_change, of_a_test, of_a_way_out, planned, unplanned,
+};
 use failback_tests::rehearsals::crash_while_unwinding;
 use std::collections::BTreeSet;
 
-/// Plays the scenario once per crash point; answers the steps that began in it, each between two crash points.
-fn crash_at_every_write(name: &str) -> BTreeSet<StepName> {
+/// What a matrix met.
+struct Met {
+    /// The steps that began, each between two crash points.
+    steps: BTreeSet<StepName>,
+    /// The kinds of journal writes, each a crash point.
+    kinds: BTreeSet<String>,
+}
+
+impl Met {
+    fn assert_writes(&self, kind: &str) {
+        assert!(self.kinds.contains(kind), "no {kind} among {:?}", self.kinds);
+    }
+}
+
+/// Plays the scenario once per crash point.
+fn crash_at_every_write(name: &str) -> Met {
     let checked = failback_tests::scenario(name);
     let calm = play(&Script::new(&checked));
     assert!(calm.findings.is_empty(), "{name} must hold without a crash: {:?}", calm.findings);
@@ -30,29 +46,50 @@ fn crash_at_every_write(name: &str) -> BTreeSet<StepName> {
     }
     let shown: Vec<String> = broken.iter().take(5).map(|(c, f)| format!("{c:?}: {f:#?}")).collect();
     assert!(broken.is_empty(), "{} crash points break {name}:\n{}", broken.len(), shown.join("\n"));
-    calm.steps
+    Met { steps: calm.steps, kinds: calm.writes.into_iter().collect() }
 }
 
 #[test]
 fn every_workflow_survives_a_crash_at_every_journal_write() {
-    let mut met = crash_at_every_write("happy/full-round-trip");
-    met.extend(crash_at_every_write("protection/every-way-out"));
-    assert_covers(&met, unplanned);
+    assert_covers(&crash_at_every_write("happy/full-round-trip").steps, unplanned);
+}
+
+#[test]
+fn every_way_out_survives_a_crash_at_every_journal_write() {
+    assert_covers(&crash_at_every_write("protection/every-way-out").steps, of_a_way_out);
 }
 
 #[test]
 fn a_test_failover_survives_a_crash_at_every_journal_write() {
-    assert_covers(&crash_at_every_write("test-failover/of-a-plan"), of_a_test);
+    assert_covers(&crash_at_every_write("test-failover/of-a-plan").steps, of_a_test);
 }
 
 #[test]
 fn a_change_of_the_recovery_point_survives_a_crash_at_every_journal_write() {
-    assert_covers(&crash_at_every_write("recovery-point/changed-before-the-commit"), of_a_change);
+    assert_covers(&crash_at_every_write("recovery-point/changed-before-the-commit").steps, of_a_change);
+}
+
+#[test]
+fn a_cancelled_failover_survives_a_crash_at_every_journal_write() {
+    crash_at_every_write("cancel/failover-after-the-replication-stopped").assert_writes("cancel-asked");
+}
+
+#[test]
+fn a_plan_that_waits_and_is_cancelled_survives_a_crash_at_every_journal_write() {
+    let met = crash_at_every_write("plan/cancelled-while-it-waits");
+    for kind in ["cancel-asked", "action-started", "action-ended"] {
+        met.assert_writes(kind);
+    }
+}
+
+#[test]
+fn restarted_jobs_survive_a_crash_at_every_journal_write() {
+    crash_at_every_write("jobs/restarted").assert_writes("refused");
 }
 
 #[test]
 fn a_planned_failback_survives_a_crash_at_every_journal_write() {
-    assert_covers(&crash_at_every_write("happy/avs-planned-failback"), planned);
+    assert_covers(&crash_at_every_write("happy/avs-planned-failback").steps, planned);
 }
 
 #[test]
@@ -62,7 +99,7 @@ fn an_alternate_location_survives_a_crash_at_every_journal_write() {
 
 #[test]
 fn every_workflow_of_a_plan_survives_a_crash_at_every_journal_write() {
-    assert_covers(&crash_at_every_write("happy/pair-plan-round-trip"), in_a_plan);
+    assert_covers(&crash_at_every_write("happy/pair-plan-round-trip").steps, in_a_plan);
 }
 
 #[test]

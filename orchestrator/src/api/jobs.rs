@@ -59,7 +59,7 @@ pub(super) fn act(call: &Call, id: &str, verb: &str) -> Reply {
     let job = call.job(id)?;
     match verb {
         "cancel" => {
-            call.me.cancel(&job.request.job)?;
+            call.me.cancel(&job.request.job, call.client_request.as_deref())?;
             Ok(json(&get(call, id)?))
         }
         "resume" => {

@@ -43,6 +43,7 @@ impl Orchestrator {
 
 async fn serve(State(me): State<Arc<Orchestrator>>, request: Request) -> Response<Body> {
     let (head, body) = request.into_parts();
+    me.serves().await;
     let reply = match axum::body::to_bytes(body, MAX_BODY).await {
         Ok(body) => match Call::new(me, &head.method, &head.uri, &head.headers, body) {
             // The only one that asks somebody else before it answers.
@@ -126,11 +127,11 @@ impl Call {
             Route::JobAction(id, verb) if post => jobs::act(self, id, verb),
             Route::CancelItem(name) if post => {
                 let item = items::find(self, name)?;
-                self.me.cancel_failover(&Target::Item(item.name.clone()))?;
+                self.cancel_failover(&Target::Item(item.name.clone()))?;
                 Ok(json(&items::get(self, name)?))
             }
             Route::CancelPlan(name) if post => {
-                self.me.cancel_failover(&Target::Plan(plans::find(self, name)?.name))?;
+                self.cancel_failover(&Target::Plan(plans::find(self, name)?.name))?;
                 Ok(json(&plans::get(self, name)?))
             }
             Route::Fabric(name) if get => Ok(json(&fabrics::get(self, name)?)),
@@ -218,6 +219,10 @@ impl Call {
     /// Passes a result on; a refusal is told to those who watch.
     fn told<T>(&self, action: Action, target: &str, result: Result<T, Refusal>) -> Result<T, Refusal> {
         result.inspect_err(|refusal| self.me.refused(action, target, refusal))
+    }
+
+    fn cancel_failover(&self, target: &Target) -> Result<(), Refusal> {
+        self.me.cancel_failover(target, self.client_request.as_deref())
     }
 
     /// Key under which a repeated request finds its job; none without a name from the client.

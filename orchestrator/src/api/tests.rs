@@ -276,9 +276,16 @@ async fn a_running_failover_offers_to_be_cancelled_and_a_cancelled_one_to_be_res
     let job = reply.headers["x-ms-request-id"].to_str().unwrap().to_owned();
     let actions = |job: &Value| job["properties"]["allowedActions"].clone();
     assert_eq!(actions(&node.get(&job).await), json!(["Cancel"]));
-    let asked = node.post(&format!("{job}/cancel"), Value::Null).await;
+    let cancel = format!("{job}/cancel");
+    let asked = node.call("POST", &cancel, Value::Null, Some("stop")).await;
     assert_eq!((asked.status, &asked.body["properties"]["stateDescription"]), (200, &json!("Cancelling")));
     node.settle().await;
+    assert_eq!(
+        node.call("POST", &cancel, Value::Null, Some("stop")).await.status,
+        200,
+        "the same, sent again"
+    );
+    assert_eq!(node.call("POST", &cancel, Value::Null, Some("halt")).await.status, 409);
     let ended = node.get(&job).await;
     assert_eq!(
         (ended["properties"]["state"].as_str(), actions(&ended)),

@@ -249,7 +249,7 @@ pub fn apply(state: &mut State, record: &Record) {
                 state.learn(member, &facts);
             }
         }
-        Record::CancelAsked { at, job } => cancel_asked(state, *at, job),
+        Record::CancelAsked { at, job, dedupe } => cancel_asked(state, *at, job, dedupe.as_deref()),
         Record::StepStarted { at, job, member, step, key } => {
             if let Some(progress) = state.progress(job, member) {
                 progress.steps.insert(step.clone(), StepProgress::begun(key, *at));
@@ -331,9 +331,12 @@ fn over(state: &mut State, job: &JobId, member: &MachineName, ended: &Ended) {
     }
 }
 
-fn cancel_asked(state: &mut State, at: VirtualMs, job: &JobId) {
+fn cancel_asked(state: &mut State, at: VirtualMs, job: &JobId, dedupe: Option<&str>) {
     if let Some(found) = state.jobs.get_mut(job) {
         found.cancel = Some(at);
+    }
+    if let Some(key) = dedupe {
+        state.requests.insert(key.to_owned(), job.clone());
     }
 }
 

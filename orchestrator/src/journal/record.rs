@@ -272,8 +272,8 @@ pub enum Record {
         running: ProtectionState,
         warnings: BTreeMap<MachineName, Vec<Report>>,
     },
-    /// Somebody asked the job to stop.
-    CancelAsked { at: VirtualMs, job: JobId },
+    /// Somebody asked the job to stop; `dedupe` is the key under which the same request, sent again, finds that out.
+    CancelAsked { at: VirtualMs, job: JobId, dedupe: Option<String> },
     /// A step began; `key` is the same for every attempt.
     StepStarted { at: VirtualMs, job: JobId, member: MachineName, step: String, key: String },
     /// A step is done.

@@ -76,7 +76,11 @@ fn any_record() -> impl Strategy<Value = Record> {
     prop_oneof![
         (small.clone(), proptest::collection::vec(small.clone(), 1..3)).prop_map(|(id, m)| accepted(id, &m)),
         small.clone().prop_map(prechecked),
-        small.clone().prop_map(|id| Record::CancelAsked { at: VirtualMs(2), job: job(id) }),
+        small.clone().prop_map(|id| Record::CancelAsked {
+            at: VirtualMs(2),
+            job: job(id),
+            dedupe: Some(format!("cancel-{id}"))
+        }),
         small.clone().prop_map(|id| Record::Refused {
             at: VirtualMs(2),
             job: job(id),

@@ -10,6 +10,11 @@ use failback_wire::ids::JobId;
 /// The operation that a refused cancellation is told as.
 const CANCEL: &str = "cancel";
 
+/// The key under which the request is found again.
+fn key(request: &str) -> String {
+    format!("{CANCEL} {request}")
+}
+
 impl Orchestrator {
     /// Why the job cannot be cancelled now; `None` when it can.
     pub(crate) fn uncancellable(&self, job: &Job) -> Option<&'static str> {
@@ -18,19 +23,24 @@ impl Orchestrator {
     }
 
     /// Asks the job to stop: it begins no further step, and takes back what it did. Asking twice is asking once.
+    /// `request` names the request: the same one sent again is answered as before, though the job has ended by now.
     ///
     /// # Errors
     /// [`Refusal`] when it has ended, is past its point of no return, or is one that is never cancelled (C18).
-    pub(crate) fn cancel(&self, id: &JobId) -> Result<(), Refusal> {
+    pub(crate) fn cancel(&self, id: &JobId, request: Option<&str>) -> Result<(), Refusal> {
         let (at, env) = (self.now(), &self.services().ctx.env);
+        let dedupe = request.map(key);
         let asked = self.journal().append(|state| {
+            if dedupe.as_ref().and_then(|key| state.requests.get(key)) == Some(id) {
+                return Ok((Vec::new(), Vec::new()));
+            }
             let job = state.jobs.get(id).ok_or_else(|| Refusal::missing(id.as_str()))?;
             if let Some(why) = cancel::refusal(env, state, job, self.workflow(job)) {
                 return Err(Refusal::new(StatusCode::CONFLICT, &CANNOT_CANCEL, id.as_str(), why));
             }
             let records = match job.cancel {
                 Some(_) => Vec::new(),
-                None => vec![Record::CancelAsked { at, job: id.clone() }],
+                None => vec![Record::CancelAsked { at, job: id.clone(), dedupe: dedupe.clone() }],
             };
             Ok((records.clone(), records))
         });
@@ -52,7 +62,11 @@ impl Orchestrator {
     ///
     /// # Errors
     /// As [`Orchestrator::cancel`]; and when no failover of the target runs.
-    pub(crate) fn cancel_failover(&self, target: &Target) -> Result<(), Refusal> {
+    pub(crate) fn cancel_failover(&self, target: &Target, request: Option<&str>) -> Result<(), Refusal> {
+        let known = self.journal().read(|state| {
+            let job = state.requests.get(&key(request?))?;
+            state.jobs.get(job).filter(|job| job.request.target == *target).map(|job| job.request.job.clone())
+        });
         let moves = |job: &&Job| {
             let operation = job.request.operation;
             job.is_open() && matches!(operation, Operation::Failover | Operation::Failback)
@@ -61,8 +75,8 @@ impl Orchestrator {
             let mut jobs = state.jobs.values().filter(moves);
             jobs.find(|job| job.request.target == *target).map(|job| job.request.job.clone())
         });
-        if let Some(job) = open {
-            return self.cancel(&job);
+        if let Some(job) = known.or(open) {
+            return self.cancel(&job, request);
         }
         let refusal = self.nothing_to_cancel(target);
         self.cancel_refused(target.name(), &refusal);

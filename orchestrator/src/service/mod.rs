@@ -39,7 +39,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use crate::journal::Health;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 /// One epoch of the orchestrator.
 pub struct Orchestrator {
@@ -52,6 +52,8 @@ pub struct Orchestrator {
     shown: Mutex<BTreeMap<MachineName, Shown>>,
     /// Tells jobs that wait for a person that one has confirmed something.
     confirmed: Notify,
+    /// True once everything was looked at.
+    serving: watch::Sender<bool>,
 }
 
 impl Orchestrator {
@@ -91,18 +93,31 @@ impl Orchestrator {
             servers: Mutex::default(),
             shown: Mutex::default(),
             confirmed: Notify::new(),
+            serving: watch::Sender::new(false),
         });
         me.remember_shown();
-        let open = |state: &crate::journal::State| {
+        let open = |state: &State| {
             let is_open = |id: &&JobId| state.jobs.get(*id).is_some_and(Job::is_open);
             state.order.iter().filter(is_open).cloned().collect::<Vec<_>>()
         };
-        for job in me.journal.read(open) {
-            me.retell(&job);
-            me.services.ctx.spawn(runner::drive(me.clone(), job));
-        }
-        me.services.ctx.spawn(monitor::watch(me.clone()));
+        let open = me.journal.read(open);
+        open.iter().for_each(|job| me.retell(job));
+        me.services.ctx.spawn(monitor::watch(me.clone(), open));
         Ok(me)
+    }
+
+    /// Goes on with these jobs, and answers whoever waits, and everybody from now on.
+    fn serve(self: &Arc<Self>, open: Vec<JobId>) {
+        for job in open {
+            self.services.ctx.spawn(runner::drive(self.clone(), job));
+        }
+        self.serving.send_replace(true);
+    }
+
+    /// Waits until the product serves.
+    pub(crate) async fn serves(&self) {
+        // It ends with an error when the product is gone: then nobody waits.
+        let _ = self.serving.subscribe().wait_for(|serves| *serves).await;
     }
 
     /// The committed image of the journal, as a disk would hold it.

@@ -9,13 +9,13 @@ use crate::workflow::{Finding, Glance};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
 use failback_wire::event::What;
-use failback_wire::ids::{MachineName, SessionId};
+use failback_wire::ids::{JobId, MachineName, SessionId};
 use failback_wire::proto::session::{Point, SessionView, WatchOne};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio::time::sleep_until;
+use tokio::time::{sleep_until, timeout};
 
 /// What the monitor knows of one item.
 #[derive(Clone, Debug, Default)]
@@ -54,38 +54,77 @@ fn watched(item: &Item) -> bool {
     item.session().is_some() && (item.state.is_replicating() || tried && item.halfway.is_none())
 }
 
-/// True for items that do not replicate and still have points to choose from: they are looked for once.
+/// True for items that do not replicate and still have points to choose from, now or when a failover that runs comes
+/// to nothing: they are looked for once.
 fn keeps_points(item: &Item) -> bool {
-    let chooses = matches!(
-        item.state,
+    let chooses = match item.state {
+        ProtectionState::UnplannedFailoverInProgress | ProtectionState::PlannedFailoverInProgress => true,
         ProtectionState::ReplicationStopped
-            | ProtectionState::UnplannedFailoverCommitPendingStatesBegin
-            | ProtectionState::CommitPendingStatesBegin
-    );
-    item.leg == Leg::Forward && item.session().is_some() && chooses
+        | ProtectionState::UnplannedFailoverCommitPendingStatesBegin
+        | ProtectionState::CommitPendingStatesBegin => item.leg == Leg::Forward,
+        ProtectionState::EnablingInProgress
+        | ProtectionState::EnablingFailed
+        | ProtectionState::InitialReplicationInProgress
+        | ProtectionState::Protected
+        | ProtectionState::UnplannedFailoverFailed
+        | ProtectionState::PlannedFailoverFailed
+        | ProtectionState::CommitInProgress
+        | ProtectionState::UnplannedFailoverCommitted
+        | ProtectionState::ReprotectInProgress
+        | ProtectionState::ReprotectFailed
+        | ProtectionState::DisablingInProgress
+        | ProtectionState::DisablingFailed
+        | ProtectionState::UnprotectedStatesBegin => false,
+    };
+    item.session().is_some() && chooses
 }
 
-/// Looks at everything, at once and then at every interval.
-pub(crate) async fn watch(me: Arc<Orchestrator>) {
+/// A product that was started again looks at everything before it answers anybody or goes on with a job, but for no
+/// longer than this: until then it knows of no recovery point.
+const FIRST_LOOK: Duration = Duration::from_secs(10);
+
+/// Looks at everything, at once and then at every interval. After the first look the product serves, and goes on with
+/// the jobs that were `open`.
+pub(crate) async fn watch(me: Arc<Orchestrator>, open: Vec<JobId>) {
     let every = me.services().config.knobs.poll_every;
     let mut next = me.now();
+    let _ = timeout(FIRST_LOOK, all(round(&me))).await;
+    me.serve(open);
     loop {
-        let look = |item: &&Arc<Item>| watched(item) || keeps_points(item);
-        let mut items: Vec<Arc<Item>> =
-            me.journal().read(|state| state.items.values().filter(look).cloned().collect());
-        let unseen = |item: &Item| me.sights().get(&item.name).is_none_or(|sight| sight.view.is_none());
-        items.retain(|item| watched(item) || unseen(item));
-        let roll = Arc::new(me.roll(&items));
-        for item in items {
-            let busy =
-                std::mem::replace(&mut me.sights().entry(item.name.clone()).or_default().looking, true);
-            if !busy {
-                me.services().ctx.spawn(look_at(me.clone(), item, roll.clone()));
-            }
-        }
         me.end_old_tests();
         next = next.plus(every);
         sleep_until(me.services().ctx.clock.instant(next)).await;
+        round(&me);
+    }
+}
+
+/// Begins to look at whatever nobody looks at yet; answers the ends of these looks.
+fn round(me: &Arc<Orchestrator>) -> Vec<oneshot::Receiver<()>> {
+    let look = |item: &&Arc<Item>| watched(item) || keeps_points(item);
+    let mut items: Vec<Arc<Item>> =
+        me.journal().read(|state| state.items.values().filter(look).cloned().collect());
+    let unseen = |item: &Item| me.sights().get(&item.name).is_none_or(|sight| sight.view.is_none());
+    items.retain(|item| watched(item) || unseen(item));
+    let roll = Arc::new(me.roll(&items));
+    items.retain(|item| {
+        !std::mem::replace(&mut me.sights().entry(item.name.clone()).or_default().looking, true)
+    });
+    items.into_iter().map(|item| begin(me, item, roll.clone())).collect()
+}
+
+fn begin(me: &Arc<Orchestrator>, item: Arc<Item>, roll: Arc<Roll>) -> oneshot::Receiver<()> {
+    let (done, end) = oneshot::channel();
+    let look = look_at(me.clone(), item, roll);
+    me.services().ctx.spawn(async move {
+        look.await;
+        let _ = done.send(());
+    });
+    end
+}
+
+async fn all(looks: Vec<oneshot::Receiver<()>>) {
+    for end in looks {
+        let _ = end.await;
     }
 }
 
@@ -96,19 +135,8 @@ pub(crate) async fn refresh(me: &Arc<Orchestrator>, names: &[MachineName]) {
         names.iter().filter_map(|name| state.items.get(name)).filter(|item| watched(item)).cloned().collect()
     };
     let items: Vec<Arc<Item>> = me.journal().read(find);
-    let (roll, mut waiting) = (Arc::new(Roll::default()), Vec::new());
-    for item in items {
-        let (done, end) = oneshot::channel();
-        let look = look_at(me.clone(), item, roll.clone());
-        me.services().ctx.spawn(async move {
-            look.await;
-            let _ = done.send(());
-        });
-        waiting.push(end);
-    }
-    for end in waiting {
-        let _ = end.await;
-    }
+    let roll = Arc::new(Roll::default());
+    all(items.into_iter().map(|item| begin(me, item, roll.clone())).collect()).await;
 }
 
 async fn look_at(me: Arc<Orchestrator>, item: Arc<Item>, roll: Arc<Roll>) {
