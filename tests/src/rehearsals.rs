@@ -1,5 +1,6 @@
 //! Rehearsals of a scenario: its steps fail in turn, each right after it did its work.
 //!
+//! What exists in Azure in the end is as much as in a play without a failure: what an attempt left is taken away.
 //! The driver holds each failed job to its promises (it ends soon, its items rest, the oracle's sweep finds
 //! nothing, a second attempt succeeds, the scenario goes on to its end). Here each world is compared, besides,
 //! with the one in which that attempt was never made.
@@ -66,13 +67,19 @@ impl Sweep {
 /// When the scenario does not hold without a failure.
 pub fn fail_each_step(checked: &CheckedScenario, twice: bool) -> Sweep {
     let mut sweep = Sweep::default();
+    let mut in_azure = Vec::new();
     for nth in 1.. {
         let rehearsal = Rehearsal { twice, fail_step: Some(nth), ..Rehearsal::default() };
         let played = play(&Script { rehearsal, ..Script::new(checked) });
         if played.setback.is_none() {
             assert!(played.findings.is_empty(), "it must hold without a failure: {:#?}", played.findings);
+            in_azure.retain(|(_, there)| *there != played.in_azure);
+            let left =
+                |(nth, there)| format!("step {nth}: in Azure are {there:?}, not {:?}", played.in_azure);
+            sweep.broken.extend(in_azure.drain(..).map(left));
             break;
         }
+        in_azure.push((nth, played.in_azure));
         sweep.take(&format!("step {nth}"), played);
     }
     sweep.compare(checked, twice);

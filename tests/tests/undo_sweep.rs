@@ -2,7 +2,9 @@
 //! every step and every undo done twice. Nothing of the attempt is left, and a second attempt succeeds.
 
 use failback_lab::driver::StepName;
-use failback_tests::coverage::{assert_covers, in_a_plan, planned, unplanned};
+use failback_tests::coverage::{
+    assert_covers, in_a_plan, of_a_change, of_a_test, of_a_way_out, planned, unplanned,
+};
 use failback_tests::rehearsals::fail_each_step;
 use std::collections::BTreeSet;
 
@@ -39,4 +41,19 @@ fn an_alternate_location_is_taken_back() {
 fn a_planned_failback_is_taken_back() {
     let failed = sweep("happy/avs-planned-failback");
     assert_covers(&failed, planned);
+}
+
+#[test]
+fn a_test_failover_is_taken_back() {
+    assert_covers(&sweep("test-failover/of-a-plan"), of_a_test);
+}
+
+#[test]
+fn a_change_of_the_recovery_point_is_taken_back() {
+    assert_covers(&sweep("recovery-point/changed-before-the-commit"), of_a_change);
+}
+
+#[test]
+fn every_way_out_is_gone_on_with() {
+    assert_covers(&sweep("protection/every-way-out"), of_a_way_out);
 }

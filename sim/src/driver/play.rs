@@ -144,6 +144,8 @@ pub struct Played {
     pub refusals: Vec<Refusal>,
     /// The job that failed because the rehearsal wanted it to, if one did.
     pub setback: Option<Setback>,
+    /// How many virtual machines and how many disks there are in Azure in the end.
+    pub in_azure: (usize, usize),
     /// The world at each look of a twin run.
     pub observed: Vec<Value>,
     /// Wall time of each step that was played.
@@ -224,6 +226,7 @@ async fn on_stage(script: &Script<'_>) -> (Played, Weak<Recorder>) {
         guest_writes: world.recorder.witness(|w| w.guest_writes),
         refusals: driver.refusals,
         setback: driver.setback,
+        in_azure: (world.azure.vms().len(), world.azure.disks().len()),
         observed: driver.observed,
     };
     (played, Arc::downgrade(&world.recorder))

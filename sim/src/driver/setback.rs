@@ -109,12 +109,19 @@ static LEAVES: &[Leaves] = &[
             "vcenter/vmdks/*/root",
         ],
     ),
-    // The guest was down for a while, so it wrote less, and its agent registers again (P32).
+    // The guest was down for a while, so it wrote less, and its agent registers again (P32). It may still boot.
     leaves(
         Operation::ChangePoint,
         "stop-azure",
-        &["azure/disks/*/content", "guests/copies/{}@azure/registered"],
+        &["azure/disks/*/content", "guests/copies/{}@azure/registered", "guests/copies/{}@azure/up"],
     ),
+    // A clean-up goes forward only: what it has deleted stays deleted, and the next one deletes the rest.
+    leaves(
+        Operation::CleanUpTest,
+        "delete-test-vm",
+        &["azure/vms/{}-test", "azure/disks/{}-test-{}-disk0/owner", "guests/foreign_running/{}-test"],
+    ),
+    leaves(Operation::CleanUpTest, "delete-test-disks", &["azure/disks/{}-test-{}-disk0"]),
     leaves(Operation::ReprotectForward, "seeds", &["items/{}/item/notes"]),
     // Whatever the session brought until it was forgotten, the seeds have taken; the next attempt uses them.
     leaves(Operation::ReprotectForward, "agent", &["azure/blobs/*/content", "azure/blobs/*/snapshots"]),

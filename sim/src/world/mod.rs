@@ -76,7 +76,7 @@ pub struct World {
     vcenter: Arc<Vcenter>,
     /// Another vCenter, if there is one (P5).
     alternate: Option<Arc<Vcenter>>,
-    azure: Arc<Azure>,
+    pub(crate) azure: Arc<Azure>,
     cs: Arc<ConfigurationServer>,
     guests: Arc<Guests>,
     inhabitants: Arc<targets::Inhabitants>,

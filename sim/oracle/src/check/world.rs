@@ -75,8 +75,12 @@ impl<'a> World<'a> {
         let vm_ref = machine.vm(machine.production);
         let Some(vm) = self.vm(vm_ref) else {
             let deleted_by = self.facts.inventory.vms.get(vm_ref).and_then(|v| v.deleted_by);
-            // A copy that a person or a fault deleted is no fault of the product's.
-            if matches!(deleted_by, None | Some(Actor::Product)) {
+            // A copy that a person or a fault deleted is no fault of the product's. Nor is one missing between its end
+            // and its return from another point, while the target holds that point: nothing is lost then (C7).
+            let comes_back = machine.made_anew().is_some_and(|choice| {
+                self.facts.sessions.get(&choice.session).is_some_and(|session| session.holds(&choice.point))
+            });
+            if matches!(deleted_by, None | Some(Actor::Product)) && !comes_back {
                 for disk in &machine.disks {
                     let why = format!("virtual machine {} at {} is not there", vm_ref.name, vm_ref.site);
                     self.disks.push(Compared { machine, disk, outcome: Outcome::Missing(why), blocks: 0 });

@@ -239,9 +239,19 @@ impl Machine {
         let cut = self.find_cut(session, mark)?;
         Some(self.branches[cut.branch].content_at(cut.len, zero))
     }
-    /// What all disks of the production copy must hold now.
+    /// What all disks of the production copy must hold now. A copy that is made anew where production runs holds what
+    /// was chosen, until its guest comes up (C7).
     pub(crate) fn production_content(&self, zero: ContentHash) -> Option<Vec<Content>> {
-        Some(self.branches[self.branch_at(self.production)?].content(zero))
+        if let Some(branch) = self.branch_at(self.production) {
+            return Some(self.branches[branch].content(zero));
+        }
+        let choice = self.made_anew()?;
+        self.content_at(&choice.session, choice.mark, zero)
+    }
+    /// The choice of which the production copy is made anew: the earlier copy is gone, the new one did not come up yet.
+    pub(crate) fn made_anew(&self) -> Option<&Choice> {
+        let here = self.pending.as_ref().filter(|choice| choice.to == self.production);
+        here.filter(|_| self.branch_at(self.production).is_none())
     }
     /// The choice that counts: the one being carried out, else the one that made the present copy.
     pub(crate) fn choice(&self) -> Option<&Choice> {

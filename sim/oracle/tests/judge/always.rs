@@ -478,3 +478,19 @@ fn a_commit_lets_the_points_go_even_when_it_fails() {
     let committing = cycle().until(&pruned("web01-fwd", "p2"));
     assert_eq!(names(&committing.then([ended("j2", "Failed")]).oracle()), BTreeSet::new());
 }
+
+#[test]
+fn a_way_out_that_fails_may_have_ended_the_sessions_but_not_taken_their_points() {
+    let leaving = cycle().until(&wrote(Azure, 0, 4, 22));
+    let leaving = leaving.then([accepted("disable-protection", "web01", "j9"), started("j9", "web01")]);
+    let ended_session = |session: &str| What::SessionPhase {
+        session: session.into(),
+        machine: "web01".into(),
+        phase: "ended".into(),
+    };
+    let gone = leaving.clone().then(["web01-fwd", "web01-rev"].map(ended_session));
+    assert_eq!(names(&gone.then([ended("j9", "Failed")]).oracle()), BTreeSet::new());
+    let points = ["r1", "r2"].map(|point| pruned("web01-rev", point));
+    let lost = leaving.then(points).then([ended("j9", "Failed")]).oracle();
+    assert!(names(&lost).contains("point-after-failure"));
+}

@@ -273,6 +273,29 @@ fn azures_disks_are_judged_while_production_is_there() {
 }
 
 #[test]
+fn a_copy_that_is_made_anew_is_excused_while_its_point_is_held_and_holds_that_point() {
+    let deleted = What::VmDeleted { vm: azure(), by: Product };
+    let changing = cycle().until(&booted(Azure)).then([ended("j1", "Succeeded"), wrote(Azure, 0, 3, 20)]);
+    let changing = changing.then([accepted("change-recovery-point", "web01", "j8"), started("j8", "web01")]);
+    let changing = changing.then([chosen("web01-fwd", "p1", 1, Azure), deleted, ended("j8", "Failed")]);
+    let away = with(|s| s.vms[0].on = false);
+    assert_eq!(at_end(&changing, &away).violations(), [], "p1 is held");
+    let lost = changing.clone().then([pruned("web01-fwd", "p1")]);
+    assert!(names(&at_end(&lost, &away)).contains("disk-content"), "nothing is left to make it of");
+    let made = |first: &[(u64, u8)]| {
+        with(|s| {
+            s.vms[0].on = false;
+            s.vms.push(seen_vm(azure(), true, vec![managed(0), managed(1)]));
+            s.disks.push(seen_disk(managed(0), first));
+            s.disks.push(seen_disk(managed(1), &[(0, 2)]));
+        })
+    };
+    assert!(!names(&at_end(&changing, &made(&[(0, 1), (1, 10)]))).contains("disk-content"), "it holds p1");
+    let wrong = made(&[(0, 1), (1, 10), (3, 20)]);
+    assert!(names(&at_end(&changing, &wrong)).contains("disk-content"), "block 3 is of the copy before");
+}
+
+#[test]
 fn loss_is_what_the_old_copy_wrote_after_the_point() {
     let away = cycle().until(&booted(Azure)).oracle();
     let one = Loss { writes: 1, blocks: 1, bytes: BLOCK, ms: 3000, seconds: 3 };
