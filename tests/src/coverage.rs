@@ -28,6 +28,8 @@ enum Part {
     Test,
     /// The change of the recovery point.
     Change,
+    /// What changes the replication alone.
+    Replication,
     /// The ends of protection.
     WayOut,
 }
@@ -44,6 +46,7 @@ fn part((operation, ..): &StepName) -> Part {
         | Operation::ReprotectForward => Part::Cycle,
         Operation::TestFailover | Operation::CleanUpTest => Part::Test,
         Operation::ChangePoint => Part::Change,
+        Operation::MoveServer | Operation::Resynchronise => Part::Replication,
         Operation::Disable | Operation::Purge | Operation::CompleteMigration => Part::WayOut,
     }
 }
@@ -51,6 +54,11 @@ fn part((operation, ..): &StepName) -> Part {
 /// Every workflow of the cycle asked for without a word about planning, by the item's own name.
 pub fn unplanned(step: &StepName) -> bool {
     step.1 == Verb::Unplanned && part(step) == Part::Cycle
+}
+
+/// A move to another process server, and a resynchronisation.
+pub fn of_the_replication(step: &StepName) -> bool {
+    part(step) == Part::Replication
 }
 
 /// A test failover and its clean-up.

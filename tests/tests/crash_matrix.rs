@@ -8,7 +8,7 @@ use failback_lab::driver::{Crash, Script, Setback, StepName, play};
 use failback_lab::report::outcome::Finding;
 use failback_orchestrator::journal::{Operation, Verb};
 use failback_tests::coverage::{
-    assert_covers, in_a_plan, of_a_change, of_a_test, of_a_way_out, planned, unplanned,
+    assert_covers, in_a_plan, of_a_change, of_a_test, of_a_way_out, of_the_replication, planned, unplanned,
 };
 use failback_tests::rehearsals::crash_while_unwinding;
 use std::collections::BTreeSet;
@@ -88,6 +88,13 @@ fn restarted_jobs_survive_a_crash_at_every_journal_write() {
 }
 
 #[test]
+fn a_move_and_a_resynchronisation_survive_a_crash_at_every_journal_write() {
+    let mut met = crash_at_every_write("process-server/moved-by-hand").steps;
+    met.extend(crash_at_every_write("resync/by-hand").steps);
+    assert_covers(&met, of_the_replication);
+}
+
+#[test]
 fn a_planned_failback_survives_a_crash_at_every_journal_write() {
     assert_covers(&crash_at_every_write("happy/avs-planned-failback").steps, planned);
 }
@@ -137,4 +144,11 @@ fn undoing_a_plan_survives_a_crash_at_every_journal_write() {
     let sweep = crash_while_unwinding(&failback_tests::scenario("happy/pair-plan"), boots);
     sweep.assert_holds();
     assert!(sweep.plays > 50, "only {} crash points", sweep.plays);
+}
+
+#[test]
+fn undoing_a_move_survives_a_crash_at_every_journal_write() {
+    let moves = |setback: &Setback| setback.operation == Operation::MoveServer;
+    let moved = failback_tests::scenario("process-server/moved-on-the-way-home");
+    crash_while_unwinding(&moved, moves).assert_holds();
 }

@@ -3,7 +3,7 @@
 
 use failback_lab::driver::StepName;
 use failback_tests::coverage::{
-    assert_covers, in_a_plan, of_a_change, of_a_test, of_a_way_out, planned, unplanned,
+    assert_covers, in_a_plan, of_a_change, of_a_test, of_a_way_out, of_the_replication, planned, unplanned,
 };
 use failback_tests::rehearsals::fail_each_step;
 use std::collections::BTreeSet;
@@ -56,4 +56,11 @@ fn a_change_of_the_recovery_point_is_taken_back() {
 #[test]
 fn every_way_out_is_gone_on_with() {
     assert_covers(&sweep("protection/every-way-out"), of_a_way_out);
+}
+
+#[test]
+fn a_move_and_a_resynchronisation_are_taken_back() {
+    let mut failed = sweep("process-server/moved-on-the-way-home");
+    failed.extend(sweep("resync/by-hand"));
+    assert_covers(&failed, of_the_replication);
 }

@@ -251,14 +251,16 @@ impl Guests {
             let (addressing, on_metal) = (machine.system.addressing, state.on_metal.contains(vm));
             (guest.config.clone(), guest.registered, replicator, tools, addressing, volumes, on_metal)
         };
-        let (session, disks) = replicator.progress();
+        let (fed, (_, disks)) = (replicator.spec(), replicator.progress());
         let hardware = config.metal.as_ref().filter(|_| on_metal).map(|metal| metal.hardware.clone());
         let (host_id, trouble) = (config.host_id.clone(), replicator.trouble());
         Some(AgentStatus {
             host_id,
             registered,
             unregistered_because,
-            session,
+            session: fed.as_ref().map(|spec| spec.session.clone()),
+            epoch: fed.as_ref().map(|spec| spec.epoch),
+            relay: fed.map(|spec| spec.relay),
             tools_enabled,
             addressing,
             disks,

@@ -98,11 +98,6 @@ pub enum GuestFault {
         /// How far.
         minutes: u64,
     },
-    /// A person lets the machine be synchronised again now, whatever the policy waits for (C2).
-    Resynchronise {
-        /// Machine.
-        machine: String,
-    },
     /// The newest mobility agent is installed, on whichever site the machine runs.
     UpdateAgent {
         /// Machine.
@@ -178,17 +173,6 @@ impl Guests {
             }
             GuestFault::TimeSkew { machine, minutes } => {
                 self.machine(machine, |machine| machine.time_skew = *minutes)
-            }
-            GuestFault::Resynchronise { machine } => {
-                let copies = self.running_copies(&MachineName::from(machine.as_str()));
-                let vms = copies.iter().filter_map(|copy| self.vm_of(copy));
-                let up = |vm| Some(self.lock().running.get(&vm)?.booted.as_ref()?.replicator.clone());
-                let replicators: Vec<_> = vms.filter_map(up).collect();
-                let mut done = Err(format!("no copy of {machine} is up"));
-                for replicator in replicators {
-                    done = done.or(replicator.resynchronise());
-                }
-                done
             }
             GuestFault::UpdateAgent { machine } => {
                 self.machine(machine, |machine| machine.agent_version = None)

@@ -146,17 +146,6 @@ impl Replicator {
         self.begin(SessionSpec { sync: SyncMode::Checksum, ..spec }, true, Again::First).ok();
     }
 
-    /// A person lets it compare everything with the target now, whatever it waits for (C2).
-    ///
-    /// # Errors
-    /// When it feeds no session.
-    pub fn resynchronise(self: &Arc<Self>) -> Result<(), String> {
-        let running = self.lock().run.as_ref().map(|run| (run.spec.clone(), run.resumed));
-        let (spec, resumed) = running.ok_or("the agent feeds no session")?;
-        let spec = SessionSpec { sync: SyncMode::Checksum, ..spec };
-        self.begin(spec, resumed, Again::No).map_err(|error| error.to_string())
-    }
-
     /// What it feeds now; worth keeping across boots for [`Replicator::resume`].
     pub fn spec(&self) -> Option<SessionSpec> {
         self.lock().run.as_ref().map(|run| run.spec.clone())

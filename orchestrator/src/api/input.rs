@@ -2,11 +2,11 @@
 
 use super::ids::last_segment;
 use crate::catalogue::machine::BAD_REQUEST;
-use crate::journal::{Input, Item, Leg, Plan, PointChoice, Verb};
+use crate::journal::{Input, Item, Leg, Plan, PointChoice, Target, Verb};
 use crate::service::{Action, Refusal};
 use bytes::Bytes;
 use failback_wire::arm::asr::{
-    Body, DisableInput, EnableInput, IN_MAGE, IN_MAGE_AZURE_V2, OneOrMany, OperationInput,
+    Body, DisableInput, EnableInput, IN_MAGE, IN_MAGE_AZURE_V2, MoveInput, OneOrMany, OperationInput,
     PRIMARY_TO_RECOVERY, ProviderInput, RECOVERY_TO_PRIMARY,
 };
 use failback_wire::error::Report;
@@ -75,6 +75,45 @@ pub(super) fn enable(body: &Bytes, name: &str) -> Result<Asked, Refusal> {
     };
     Ok([(MachineName::new(name), asked)].into())
 }
+
+/// Body of `reassociateGateway`: which machines leave which process server, and for which (P13). None named: all that
+/// it serves and that replicate.
+pub(super) fn moving(
+    body: &Bytes,
+    items: &BTreeMap<MachineName, Arc<Item>>,
+) -> Result<(Target, Asked), Refusal> {
+    const ENTITY: &str = "reassociateGateway";
+    let input: MoveInput = read(body, ENTITY)?;
+    let id = |id: &Option<String>| id.as_deref().map(named).unwrap_or_default();
+    let (from, to) = (id(&input.source_process_server_id), id(&input.target_process_server_id));
+    let mut problems = Problems::new(ENTITY);
+    problems.check(!from.is_empty(), || "sourceProcessServerId is missing".into());
+    problems.check(!to.is_empty(), || "targetProcessServerId is missing".into());
+    problems.check(from != to || from.is_empty(), || "source and target are one process server".into());
+    let served = |item: &&Arc<Item>| {
+        item.replicates() && item.process_server.as_ref().is_some_and(|server| server.id == from)
+    };
+    let known = |name: &str| items.keys().find(|known| known.as_str().eq_ignore_ascii_case(name)).cloned();
+    let names: Vec<MachineName> = match input.vms_to_migrate.as_slice() {
+        [] => items.values().filter(served).map(|item| item.name.clone()).collect(),
+        named => {
+            let named = named.iter().map(|id| last_segment(id));
+            named.map(|name| known(name).unwrap_or_else(|| MachineName::new(name))).collect()
+        }
+    };
+    problems.check(!names.is_empty(), || format!("{from} serves no machine that replicates"));
+    problems.check(names.len() <= MOST_MOVED, || format!("at most {MOST_MOVED} machines move at once"));
+    problems.none()?;
+    let target = match names.as_slice() {
+        [one] => Target::Item(one.clone()),
+        _ => Target::ProcessServer(from.clone()),
+    };
+    let asked = Input { process_server: Some(to), from_server: Some(from), ..Input::default() };
+    Ok((target, names.into_iter().map(|name| (name, asked.clone())).collect()))
+}
+
+/// The most machines that one request moves: no process server serves more (section 5).
+const MOST_MOVED: usize = 225;
 
 /// Body of a request to end the protection of an item: why tells what it is.
 pub(super) fn leaving(body: &Bytes, name: &str) -> Result<Action, Refusal> {
@@ -198,7 +237,9 @@ fn single_direction(action: Action, leg: Leg) -> Option<&'static str> {
             | Action::Purge
             | Action::CompleteMigration
             | Action::CleanUpTest
-            | Action::ChangePoint,
+            | Action::ChangePoint
+            | Action::MoveServer
+            | Action::Resynchronise,
             _,
         ) => None,
     }
@@ -217,7 +258,9 @@ fn plan_direction(action: Action, leg: Leg) -> Option<&'static str> {
             | Action::Purge
             | Action::CompleteMigration
             | Action::CleanUpTest
-            | Action::ChangePoint,
+            | Action::ChangePoint
+            | Action::MoveServer
+            | Action::Resynchronise,
             _,
         ) => None,
     }
@@ -238,7 +281,9 @@ fn wanted_type(action: Action, leg: Leg) -> &'static str {
             | Action::Purge
             | Action::CompleteMigration
             | Action::TestFailover
-            | Action::CleanUpTest,
+            | Action::CleanUpTest
+            | Action::MoveServer
+            | Action::Resynchronise,
             _,
         ) => leg.instance_type(),
     }
@@ -267,7 +312,9 @@ fn asked(
         | Action::CompleteMigration
         | Action::TestFailover
         | Action::CleanUpTest
-        | Action::ChangePoint => Verb::Unplanned,
+        | Action::ChangePoint
+        | Action::MoveServer
+        | Action::Resynchronise => Verb::Unplanned,
     };
     let wants = input.source_site_operations.as_deref();
     let shutdown = wants.is_some_and(|wants| wants.eq_ignore_ascii_case("Required"));

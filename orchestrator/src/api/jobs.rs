@@ -109,6 +109,7 @@ fn view(call: &Call, job: &Job) -> Resource<JobProperties> {
     let (instance, tasks) = match target {
         Target::Item(name) => ("ProtectionEntity", page.member(name)),
         Target::Plan(_) => ("RecoveryPlan", page.plan()),
+        Target::ProcessServer(_) => ("ProcessServer", job.names().map(|name| page.machine(name)).collect()),
     };
     let mut tasks = tasks;
     tasks.insert(0, page.precheck());
@@ -183,7 +184,9 @@ impl Page<'_> {
             | Operation::Purge
             | Operation::CompleteMigration
             | Operation::CleanUpTest
-            | Operation::ChangePoint => "AsrJobDetails",
+            | Operation::ChangePoint
+            | Operation::MoveServer
+            | Operation::Resynchronise => "AsrJobDetails",
         };
         let name = self.job.request.target.name().to_owned();
         let names = [("primaryVmName", name.clone()), ("recoveryVmName", name)];

@@ -18,7 +18,7 @@ mod route;
 #[cfg(test)]
 mod tests;
 
-use crate::journal::{Job, Target};
+use crate::journal::{Job, Operation, Target};
 use crate::service::{Action, Ask, Orchestrator, Refusal};
 use axum::Router;
 use axum::body::Body;
@@ -134,6 +134,7 @@ impl Call {
                 self.cancel_failover(&Target::Plan(plans::find(self, name)?.name))?;
                 Ok(json(&plans::get(self, name)?))
             }
+            Route::MoveServer if post => self.move_server(),
             Route::Fabric(name) if get => Ok(json(&fabrics::get(self, name)?)),
             Route::VaultHealth if get => Ok(json(&fabrics::vault(self))),
             Route::Policies | Route::Policy(_) | Route::Mappings | Route::Mapping(..) => self.policies(),
@@ -156,6 +157,7 @@ impl Call {
             | Route::Fabric(_)
             | Route::VaultHealth
             | Route::RenewCertificate
+            | Route::MoveServer
             | Route::Plans
             | Route::Plan(_)
             | Route::PlanAction(..) => Err(errors::method(&self.method)),
@@ -216,6 +218,22 @@ impl Call {
         self.accept(action, Target::Plan(plan.name), asked)
     }
 
+    /// Moves machines from one process server to another (P13).
+    fn move_server(&self) -> Reply {
+        const NAME: &str = "reassociateGateway";
+        let action = Action::MoveServer;
+        let (items, known) = self.me.journal().read(|state| {
+            let known = self.dedupe(action, NAME).and_then(|key| state.requests.get(&key).cloned());
+            (state.items.clone(), known)
+        });
+        // Sent again, it finds its machines moved.
+        if let Some(job) = known.and_then(|id| self.me.job(&id)) {
+            return Ok(self.running(&job.request.job, &job.request.target).reply());
+        }
+        let (target, asked) = self.told(action, NAME, input::moving(&self.body, &items))?;
+        self.accept_as(self.dedupe(action, NAME), action, target, asked)
+    }
+
     /// Passes a result on; a refusal is told to those who watch.
     fn told<T>(&self, action: Action, target: &str, result: Result<T, Refusal>) -> Result<T, Refusal> {
         result.inspect_err(|refusal| self.me.refused(action, target, refusal))
@@ -238,13 +256,12 @@ impl Call {
     }
 
     fn accept(&self, action: Action, target: Target, inputs: Asked) -> Reply {
-        let ask = Ask {
-            action,
-            inputs,
-            client_request: self.client_request.clone(),
-            dedupe: self.dedupe(action, target.name()),
-            target,
-        };
+        self.accept_as(self.dedupe(action, target.name()), action, target, inputs)
+    }
+
+    fn accept_as(&self, dedupe: Option<String>, action: Action, target: Target, inputs: Asked) -> Reply {
+        let client_request = self.client_request.clone();
+        let ask = Ask { action, inputs, client_request, dedupe, target };
         let id = self.me.submit(&ask)?;
         Ok(self.running(&id, &ask.target).reply())
     }
@@ -272,7 +289,12 @@ impl Call {
         match target {
             Target::Item(name) => self.names.item(name.as_str()),
             Target::Plan(name) => self.names.plan(name),
+            Target::ProcessServer(_) => self.names.fabric(),
         }
+    }
+
+    fn fabric(&self) -> Reply {
+        Ok(json(&fabrics::get(self, &self.names.config().fabric)?))
     }
 
     fn job(&self, id: &str) -> Result<Job, Refusal> {
@@ -317,6 +339,9 @@ impl Call {
                 Ok(no_content())
             }
             Some(crate::journal::Outcome::Succeeded) => match &job.request.target {
+                // Whatever was moved, it was asked of the fabric.
+                Target::Item(_) if job.request.operation == Operation::MoveServer => self.fabric(),
+                Target::ProcessServer(_) => self.fabric(),
                 Target::Item(name) => Ok(json(&items::get(self, name.as_str())?)),
                 Target::Plan(name) => Ok(json(&plans::get(self, name)?)),
             },

@@ -48,6 +48,8 @@ pub(crate) enum Route {
     Mapping(String, bool),
     /// The certificate of the configuration server, to be renewed.
     RenewCertificate,
+    /// Machines are to move to another process server.
+    MoveServer,
     /// All recovery plans.
     Plans,
     /// One of them.
@@ -103,6 +105,16 @@ impl Route {
             {
                 Some(Self::RenewCertificate)
             }
+            ("replicationfabrics", [fabric, verb])
+                if same(fabric, &vault.fabric) && same(verb, "reassociateGateway") =>
+            {
+                Some(Self::MoveServer)
+            }
+            ("replicationfabrics", [fabric, results, op])
+                if same(fabric, &vault.fabric) && same(results, "operationresults") =>
+            {
+                Some(Self::Results((*op).to_owned()))
+            }
             ("replicationfabrics", [fabric, containers, container, kind, rest @ ..])
                 if same(fabric, &vault.fabric)
                     && same(containers, "replicationProtectionContainers")
@@ -157,11 +169,12 @@ fn action(verb: &str) -> Option<Action> {
         "testfailover" => Some(Action::TestFailover),
         "testfailovercleanup" => Some(Action::CleanUpTest),
         "applyrecoverypoint" => Some(Action::ChangePoint),
+        "repairreplication" => Some(Action::Resynchronise),
         _ => None,
     }
 }
 
 /// Machines leave protection one by one.
 fn plan_action(verb: &str) -> Option<Action> {
-    action(verb).filter(|action| *action != Action::Disable)
+    action(verb).filter(|action| !matches!(action, Action::Disable | Action::Resynchronise))
 }

@@ -2,12 +2,14 @@
 //!
 //! A documented number of Site Recovery is kept where one is known (`95226`). All others are the lab's
 //! own `FBnnnn`, by hundreds: control plane FB10, process server FB11, network FB12, master target FB13,
-//! datastore and retention FB14, machine and agent FB15, recovery points FB16, plans and groups FB17,
+//! datastore and retention FB14, machine and agent FB15, recovery points FB16, plans and groups FB17 (from FB1720 on: what is asked for
+//! beside the cycle),
 //! state and requests FB18, failures while a job runs FB20, warnings FB21.
 
 use failback_wire::error::ErrorDoc;
 use std::sync::LazyLock;
 
+pub mod beside;
 pub mod control;
 pub mod documented;
 pub mod execution;
@@ -54,6 +56,7 @@ pub static ALL: LazyLock<Vec<&'static ErrorDoc>> = LazyLock::new(|| {
         warning::DOCS,
         guest::DOCS,
         protection::DOCS,
+        beside::DOCS,
     ]
     .concat();
     all.sort_by_key(|doc| doc.code);

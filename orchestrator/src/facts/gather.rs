@@ -10,7 +10,7 @@ use crate::clients::component::ComponentError;
 use crate::clients::cs::OTHER_VAULT;
 use crate::clients::vcenter::{self, Power, VcenterClient, VcenterError};
 use crate::config::AlternateVcenter;
-use crate::journal::{Allowed, AzureVm, Health, Item, Operation, PolicyKind, ProtectionState};
+use crate::journal::{Allowed, AzureVm, Health, Item, Leg, Operation, PolicyKind, ProtectionState};
 use crate::rules::privileges::NEEDED;
 use crate::service::Services;
 use crate::workflow::{Member, added_disks, agent_address, noted_path};
@@ -25,6 +25,7 @@ use tokio::time::timeout;
 
 use Operation::{ChangePoint, CleanUpTest, TestFailover};
 use Operation::{CommitBack, Disable, EnableProtection, Failback, Failover, Reprotect, ReprotectForward};
+use Operation::{MoveServer, Resynchronise};
 use std::sync::Arc;
 
 /// The longest one system may take to answer all that is asked of it.
@@ -52,6 +53,7 @@ impl<'a> Gathering<'a> {
         let target = self.server(&cs, Component::MasterTarget, &request, member).await;
         let relay = self.server(&cs, Component::ProcessServer, &request, member).await;
         let vcenter = self.vcenter(name, member, &request).await;
+        let leg = member.item.as_ref().map_or(Leg::Forward, |item| item.leg);
         Facts {
             operation: self.operation,
             now: self.services.ctx.now(),
@@ -60,7 +62,7 @@ impl<'a> Gathering<'a> {
             item: self.item(name, member),
             policy: self.policy(member),
             azure: self.azure(member).await,
-            agent: self.agent(name, &vcenter).await,
+            agent: self.agent(name, leg, &vcenter).await,
             points: self.points(member).await,
             request,
             cs,
@@ -92,7 +94,9 @@ impl<'a> Gathering<'a> {
 
     fn request(&self, member: &Member) -> RequestFacts {
         let (input, item) = (&member.input, member.item.as_ref());
-        let target = item.and_then(|item| item.master_target.as_ref()).map(|server| server.id.clone());
+        let target =
+            item.filter(|item| item.leg == Leg::Reverse || !self.needs(&[MoveServer, Resynchronise]));
+        let target = target.and_then(|item| item.master_target.as_ref()).map(|server| server.id.clone());
         let relay = item.and_then(|item| item.process_server.as_ref()).map(|server| server.id.clone());
         RequestFacts {
             by_plan: self.by_plan,
@@ -105,6 +109,7 @@ impl<'a> Gathering<'a> {
             expressroute: self.services.config.expressroute,
             exclude: input.exclude.clone(),
             azure_name: input.azure_name.clone(),
+            from_server: input.from_server.clone(),
             include: input.include.clone(),
         }
     }
@@ -127,6 +132,8 @@ impl<'a> Gathering<'a> {
             allowed: allowed(self.operation, item.map(|item| &**item)),
             critical: if critical { codes.collect() } else { Vec::new() },
             group: item.and_then(|item| item.group.clone()),
+            leg: item.map_or(Leg::Forward, |item| item.leg),
+            process_server: item.and_then(|item| item.process_server.as_ref()).map(|s| s.id.clone()),
             // One that has no VMDK yet has nothing to match (P37).
             disks: item
                 .map(|item| {
@@ -159,7 +166,9 @@ impl<'a> Gathering<'a> {
             | Operation::CompleteMigration
             | TestFailover
             | CleanUpTest
-            | ChangePoint => return None,
+            | ChangePoint
+            | MoveServer
+            | Resynchronise => return None,
         };
         let found = member.policy.as_ref();
         Some(PolicyFacts {
@@ -170,7 +179,15 @@ impl<'a> Gathering<'a> {
     }
 
     async fn cs(&mut self, name: &MachineName) -> Seen<CsFacts> {
-        if !self.needs(&[EnableProtection, Reprotect, Failback, ReprotectForward, Disable]) {
+        if !self.needs(&[
+            EnableProtection,
+            Reprotect,
+            Failback,
+            ReprotectForward,
+            Disable,
+            MoveServer,
+            Resynchronise,
+        ]) {
             return Seen::Unasked;
         }
         let cs = &self.services.cs;
@@ -194,8 +211,8 @@ impl<'a> Gathering<'a> {
     ) -> Seen<ServerHealth> {
         let is_target = component == Component::MasterTarget;
         let needed: &[Operation] = match is_target {
-            true => &[Reprotect, Failback],
-            false => &[EnableProtection, Reprotect, Failback, ReprotectForward],
+            true => &[Reprotect, Failback, MoveServer, Resynchronise],
+            false => &[EnableProtection, Reprotect, Failback, ReprotectForward, MoveServer, Resynchronise],
         };
         let id = if is_target { &request.master_target } else { &request.process_server };
         let (true, Some(id)) = (self.needs(needed), id) else { return Seen::Unasked };
@@ -210,7 +227,9 @@ impl<'a> Gathering<'a> {
         // One that is not listed may still run: its id is its host name. A master target that could not register knows
         // why (P9).
         let own = (!is_target || cs.known().is_some()).then(|| id.clone());
-        let reach: Vec<String> = match is_target || !self.needs(&[Reprotect, Failback]) {
+        let moves_home = item.is_some_and(|item| item.leg == Leg::Reverse) && self.needs(&[MoveServer]);
+        let homeward = moves_home || self.needs(&[Reprotect, Failback]);
+        let reach: Vec<String> = match is_target || !homeward {
             true => Vec::new(),
             // What it passes on must get to the site (P11, P12).
             false => {
@@ -273,9 +292,15 @@ impl<'a> Gathering<'a> {
     }
 
     /// A machine that is to be protected is asked when vCenter has none of its name: it may be a physical one.
-    async fn agent(&mut self, name: &MachineName, vcenter: &Seen<VcenterFacts>) -> Seen<AgentStatus> {
+    async fn agent(
+        &mut self,
+        name: &MachineName,
+        leg: Leg,
+        vcenter: &Seen<VcenterFacts>,
+    ) -> Seen<AgentStatus> {
         let no_vm = vcenter.known().is_some_and(|vcenter| vcenter.vm.is_none());
         let site = match self.operation {
+            MoveServer | Resynchronise => leg.source(),
             EnableProtection if no_vm => Site::OnPremises,
             Reprotect => Site::Azure,
             ReprotectForward => Site::OnPremises,
@@ -314,7 +339,9 @@ impl<'a> Gathering<'a> {
             | Disable
             | Operation::Purge
             | Operation::CompleteMigration
-            | CleanUpTest => return Seen::Unasked,
+            | CleanUpTest
+            | MoveServer
+            | Resynchronise => return Seen::Unasked,
         };
         let Some(spec) = spec else { return Seen::Known(Vec::new()) };
         let sessions = &self.services.sessions;
@@ -397,6 +424,7 @@ fn allowed(operation: Operation, item: Option<&Item>) -> bool {
         TestFailover => has(Allowed::TestFailover),
         CleanUpTest => has(Allowed::TestFailoverCleanup),
         ChangePoint => has(Allowed::ChangePit),
+        MoveServer | Resynchronise => item.replicates(),
     }
 }
 

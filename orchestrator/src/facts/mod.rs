@@ -8,7 +8,7 @@ mod gather;
 pub use gather::Gathering;
 
 use crate::config::Settings;
-use crate::journal::{Operation, Platform, PointChoice, Verb};
+use crate::journal::{Leg, Operation, Platform, PointChoice, Verb};
 use failback_wire::clock::VirtualMs;
 use failback_wire::env::Env;
 use failback_wire::ids::{DiskId, GroupName, MachineName, VmdkUuid};
@@ -104,6 +104,8 @@ pub struct RequestFacts {
     pub master_target: Option<String>,
     /// Id of the process server.
     pub process_server: Option<String>,
+    /// Of a move: id of the one that serves the machine now, as the operator believes.
+    pub from_server: Option<String>,
     /// Retention drive (`R:`, `/mnt/retention`).
     pub retention_drive: Option<String>,
     /// Datastore for an alternate location.
@@ -159,6 +161,10 @@ pub struct ItemFacts {
     pub critical: Vec<String>,
     /// Replication group, if any.
     pub group: Option<GroupName>,
+    /// Which way it replicates, or last did.
+    pub leg: Leg,
+    /// Id of the process server that serves it, or last did.
+    pub process_server: Option<String>,
     /// The disks under protection.
     pub disks: Vec<DiskFacts>,
     /// When the last failover ended: the source then has 15 minutes to register (P32).

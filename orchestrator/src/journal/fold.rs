@@ -7,7 +7,7 @@ use super::item::{AzureVm, Current, Fact, Item};
 use super::plan::{ActionKind, ActionProgress, Plan, PlanAction};
 use super::policy::{Policy, PolicyKind};
 use super::record::{Accepted, Leaving, Operation, Outcome, Record, Rest, Verb};
-use super::state::{Allowed, ProtectionState};
+use super::state::{Allowed, Health, ProtectionState};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
 use failback_wire::ids::{DiskId, JobId, MachineName};
@@ -219,6 +219,16 @@ impl State {
             Some(found) if !self.busy(item).is_some_and(running) => found.allowed(),
             Some(_) | None => Vec::new(),
         }
+    }
+    /// What is shown as allowed while the item's health is this. A resynchronisation is shown where it may help, as
+    /// recorded, and refused nowhere else (*ours*).
+    pub fn offered(&self, item: &MachineName, health: Health) -> Vec<Allowed> {
+        let mut offered = self.allowed(item);
+        let helps = health == Health::Critical && self.items.get(item).is_some_and(|item| item.replicates());
+        if helps && !offered.is_empty() {
+            offered.push(Allowed::RepairReplication);
+        }
+        offered
     }
     fn progress(&mut self, job: &JobId, member: &MachineName) -> Option<&mut Progress> {
         self.jobs.get_mut(job)?.members.get_mut(member)

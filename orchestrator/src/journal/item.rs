@@ -341,6 +341,15 @@ impl Item {
         all
     }
 
+    /// Its session should be feeding recovery points.
+    pub fn replicates(&self) -> bool {
+        let tried = matches!(
+            self.state,
+            ProtectionState::UnplannedFailoverFailed | ProtectionState::PlannedFailoverFailed
+        );
+        self.session().is_some() && (self.state.is_replicating() || tried && self.halfway.is_none())
+    }
+
     /// It replicates home, and nothing of a failback stands: a reprotect home may be asked for anew, which the
     /// rules refuse while the machine at home is there (C12).
     pub fn may_replicate_home_anew(&self) -> bool {

@@ -103,7 +103,9 @@ impl PlanAction {
             | Operation::Purge
             | Operation::CompleteMigration
             | Operation::CleanUpTest
-            | Operation::ChangePoint => return false,
+            | Operation::ChangePoint
+            | Operation::MoveServer
+            | Operation::Resynchronise => return false,
         };
         self.legs.contains(&leg) && self.types.contains(&wanted)
     }

@@ -40,11 +40,15 @@ pub enum Operation {
     CleanUpTest,
     /// Make the machine in Azure anew from another recovery point, before the commit.
     ChangePoint,
+    /// Let another process server carry the replication (P13).
+    MoveServer,
+    /// Compare everything with the target again (C2).
+    Resynchronise,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::EnableProtection,
         Self::Failover,
         Self::Commit,
@@ -58,6 +62,8 @@ impl Operation {
         Self::TestFailover,
         Self::CleanUpTest,
         Self::ChangePoint,
+        Self::MoveServer,
+        Self::Resynchronise,
     ];
     /// Its name in events and reports.
     pub fn as_str(self) -> &'static str {
@@ -75,6 +81,8 @@ impl Operation {
             Self::TestFailover => "test-failover",
             Self::CleanUpTest => "clean-up-test-failover",
             Self::ChangePoint => "change-recovery-point",
+            Self::MoveServer => "move-process-server",
+            Self::Resynchronise => "resynchronise",
         }
     }
     /// How an item leaves the vault when this operation succeeds; `None` for those that keep it.
@@ -92,7 +100,9 @@ impl Operation {
             | Self::ReprotectForward
             | Self::TestFailover
             | Self::CleanUpTest
-            | Self::ChangePoint => None,
+            | Self::ChangePoint
+            | Self::MoveServer
+            | Self::Resynchronise => None,
         }
     }
     /// True when the item shows the same protection state before, meanwhile and afterwards.
@@ -101,7 +111,7 @@ impl Operation {
     }
     /// True when it has nothing to do with where production runs: what other operations noted stays.
     pub fn is_aside(self) -> bool {
-        matches!(self, Self::TestFailover | Self::CleanUpTest)
+        matches!(self, Self::TestFailover | Self::CleanUpTest | Self::MoveServer | Self::Resynchronise)
     }
 }
 
@@ -152,8 +162,11 @@ pub struct Input {
     pub shutdown: bool,
     /// Failover, failback: which point.
     pub point: PointChoice,
-    /// Enable, reprotect: id of the process server.
+    /// Enable, reprotect: id of the process server; of a move: the one that is to serve the item.
     pub process_server: Option<String>,
+    /// Of a move: id of the process server that serves the item now (P13).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_server: Option<String>,
     /// Reprotect to on-premises: id of the master target.
     pub master_target: Option<String>,
     /// Reprotect to on-premises: datastore for new disks; required even where it is ignored (C9).
@@ -189,6 +202,8 @@ pub enum Target {
     Item(MachineName),
     /// A recovery plan.
     Plan(String),
+    /// A process server, of whose machines several are moved to another one.
+    ProcessServer(String),
 }
 
 impl Target {
@@ -196,13 +211,13 @@ impl Target {
     pub fn name(&self) -> &str {
         match self {
             Self::Item(name) => name.as_str(),
-            Self::Plan(name) => name,
+            Self::Plan(name) | Self::ProcessServer(name) => name,
         }
     }
     /// The plan's name, when it is one.
     pub fn plan(&self) -> Option<&str> {
         match self {
-            Self::Item(_) => None,
+            Self::Item(_) | Self::ProcessServer(_) => None,
             Self::Plan(name) => Some(name),
         }
     }

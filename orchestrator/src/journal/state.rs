@@ -119,6 +119,8 @@ pub enum Allowed {
     TestFailoverCleanup,
     /// Another recovery point, before the commit of a failover to Azure.
     ChangePit,
+    /// Compare with the target again; shown while the health is critical.
+    RepairReplication,
 }
 
 impl Allowed {
@@ -134,6 +136,7 @@ impl Allowed {
             Self::TestFailover => "TestFailover",
             Self::TestFailoverCleanup => "TestFailoverCleanup",
             Self::ChangePit => "ChangePit",
+            Self::RepairReplication => "RepairReplication",
         }
     }
 }

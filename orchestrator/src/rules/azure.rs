@@ -96,8 +96,9 @@ fn hangs(f: &Facts) -> bool {
 }
 
 /// The site of the copy that is to be the source.
-fn source(operation: Operation) -> Site {
-    match operation {
+fn source(f: &Facts) -> Site {
+    match f.operation {
+        Operation::MoveServer | Operation::Resynchronise => f.item.leg.source(),
         Operation::Reprotect
         | Operation::Failback
         | Operation::CommitBack
@@ -119,15 +120,14 @@ fn source(operation: Operation) -> Site {
 /// does not count (C14).
 fn registration(f: &Facts) -> Option<&RegistrationRow> {
     let cs = f.cs.known()?;
-    let row =
-        if f.env.holds("C14") { cs.registration(source(f.operation)) } else { cs.newest_registration() }?;
+    let row = if f.env.holds("C14") { cs.registration(source(f)) } else { cs.newest_registration() }?;
     let since = f.item.registered_after.unwrap_or_default();
     (row.registered_at.max(row.last_heartbeat) >= since).then_some(row)
 }
 
 /// Copies are told apart by their host ids, and the one at home was noted when its protection began (C14).
 pub(super) fn own_registration(f: &Facts) -> Option<Report> {
-    let site = source(f.operation);
+    let site = source(f);
     let (row, home) = (f.cs.known()?.registration(site)?, f.item.home_host.as_deref()?);
     let mixed_up = registered_once(f).is_none() && (row.host_id == home) != (site == Site::OnPremises);
     let detail = format!("{} is registered as the copy {site}", row.host_id);
@@ -138,7 +138,7 @@ pub(super) fn own_registration(f: &Facts) -> Option<Report> {
 pub(super) fn registered_once(f: &Facts) -> Option<Report> {
     let rows = &f.cs.known()?.row.as_ref()?.registrations;
     let hosts: Vec<&str> =
-        rows.iter().filter(|row| row.site == source(f.operation)).map(|row| row.host_id.as_str()).collect();
+        rows.iter().filter(|row| row.site == source(f)).map(|row| row.host_id.as_str()).collect();
     let name = f.item.name.as_str();
     (hosts.len() > 1).then(|| Report::new(&control::DUPLICATE_REGISTRATION, name, hosts.join(" and ")))
 }
@@ -148,8 +148,8 @@ fn askable(f: &Facts) -> bool {
     if own_registration(f).is_some() || registered_once(f).is_some() {
         return false;
     }
-    let azure_ok = source(f.operation) == Site::OnPremises
-        || vm(f).is_none_or(|vm| vm.exists && vm.running && !hangs(f));
+    let azure_ok =
+        source(f) == Site::OnPremises || vm(f).is_none_or(|vm| vm.exists && vm.running && !hangs(f));
     f.cs.known().is_some_and(|cs| cs.row.is_some()) && azure_ok
 }
 
@@ -176,7 +176,7 @@ pub(super) fn agent_connected(f: &Facts) -> Option<Report> {
         return None;
     }
     let troubled = f.agent.known().is_none_or(|agent| agent.unregistered_because.is_some());
-    let doc = match source(f.operation) {
+    let doc = match source(f) {
         Site::Azure if troubled => &documented::CS_UNREACHABLE_FROM_AZURE,
         Site::Azure | Site::OnPremises => &documented::AGENT_HEARTBEAT,
     };

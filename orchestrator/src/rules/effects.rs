@@ -1,7 +1,8 @@
 //! What follows from a rule while an operation runs: the steps of workflows by the keys that ask for them.
 
 use crate::journal::Operation::{
-    self, Commit, CommitBack, Disable, Failback, Failover, Purge, Reprotect, ReprotectForward,
+    self, Commit, CommitBack, Disable, Failback, Failover, MoveServer, Purge, Reprotect, ReprotectForward,
+    Resynchronise,
 };
 use failback_wire::env::Env;
 
@@ -22,6 +23,8 @@ const fn effect(key: &'static str, operation: Operation, step: &'static str) -> 
 
 /// Every effect, in the order of the life of an item.
 pub static EFFECTS: &[Effect] = &[
+    effect("P13", MoveServer, "agent"),
+    effect("C2", Resynchronise, "agent"),
     effect("C3", Failover, "shut-down-source"),
     effect("C4", Failover, "shut-down-source"),
     effect("C4", Failover, "stop-replication"),

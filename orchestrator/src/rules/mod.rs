@@ -14,6 +14,7 @@ pub(crate) mod cs;
 pub mod effects;
 mod item;
 mod limits;
+mod moving;
 mod placement;
 pub mod plan;
 mod policy;
@@ -42,7 +43,7 @@ pub fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
     rows.filter(|(key, _)| key.starts_with(['C', 'P', 'R', 'G', 'L']) && key[1..].parse::<u8>().is_ok())
 }
 
-use Operation::{ChangePoint, CleanUpTest, TestFailover};
+use Operation::{ChangePoint, CleanUpTest, MoveServer, Resynchronise, TestFailover};
 use Operation::{CommitBack, Disable, EnableProtection, Failback, Failover, Reprotect, ReprotectForward};
 
 /// What breaking a rule means.
@@ -105,11 +106,17 @@ const RETURN: &[Operation] = &[Failback, Disable];
 const VCENTER: &[Operation] = &[EnableProtection, Reprotect, Failback, Disable];
 const HOME: &[Operation] = &[Reprotect, Failback];
 const BACK: &[Operation] = &[Reprotect, Failback, CommitBack];
-const CS: &[Operation] = &[EnableProtection, Reprotect, Failback, ReprotectForward];
+const CS: &[Operation] = &[EnableProtection, Reprotect, Failback, ReprotectForward, MoveServer];
+/// A machine is chosen from what discovery shows.
+const SHOWN: &[Operation] = &[EnableProtection, Reprotect, Failback, ReprotectForward];
 /// The configuration server's database is read or written.
 const DATABASE: &[Operation] = &[EnableProtection, Reprotect, Failback, ReprotectForward, Disable];
+/// A process server carries it, or is to carry it.
+const SERVED: &[Operation] =
+    &[EnableProtection, Reprotect, Failback, ReprotectForward, MoveServer, Resynchronise];
 /// A failover does without it: what it holds may be lost with the site (C4).
-const RELAY: &[Operation] = &[EnableProtection, Reprotect, Failback, ReprotectForward];
+const RELAY: &[Operation] =
+    &[EnableProtection, Reprotect, Failback, ReprotectForward, MoveServer, Resynchronise];
 const FORWARD: &[Operation] = &[EnableProtection, ReprotectForward];
 const ROW: &[Operation] = &[Reprotect, Failback, ReprotectForward];
 const POINTS: &[Operation] = &[Failover, Failback, TestFailover, ChangePoint];
@@ -119,6 +126,10 @@ const VM: &[Operation] = &[EnableProtection, Failback, Disable];
 const POLICY: &[Operation] = &[EnableProtection, Reprotect, ReprotectForward];
 const MOVES: &[Operation] = &[Failover, Reprotect, Failback, ReprotectForward];
 const AGENT: &[Operation] = &[Reprotect, ReprotectForward];
+/// The agent of the source is told something.
+const TOLD: &[Operation] = &[Reprotect, ReprotectForward, MoveServer, Resynchronise];
+/// The master target takes what comes home.
+const TARGET: &[Operation] = &[Reprotect, Failback, MoveServer, Resynchronise];
 const AZURE: &[Operation] =
     &[EnableProtection, Failover, Reprotect, Failback, CommitBack, TestFailover, CleanUpTest, ChangePoint];
 
@@ -146,7 +157,7 @@ pub static RULES: &[Rule] = &[
     rule("P3", "the machine's row is in the database", ROW, control::cs_row),
     rule("P40", "the database has no stale row of the machine", &[EnableProtection], cs::no_stale_row),
     rule("P25", "the virtual machine has been discovered", &[EnableProtection], cs::discovered),
-    rule("P40", "no other virtual machine has its instance UUID", CS, cs::no_twin),
+    rule("P40", "no other virtual machine has its instance UUID", SHOWN, cs::no_twin),
     rule("P40", "the source is registered once", AGENT, azure::registered_once),
     rule("C14", "the registration of the source is that of this copy", AGENT, azure::own_registration),
     rule("P1", "vCenter is connected", VCENTER, site::vcenter_connected),
@@ -155,8 +166,8 @@ pub static RULES: &[Rule] = &[
     rule("P8", "the vCenter account has every privilege", HOME, privileges::all),
     rule("P9", "the master target can register with the configuration server", HOME, target::can_register),
     rule("P25", "the configuration server knows the master target", HOME, target::known),
-    rule("P30", "the master target has a heartbeat", HOME, target::heartbeat),
-    rule("P30", "the master target answers", HOME, target::answers),
+    rule("P30", "the master target has a heartbeat", TARGET, target::heartbeat),
+    rule("P30", "the master target answers", TARGET, target::answers),
     rule("P25", "the master target is a virtual machine of this vCenter", HOME, target::is_a_vm),
     rule("P5", "the master target is in the machine's own vCenter", HOME, placement::original_vcenter),
     rule("P34", "the master target's host is an ESXi host", &[Reprotect], placement::esxi),
@@ -220,11 +231,30 @@ pub static RULES: &[Rule] = &[
     rule("C20", "the on-premises virtual machine exists", &[CommitBack], site::vm_exists),
     rule("P39", "the host of the virtual machine is connected", DISKS, site::host_connected),
     rule("C12", "the on-premises virtual machine is off", RETURN, site::vm_off),
+    rule("P13", "the machine is served by the process server it leaves", &[MoveServer], moving::served_there),
     rule("P11", "a private link leads from the process server to the site", HOME, control::private_link),
-    rule("P13", "the configuration server knows the process server", CS, control::relay_known),
-    rule("P13", "the process server has a heartbeat", CS, control::relay_heartbeat),
+    rule(
+        "P11",
+        "a private link leads from the new process server to the site",
+        &[MoveServer],
+        moving::private_link,
+    ),
+    rule("P13", "the configuration server knows the process server", SERVED, control::relay_known),
+    rule("P13", "the process server has a heartbeat", SERVED, control::relay_heartbeat),
     rule("P12", "the process server answers", RELAY, control::relay_answers),
     rule("P11", "the process server of the way to Azure is on-premises", FORWARD, control::relay_at_the_site),
+    rule(
+        "P11",
+        "the new process server of the way to Azure is on-premises",
+        &[MoveServer],
+        moving::at_the_site,
+    ),
+    rule(
+        "P7",
+        "the new process server stands in Azure where addresses were kept",
+        &[MoveServer],
+        moving::in_azure,
+    ),
     rule("P12", "the process server has a static address", CS, control::relay_address),
     Rule {
         key: "P12",
@@ -251,7 +281,7 @@ pub static RULES: &[Rule] = &[
     rule("P32", "the agent of the source is registered", &[Reprotect], azure::agent_registered),
     rule("C21", "the agent at home is registered", &[ReprotectForward], azure::agent_registered),
     rule("P32", "the agent of the source can reach the configuration server", AGENT, azure::agent_connected),
-    rule("P32", "the agent of the source has a heartbeat, and answers", AGENT, azure::agent_heartbeat),
+    rule("P32", "the agent of the source has a heartbeat, and answers", TOLD, azure::agent_heartbeat),
     rule("R6", "there is a recovery point", POINTS, item::has_point),
     rule("R3", "there is a recovery point of the requested kind", POINTS, item::has_kind),
     rule("R3", "the requested recovery point exists", POINTS, item::has_requested),

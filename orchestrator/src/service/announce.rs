@@ -27,7 +27,7 @@ impl Orchestrator {
         let health = self.sights().get(name).map(|sight| sight.health).unwrap_or_default();
         self.journal().read(|state| {
             let item = state.items.get(name)?;
-            let allowed = state.allowed(name).iter().map(|allowed| allowed.as_str()).collect();
+            let allowed = state.offered(name, health).iter().map(|allowed| allowed.as_str()).collect();
             Some(Shown { state: item.state.as_str(), active: item.active, health, allowed })
         })
     }
@@ -57,7 +57,9 @@ impl Orchestrator {
             | Operation::Purge
             | Operation::CompleteMigration
             | Operation::TestFailover
-            | Operation::CleanUpTest => return,
+            | Operation::CleanUpTest
+            | Operation::MoveServer
+            | Operation::Resynchronise => return,
         };
         for member in job.members.keys() {
             let Some(item) = self.journal().read(|state| state.items.get(member).cloned()) else { continue };
@@ -259,7 +261,7 @@ impl Orchestrator {
             let edge = Edge::of(self.workflow(job), step)?;
             let task = match job.request.target {
                 Target::Item(_) => edge.task.to_owned(),
-                Target::Plan(_) => format!("{member}/{}", edge.task),
+                Target::Plan(_) | Target::ProcessServer(_) => format!("{member}/{}", edge.task),
             };
             Some((task, edge))
         })

@@ -145,7 +145,7 @@ impl Orchestrator {
                         "rest": item.state.is_rest() && state.busy(name).is_none(),
                         "health": health.as_str(),
                         "healthErrors": errors.iter().map(|e| e.code.as_str()).collect::<Vec<_>>(),
-                        "allowed": state.allowed(name).iter().map(|a| a.as_str()).collect::<Vec<_>>(),
+                        "allowed": state.offered(name, health).iter().map(|a| a.as_str()).collect::<Vec<_>>(),
                         "warnings": item.warnings.keys().collect::<Vec<_>>(),
                         "halfway": item.halfway,
                         "points": self.sights().get(name).map(|s| s.points().iter().map(|p| p.point.clone()).collect::<Vec<_>>()),

@@ -45,15 +45,6 @@ impl Sight {
     }
 }
 
-/// True for items whose session should be feeding recovery points.
-fn watched(item: &Item) -> bool {
-    let tried = matches!(
-        item.state,
-        ProtectionState::UnplannedFailoverFailed | ProtectionState::PlannedFailoverFailed
-    );
-    item.session().is_some() && (item.state.is_replicating() || tried && item.halfway.is_none())
-}
-
 /// True for items that do not replicate and still have points to choose from, now or when a failover that runs comes
 /// to nothing: they are looked for once.
 fn keeps_points(item: &Item) -> bool {
@@ -100,11 +91,11 @@ pub(crate) async fn watch(me: Arc<Orchestrator>, open: Vec<JobId>) {
 
 /// Begins to look at whatever nobody looks at yet; answers the ends of these looks.
 fn round(me: &Arc<Orchestrator>) -> Vec<oneshot::Receiver<()>> {
-    let look = |item: &&Arc<Item>| watched(item) || keeps_points(item);
+    let look = |item: &&Arc<Item>| item.replicates() || keeps_points(item);
     let mut items: Vec<Arc<Item>> =
         me.journal().read(|state| state.items.values().filter(look).cloned().collect());
     let unseen = |item: &Item| me.sights().get(&item.name).is_none_or(|sight| sight.view.is_none());
-    items.retain(|item| watched(item) || unseen(item));
+    items.retain(|item| item.replicates() || unseen(item));
     let roll = Arc::new(me.roll(&items));
     items.retain(|item| {
         !std::mem::replace(&mut me.sights().entry(item.name.clone()).or_default().looking, true)
@@ -132,7 +123,12 @@ async fn all(looks: Vec<oneshot::Receiver<()>>) {
 /// by a look of minutes ago.
 pub(crate) async fn refresh(me: &Arc<Orchestrator>, names: &[MachineName]) {
     let find = |state: &State| {
-        names.iter().filter_map(|name| state.items.get(name)).filter(|item| watched(item)).cloned().collect()
+        names
+            .iter()
+            .filter_map(|name| state.items.get(name))
+            .filter(|item| item.replicates())
+            .cloned()
+            .collect()
     };
     let items: Vec<Arc<Item>> = me.journal().read(find);
     let roll = Arc::new(Roll::default());
@@ -152,7 +148,7 @@ async fn look_at(me: Arc<Orchestrator>, item: Arc<Item>, roll: Arc<Roll>) {
     me.hear_of_servers(&roll);
     let name = item.name.clone();
     let session = |item: &Item| item.session().map(|spec| (spec.session.clone(), spec.epoch));
-    let looked = |now: &&Arc<Item>| watched(now) || keeps_points(now);
+    let looked = |now: &&Arc<Item>| now.replicates() || keeps_points(now);
     let current = me.journal().read(|state| state.items.get(&name).filter(looked).cloned());
     // A job may have changed the item while the answer was on its way: then it tells of the past.
     let fresh = current.filter(|now| session(now) == session(&item));
@@ -240,10 +236,10 @@ impl Orchestrator {
             }
             sight.begun = begun;
         }
-        let mut findings = if watched(item) { glance.findings } else { Vec::new() };
+        let mut findings = if item.replicates() { glance.findings } else { Vec::new() };
         if let Some(view) = &glance.view {
             self.offer(item, view);
-            findings.extend(self.rpo(item, view).filter(|_| watched(item)));
+            findings.extend(self.rpo(item, view).filter(|_| item.replicates()));
         }
         let (now, silence) = (self.now(), self.services().config.knobs.silent_after);
         let (health, errors) =
@@ -300,7 +296,7 @@ impl Orchestrator {
         let (session, is_watched) = self.journal().read(|state| {
             let item = state.items.get(name);
             let session = item.and_then(|item| item.session()).map(|spec| spec.session.clone());
-            (session, item.is_some_and(|item| watched(item)))
+            (session, item.is_some_and(|item| item.replicates()))
         });
         let gone = {
             let mut sights = self.sights();

@@ -16,6 +16,8 @@ fn action(job: &Job) -> Action {
         Operation::TestFailover => Action::TestFailover,
         Operation::CleanUpTest => Action::CleanUpTest,
         Operation::ChangePoint => Action::ChangePoint,
+        Operation::MoveServer => Action::MoveServer,
+        Operation::Resynchronise => Action::Resynchronise,
         Operation::Disable => Action::Disable,
         Operation::Purge => Action::Purge,
         Operation::CompleteMigration => Action::CompleteMigration,

@@ -41,12 +41,17 @@ pub enum Action {
     CleanUpTest,
     /// Another recovery point, before the commit of a failover to Azure.
     ChangePoint,
+    /// Another process server.
+    MoveServer,
+    /// Compare everything with the target again.
+    Resynchronise,
 }
 
 impl Action {
     fn wants(self) -> Option<Allowed> {
         match self {
-            Self::Enable => None,
+            Self::Enable | Self::MoveServer => None,
+            Self::Resynchronise => Some(Allowed::RepairReplication),
             Self::Failover(Verb::Unplanned) => Some(Allowed::UnplannedFailover),
             Self::Failover(Verb::Planned) => Some(Allowed::PlannedFailover),
             Self::Commit => Some(Allowed::Commit),
@@ -78,6 +83,8 @@ impl Action {
             (Self::TestFailover, _) => Operation::TestFailover,
             (Self::CleanUpTest, _) => Operation::CleanUpTest,
             (Self::ChangePoint, _) => Operation::ChangePoint,
+            (Self::MoveServer, _) => Operation::MoveServer,
+            (Self::Resynchronise, _) => Operation::Resynchronise,
         }
     }
     /// True when the item is already where this action would bring it: a plan passes over it (L1).
@@ -93,7 +100,7 @@ impl Action {
             Self::Reprotect => item.state.is_replicating(),
             Self::TestFailover => item.test.is_some(),
             Self::CleanUpTest => item.test.is_none(),
-            Self::ChangePoint => false,
+            Self::ChangePoint | Self::MoveServer | Self::Resynchronise => false,
         }
     }
 }
@@ -191,6 +198,8 @@ impl Orchestrator {
                 let plan = state.plans.get(name).ok_or_else(|| Refusal::missing(name))?;
                 (plan.groups.clone(), plan.actions.clone())
             }
+            // Its machines are those it was asked for.
+            Target::ProcessServer(_) => (vec![ask.inputs.keys().cloned().collect()], Vec::new()),
         };
         let names: Vec<&MachineName> = groups.iter().flatten().collect();
         busy(state, &names)?;
@@ -204,7 +213,9 @@ impl Orchestrator {
             | Action::CompleteMigration
             | Action::TestFailover
             | Action::CleanUpTest
-            | Action::ChangePoint => sort(state, &self.services().ctx.env, ask, &names)?,
+            | Action::ChangePoint
+            | Action::MoveServer
+            | Action::Resynchronise => sort(state, &self.services().ctx.env, ask, &names)?,
         };
         Ok(Accepted {
             job: JobId::new(self.ids.guid()),
@@ -297,7 +308,10 @@ fn sort(
             continue;
         };
         let operation = ask.action.operation(item.leg, item.active);
-        let allowed = ask.action.wants().is_some_and(|wanted| item.allowed().contains(&wanted));
+        let of_replication = matches!(ask.action, Action::MoveServer | Action::Resynchronise);
+        // Shown or not: whoever wants a replication changed may have it (ours).
+        let allowed = of_replication && item.replicates()
+            || ask.action.wants().is_some_and(|wanted| item.allowed().contains(&wanted));
         let allowed = allowed && (single || item.leg == Leg::Forward || env.holds("L4"));
         // Without a recovery point the rules have more to say than the state: they are asked (R6).
         let moves = matches!(ask.action, Action::Failover(_));

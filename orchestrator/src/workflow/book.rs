@@ -3,7 +3,7 @@
 
 use super::{Book, Checked, Request, Workflow};
 use super::{change_point, clean_up_test, commit, commit_back, enable, failback, failover, leave};
-use super::{reprotect, reprotect_forward, test_failover};
+use super::{move_server, reprotect, reprotect_forward, resynchronise, test_failover};
 use crate::facts::{Gathering, MemberFacts, PlanFacts, RequestFacts};
 use crate::journal::{Item, Operation, Verb};
 use crate::rules;
@@ -37,6 +37,8 @@ impl Book for Classic {
             (Operation::TestFailover, _) => &test_failover::WORKFLOW,
             (Operation::CleanUpTest, _) => &clean_up_test::WORKFLOW,
             (Operation::ChangePoint, _) => &change_point::WORKFLOW,
+            (Operation::MoveServer, _) => &move_server::WORKFLOW,
+            (Operation::Resynchronise, _) => &resynchronise::WORKFLOW,
         }
     }
 

@@ -32,6 +32,7 @@ static CANCELLABLE: &[Cancellable] = &[
     taken_back(Operation::ReprotectForward),
     taken_back(Operation::TestFailover),
     taken_back(Operation::ChangePoint),
+    taken_back(Operation::MoveServer),
 ];
 
 /// Why the job cannot be cancelled; `None` when it can.
@@ -56,7 +57,9 @@ pub(crate) fn refusal(env: &Env, state: &State, job: &Job, workflow: &Workflow) 
             | Operation::CompleteMigration
             | Operation::TestFailover
             | Operation::CleanUpTest
-            | Operation::ChangePoint => "such a job goes on to its end",
+            | Operation::ChangePoint
+            | Operation::MoveServer
+            | Operation::Resynchronise => "such a job goes on to its end",
         });
     }
     let forward = |step: &&super::Step| matches!(step.recovery, Recovery::Forward);

@@ -32,6 +32,8 @@ pub(super) struct Seen {
     points: u32,
     app_points: u32,
     resized: u32,
+    /// Id of the process server that serves it.
+    process_server: String,
     /// What may be asked of it.
     allowed: Vec<String>,
     /// MiB in the machine, in the process server, refused by the target.
@@ -93,6 +95,7 @@ impl Seen {
             app_points: app as u32,
             allowed: item["allowedOperations"].as_array().into_iter().flatten().map(text).collect(),
             resized: disks(item).filter(|disk| disk["diskResized"] == "Resized").count() as u32,
+            process_server: text(&item["providerSpecificDetails"]["processServerId"]),
             waiting: WAITING.map(|field| waiting(item, field)),
             transferred: disks(item).filter_map(|disk| disk["resyncTotalTransferredBytes"].as_u64()).sum(),
         }
@@ -459,6 +462,10 @@ fn judge_item(item: &str, wanted: &ItemExpect, seen: &Seen) -> Vec<Finding> {
     }
     if let Some(resized) = wanted.resized.filter(|resized| *resized != seen.resized) {
         out.push(differs(format!("resized disks of {item}"), resized.to_string(), seen.resized.to_string()));
+    }
+    if let Some(server) = wanted.process_server.as_ref().filter(|server| server.value != seen.process_server)
+    {
+        out.push(differs(format!("process server of {item}"), &server.value, &*seen.process_server));
     }
     if let Some(wanted) = &wanted.transferred {
         let below = wanted.at_least.as_ref().is_some_and(|least| seen.transferred < least.value.0);

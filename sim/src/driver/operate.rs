@@ -7,8 +7,8 @@ use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::estate::{Os, Side};
 use crate::scenario::inventory::{Inventory, Machine};
 use crate::scenario::model::{
-    BackwardPoint, EnableProtection, Ending, ForwardPoint, Leave, MemberInputs, PointPick, PolicyChange,
-    PolicyStep, Reprotect, ReprotectInputs, Step, Verb,
+    BackwardPoint, EnableProtection, Ending, ForwardPoint, Leave, MemberInputs, MoveProcessServer, PointPick,
+    PolicyChange, PolicyStep, Reprotect, ReprotectInputs, Step, Verb,
 };
 use crate::scenario::text::Name;
 use crate::world::BUILT_IN_PROCESS_SERVER;
@@ -246,13 +246,7 @@ impl Driver<'_> {
                 expect: &s.expect,
                 within: s.within.duration(),
             },
-            Step::EnableProtection(s) => Asked {
-                method: Method::PUT,
-                path: self.client.item_path(&s.item.value),
-                body: self.enable_step_body(s),
-                expect: &s.expect,
-                within: s.within.duration(),
-            },
+            Step::EnableProtection(s) => self.enable(s),
             Step::DisableProtection(s) => self.leave(s, Some("NotSpecified")),
             Step::CompleteMigration(s) => self.leave(s, Some("MigrationComplete")),
             Step::RemoveProtection(s) => self.leave(s, None),
@@ -267,6 +261,8 @@ impl Driver<'_> {
             Step::TestFailover(_)
             | Step::CleanUpTestFailover(_)
             | Step::ChangeRecoveryPoint(_)
+            | Step::MoveProcessServer(_)
+            | Step::Resynchronise(_)
             | Step::RestartJob(_) => self.asked_beside(step),
             Step::Cancel(_)
             | Step::SavePlan(_)
@@ -285,6 +281,7 @@ impl Driver<'_> {
     }
 
     /// The same of what leaves production where it is.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only these steps come here")]
     fn asked_beside<'a>(&self, step: &'a Step) -> Asked<'a> {
         let path = |item: &Option<Name>, plan: &Option<Name>, verb: &str| self.target_path(item, plan, verb);
         match step {
@@ -309,6 +306,20 @@ impl Driver<'_> {
                 expect: &s.expect,
                 within: s.within.duration(),
             },
+            Step::MoveProcessServer(s) => Asked {
+                method: Method::POST,
+                path: self.client.fabric_path("reassociateGateway"),
+                body: self.move_body(s),
+                expect: &s.expect,
+                within: s.within.duration(),
+            },
+            Step::Resynchronise(s) => Asked {
+                method: Method::POST,
+                path: format!("{}/repairReplication", self.client.item_path(&s.item.value)),
+                body: Value::Null,
+                expect: &s.expect,
+                within: s.within.duration(),
+            },
             Step::RestartJob(s) => {
                 let name = s.item.as_ref().or(s.plan.as_ref()).map(|name| name.value.as_str());
                 let job = name.and_then(|name| self.jobs.get(name)).map(String::as_str);
@@ -320,30 +331,18 @@ impl Driver<'_> {
                     within: s.within.duration(),
                 }
             }
-            Step::Failover(_)
-            | Step::Failback(_)
-            | Step::Reprotect(_)
-            | Step::Commit(_)
-            | Step::EnableProtection(_)
-            | Step::DisableProtection(_)
-            | Step::RemoveProtection(_)
-            | Step::CompleteMigration(_)
-            | Step::Policy(_)
-            | Step::RenewCertificate(_)
-            | Step::Cancel(_)
-            | Step::SavePlan(_)
-            | Step::Confirm(_)
-            | Step::Wait(_)
-            | Step::WaitUntil(_)
-            | Step::Write(_)
-            | Step::Inject(_)
-            | Step::Arm(_)
-            | Step::Clear(_)
-            | Step::Operator(_)
-            | Step::Crash(_)
-            | Step::Restart(_)
-            | Step::Check(_) => unreachable!("only such operations are asked for here"),
+            _ => unreachable!("only such operations are asked for here"),
         }
+    }
+
+    fn move_body(&self, step: &MoveProcessServer) -> Value {
+        let machines: Vec<String> = step.item.iter().map(|item| self.client.item_path(&item.value)).collect();
+        json!({ "properties": {
+            "sourceProcessServerId": step.from.value,
+            "targetProcessServerId": step.to.value,
+            "vmsToMigrate": machines,
+            "updateType": if machines.is_empty() { "ServerLevel" } else { "VmLevel" },
+        }})
     }
 
     /// The path of what is asked of an item or a plan.
@@ -376,6 +375,11 @@ impl Driver<'_> {
                 Ok(_) | Err(_) => sleep(GLANCE).await,
             }
         }
+    }
+
+    fn enable<'a>(&self, step: &'a EnableProtection) -> Asked<'a> {
+        let (path, body) = (self.client.item_path(&step.item.value), self.enable_step_body(step));
+        Asked { method: Method::PUT, path, body, expect: &step.expect, within: step.within.duration() }
     }
 
     fn enable_step_body(&self, step: &EnableProtection) -> Value {

@@ -60,7 +60,26 @@ const CRASHED: &[&str] = &["vcenter/sessions"];
 /// What the other members of a plan, which went on, take of what all share.
 const SHARED: &[&str] = &["vcenter/hosts/*/free_mb", "vcenter/datastores/*/free", "cs/database/policies/*"];
 
+/// The session was taken up in a higher epoch and has synchronised by checksum since, which brought home, or to
+/// Azure, what would not have come yet.
+const COMPARED: &[&str] = &[
+    "items/{}/item/forward/epoch",
+    "items/{}/item/forward/sync",
+    "items/{}/item/reverse/epoch",
+    "items/{}/item/reverse/sync",
+    "cs/database/servers/*/facts",
+    "servers/*/cached",
+    "servers/*/sessions/*/kept",
+    "servers/*/sessions/*/view",
+    "azure/blobs/*/content",
+    "azure/blobs/*/snapshots",
+    "azure/sessions/*/view",
+    "vcenter/vmdks/*/root",
+];
+
 static LEAVES: &[Leaves] = &[
+    leaves(Operation::MoveServer, "agent", COMPARED),
+    leaves(Operation::Resynchronise, "agent", COMPARED),
     // The item itself, as one that could not be protected; see `agreed_session`.
     leaves(Operation::EnableProtection, "identify", &["items/{}"]),
     // A policy stays known once a machine was protected under it.

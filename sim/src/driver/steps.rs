@@ -119,6 +119,8 @@ impl Driver<'_> {
             | Step::TestFailover(_)
             | Step::CleanUpTestFailover(_)
             | Step::ChangeRecoveryPoint(_)
+            | Step::MoveProcessServer(_)
+            | Step::Resynchronise(_)
             | Step::RestartJob(_) => self.operate(at, step).await,
             Step::Cancel(cancel) => self.cancel(at, cancel).await,
             Step::SavePlan(save) => self.save_plan(at, save).await,
@@ -298,6 +300,11 @@ pub(super) fn title(step: &Step) -> String {
         Step::TestFailover(s) => format!("test the failover of {}", of(&s.item, &s.plan)),
         Step::CleanUpTestFailover(s) => format!("clean up the test of {}", of(&s.item, &s.plan)),
         Step::ChangeRecoveryPoint(s) => format!("change the recovery point of {}", of(&s.item, &None)),
+        Step::MoveProcessServer(s) => {
+            let item = s.item.as_ref().map_or("its machines", |item| item.value.as_str());
+            format!("move {item} from {} to {}", s.from.value, s.to.value)
+        }
+        Step::Resynchronise(s) => format!("resynchronise {}", s.item.value),
         Step::RestartJob(s) => format!("restart the last job of {}", of(&s.item, &s.plan)),
         Step::Cancel(s) => format!("cancel what runs on {}", of(&s.item, &s.plan)),
         Step::EnableProtection(s) => format!("protect {}", s.item.value),

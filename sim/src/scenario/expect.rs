@@ -69,6 +69,9 @@ pub struct ItemExpect {
     /// How many of its disks it says were resized.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resized: Option<u32>,
+    /// The process server that it says serves it (P13).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_server: Option<Name>,
     /// How much it says that waits on its way.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,

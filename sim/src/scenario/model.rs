@@ -2,6 +2,7 @@
 //!
 //! Enums are tagged from outside (`failover: {…}`), never by a field, so that errors keep their place.
 
+pub use super::beside::{MoveProcessServer, Resynchronise};
 use super::estate::{Estate, Side};
 pub use super::expect::{
     DataExpect, Equals, Expect, ItemExpect, Lost, Power, Row, ServerExpect, Takes, VmExpect, Waiting,
@@ -88,6 +89,10 @@ pub enum Step {
     CleanUpTestFailover(CleanUpTestFailover),
     /// Make the machine in Azure anew from another recovery point.
     ChangeRecoveryPoint(ChangeRecoveryPoint),
+    /// Let another process server carry the replication (P13).
+    MoveProcessServer(MoveProcessServer),
+    /// Compare a machine with its target again (C2).
+    Resynchronise(Resynchronise),
     /// Ask again for what the last job did not do.
     RestartJob(RestartJob),
     /// Ask a running operation to stop.

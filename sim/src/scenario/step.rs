@@ -27,6 +27,10 @@ pub enum OperationKind {
     CleanUpTest,
     /// Of a failover to Azure.
     ChangePoint,
+    /// Another process server.
+    MoveServer,
+    /// Compare with the target again.
+    Resynchronise,
     /// Of whatever was asked for last.
     Restart,
     /// Of whatever runs.
@@ -52,6 +56,8 @@ impl fmt::Display for OperationKind {
             Self::TestFailover => "test failover",
             Self::CleanUpTest => "clean-up",
             Self::ChangePoint => "change of the recovery point",
+            Self::MoveServer => "move to another process server",
+            Self::Resynchronise => "resynchronisation",
             Self::Restart => "restart of the last job",
             Self::Cancel => "cancellation",
             Self::EnableProtection => "enable protection",
@@ -131,6 +137,11 @@ impl Step {
             Self::ChangeRecoveryPoint(s) => {
                 (OperationKind::ChangePoint, &s.item, &None, &s.expect, &s.within)
             }
+            Self::MoveProcessServer(s) => (OperationKind::MoveServer, &s.item, &None, &s.expect, &s.within),
+            Self::Resynchronise(s) => {
+                let (kind, item) = (OperationKind::Resynchronise, Some(&s.item));
+                return Some(Operation { kind, item, plan: None, expect: &s.expect, within: &s.within });
+            }
             Self::RestartJob(s) => (OperationKind::Restart, &s.item, &s.plan, &s.expect, &s.within),
             Self::Cancel(s) => (OperationKind::Cancel, &s.item, &s.plan, &s.expect, &s.within),
             Self::RenewCertificate(_)
@@ -156,7 +167,7 @@ fn target(item: Option<&Name>, plan: Option<&Name>) -> String {
     match (item, plan) {
         (Some(item), _) => item.to_string(),
         (None, Some(plan)) => format!("plan {plan}"),
-        (None, None) => "nothing".to_owned(),
+        (None, None) => "all machines".to_owned(),
     }
 }
 
@@ -207,8 +218,10 @@ impl fmt::Display for Step {
             Self::Failback(s) => write!(f, " ({}, {})", word(&s.point), word(&s.verb)),
             Self::TestFailover(s) => write!(f, " ({})", word(&s.point)),
             Self::ChangeRecoveryPoint(s) => write!(f, " ({})", word(&s.point)),
+            Self::MoveProcessServer(s) => write!(f, " ({} to {})", s.from, s.to),
             Self::Commit(_)
             | Self::Reprotect(_)
+            | Self::Resynchronise(_)
             | Self::CleanUpTestFailover(_)
             | Self::RestartJob(_)
             | Self::Cancel(_)

@@ -56,7 +56,6 @@ pub(super) fn of(change: &Change, is_target: impl Fn(&str) -> bool) -> &'static 
             | GuestFault::Antivirus { .. }
             | GuestFault::TimeSkew { .. }
             | GuestFault::UpdateAgent { .. }
-            | GuestFault::Resynchronise { .. }
             | GuestFault::SwitchOff { .. }
             | GuestFault::SwitchOn { .. }
             | GuestFault::Burst { .. } => &[],

@@ -1,7 +1,7 @@
 //! Bodies of requests: the ones from the recordings are understood, wrong ones are told in full.
 
 use crate::api::input;
-use crate::journal::{Item, Leg, Plan, PointChoice, ProtectionState, Verb};
+use crate::journal::{Item, Leg, Plan, PointChoice, ProtectionState, ServerRef, Verb};
 use crate::service::Action;
 use bytes::Bytes;
 use failback_wire::clock::VirtualMs;
@@ -149,4 +149,30 @@ fn garbage_is_refused() {
         assert_eq!(refused.unwrap_err().status, 400, "{body:?}");
     }
     assert!(input::single(&Bytes::new(), Action::Commit, &item(Leg::Forward)).is_ok(), "commit has no body");
+}
+
+#[test]
+fn a_move_names_its_machines_or_means_all() {
+    let item = |name: &str, server: &str| {
+        let mut item = Item::new(MachineName::new(name), VirtualMs(0));
+        item.state = ProtectionState::Protected;
+        item.process_server = Some(ServerRef { id: server.into(), address: server.into() });
+        item.forward = Some(crate::testing::spec(&item.name, true, 1));
+        (item.name.clone(), Arc::new(item))
+    };
+    let items = [item("a", "one"), item("b", "one"), item("c", "two")].into();
+    let moving = |properties: Value| {
+        let body = Bytes::from(json!({ "properties": properties }).to_string());
+        let (target, asked) = input::moving(&body, &items).map_err(|refusal| refusal.reports.len())?;
+        let asked: Vec<String> = asked.into_keys().map(|name| name.to_string()).collect();
+        Ok::<_, usize>((target.name().to_owned(), asked.join(" ")))
+    };
+    let ids = json!({"sourceProcessServerId": "/x/one", "targetProcessServerId": "two"});
+    assert_eq!(moving(ids.clone()), Ok(("one".into(), "a b".into())));
+    let mut some = ids;
+    some["vmsToMigrate"] = json!(["/y/replicationProtectedItems/B"]);
+    assert_eq!(moving(some), Ok(("b".into(), "b".into())));
+    assert_eq!(moving(json!({"sourceProcessServerId": "two", "targetProcessServerId": "two"})), Err(1));
+    assert_eq!(moving(json!({"sourceProcessServerId": "none", "targetProcessServerId": "two"})), Err(1));
+    assert_eq!(moving(json!({})), Err(3));
 }

@@ -2,7 +2,7 @@
 
 use crate::config::Settings;
 use crate::facts::*;
-use crate::journal::{Operation, Platform, PointChoice, Verb};
+use crate::journal::{Leg, Operation, Platform, PointChoice, Verb};
 use failback_wire::clock::VirtualMs;
 use failback_wire::env::Env;
 use failback_wire::event::{Mark, PointKind};
@@ -137,22 +137,27 @@ fn vcenter() -> VcenterFacts {
     }
 }
 
-/// Facts under which `operation` is allowed, at 600 minutes, 100 minutes after the last failover.
-pub(super) fn sound(operation: Operation) -> Facts {
-    let disk =
-        |disk: &str, uuid: &str| DiskFacts { disk: disk.into(), uuid: uuid.into(), rdm: false, noted: false };
-    let status = AgentStatus {
+fn agent() -> AgentStatus {
+    AgentStatus {
         volumes: Default::default(),
         host_id: "host".into(),
         registered: true,
         unregistered_because: None,
         session: None,
+        epoch: None,
+        relay: None,
         tools_enabled: true,
         addressing: Addressing::Static,
         trouble: None,
         disks: Vec::new(),
         hardware: None,
-    };
+    }
+}
+
+/// Facts under which `operation` is allowed, at 600 minutes, 100 minutes after the last failover.
+pub(super) fn sound(operation: Operation) -> Facts {
+    let disk =
+        |disk: &str, uuid: &str| DiskFacts { disk: disk.into(), uuid: uuid.into(), rdm: false, noted: false };
     Facts {
         operation,
         now: min(600),
@@ -177,6 +182,8 @@ pub(super) fn sound(operation: Operation) -> Facts {
             state: "Protected".into(),
             allowed: true,
             critical: Vec::new(),
+            leg: Leg::Forward,
+            process_server: None,
             group: None,
             disks: vec![disk("web01-disk0", "u0"), disk("web01-disk1", "u1")],
             source_since: Some(min(500)),
@@ -205,7 +212,7 @@ pub(super) fn sound(operation: Operation) -> Facts {
             power: "running".into(),
             sizes: [("web01-disk0".into(), SIZE), ("web01-disk1".into(), SIZE)].into(),
         }),
-        agent: Seen::Known(status),
+        agent: Seen::Known(agent()),
         points: Seen::Known(vec![
             point("p1", PointKind::Application, 560),
             point("p2", PointKind::Crash, 595),

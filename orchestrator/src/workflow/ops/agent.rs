@@ -1,7 +1,7 @@
 //! Mobility agents: where they listen, what they feed, VMware Tools in their guests.
 
 use super::super::{StepCtx, StepError, StepResult};
-use super::peer_error;
+use super::{peer_error, session};
 use crate::catalogue::execution::AGENT_FAILED;
 use crate::catalogue::guest::ADDRESS_NOT_CHANGED;
 use crate::catalogue::warning::{ADDRESS_BY_DHCP, TOOLS_NOT_CHANGED};
@@ -12,7 +12,7 @@ use failback_wire::error::{Class, Report};
 use failback_wire::ids::{MachineName, Site};
 use failback_wire::proto::agent::{Addressing, AgentStatus};
 use failback_wire::proto::cs::{MachineRow, RegistrationRow};
-use failback_wire::proto::session::SessionSpec;
+use failback_wire::proto::session::{SessionSpec, SyncMode};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -57,6 +57,43 @@ pub(in crate::workflow) async fn start(
         Err(error) if error.is_refusal("stale-epoch") => Ok(()),
         Err(error) => Err(peer_error(&AGENT_FAILED, c.item.name.as_str(), &error)),
     }
+}
+
+/// Lets the agent of the copy at `site` take the session up through the spec's process server, unless it sends
+/// there already.
+pub(in crate::workflow) async fn take_up(
+    c: &StepCtx<'_>,
+    site: Site,
+    spec: &SessionSpec,
+) -> Result<SessionSpec, StepError> {
+    let host = address(c.services, &c.item.name, site).await;
+    let status = c.services.agents.status(&host).await;
+    let status = status.map_err(|error| peer_error(&AGENT_FAILED, c.item.name.as_str(), &error))?;
+    let there = status.relay.as_ref() == Some(&spec.relay) && status.session.as_ref() == Some(&spec.session);
+    match status.epoch.filter(|_| there) {
+        Some(epoch) => Ok(SessionSpec { epoch: epoch.max(spec.epoch), ..spec.clone() }),
+        None => begin_anew(c, site, spec).await,
+    }
+}
+
+/// Lets the agent of the copy at `site` begin a new epoch, in which it compares everything with the target: one above
+/// that of every party that answers.
+pub(in crate::workflow) async fn begin_anew(
+    c: &StepCtx<'_>,
+    site: Site,
+    spec: &SessionSpec,
+) -> Result<SessionSpec, StepError> {
+    let host = address(c.services, &c.item.name, site).await;
+    let fail = |error| peer_error(&AGENT_FAILED, c.item.name.as_str(), &error);
+    let mine = c.services.agents.status(&host).await.map_err(fail)?.epoch.unwrap_or_default();
+    let mut epoch = mine.max(c.item.epoch).max(spec.epoch);
+    for host in session::servers(spec) {
+        // Who does not answer learns of the epoch with the first frame.
+        epoch = epoch.max(session::state(c, host, spec).await.map_or(0, |view| view.epoch));
+    }
+    let spec = SessionSpec { epoch: epoch + 1, sync: SyncMode::Checksum, ..spec.clone() };
+    c.services.agents.start_replication(&host, &spec).await.map_err(fail)?;
+    Ok(spec)
 }
 
 /// Stops replication in the copy at `site`.

@@ -251,6 +251,18 @@ pub struct DisableInput {
     pub disable_protection_reason: Option<String>,
 }
 
+/// Body of `reassociateGateway` of a fabric.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct MoveInput {
+    /// Where the machines leave.
+    pub source_process_server_id: Option<String>,
+    /// Where they go.
+    pub target_process_server_id: Option<String>,
+    /// Which; none for all of them.
+    pub vms_to_migrate: Vec<String>,
+}
+
 /// Body of every operation on an item or a plan; each uses the fields it knows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -68,6 +68,12 @@ pub struct AgentStatus {
     pub unregistered_because: Option<String>,
     /// The session it feeds, if any.
     pub session: Option<SessionId>,
+    /// In which epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u64>,
+    /// Through the process server at this address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay: Option<String>,
     /// VMware Tools enabled in the guest.
     pub tools_enabled: bool,
     /// How the guest's network card gets its address (P38).

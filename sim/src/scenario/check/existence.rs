@@ -104,6 +104,8 @@ impl Check<'_, '_> {
             | OperationKind::TestFailover
             | OperationKind::CleanUpTest
             | OperationKind::ChangePoint
+            | OperationKind::MoveServer
+            | OperationKind::Resynchronise
             | OperationKind::Restart
             | OperationKind::Cancel => return,
         };

@@ -36,6 +36,9 @@ fn known(subject: &Subject<'_>, names: &Names, expect: &Expect, out: &mut Vec<Pr
             names.need(subject.file, Kind::Vm, name, name.at, out);
         }
     }
+    for server in expect.items.values().filter_map(|item| item.process_server.as_ref()) {
+        names.need(subject.file, Kind::ProcessServer, server, server.at, out);
+    }
     for code in expect.warnings.values().flatten() {
         if catalogue::lookup(code).is_none() {
             let title = format!("there is no warning `{code}`");

@@ -133,6 +133,8 @@ impl Check<'_, '_> {
             | Step::TestFailover(_)
             | Step::CleanUpTestFailover(_)
             | Step::ChangeRecoveryPoint(_)
+            | Step::MoveProcessServer(_)
+            | Step::Resynchronise(_)
             | Step::RestartJob(_)
             | Step::Policy(_)
             | Step::RenewCertificate(_)

@@ -68,6 +68,7 @@ pub(super) fn task(
     if let Some(target) = &moment.target
         && !names.has(Kind::Plan, target)
         && !names.has(Kind::Machine, target)
+        && !names.has(Kind::ProcessServer, target)
     {
         names.need(subject.file, Kind::Machine, target, target.at, out);
         return;
@@ -131,7 +132,9 @@ fn coming(step: &Spanned<Step>, inventory: &Inventory) -> Vec<Coming> {
 }
 
 fn tasks_of(step: &Step, operation: &step::Operation<'_>, inventory: &Inventory) -> Vec<Coming> {
-    let Some(target) = operation.item.or(operation.plan).map(|name| name.value.clone()) else {
+    // What moves all machines of a process server is a job about that.
+    let server = if let Step::MoveProcessServer(moves) = step { Some(&moves.from) } else { None };
+    let Some(target) = operation.item.or(operation.plan).or(server).map(|name| name.value.clone()) else {
         return Vec::new();
     };
     let refused = matches!(operation.expect, Ending::Refused(_));
@@ -151,7 +154,9 @@ fn tasks_of(step: &Step, operation: &step::Operation<'_>, inventory: &Inventory)
                 Some(_) => out.push(task(id.to_owned(), id)),
                 None => {
                     let of = |member: &str| task(format!("{member}/{id}"), id);
-                    out.extend(operation.machines(inventory).into_iter().map(of));
+                    let of_server = inventory.machines.iter().filter(|_| operation.plan.is_none());
+                    let machines = operation.machines(inventory).into_iter();
+                    out.extend(machines.chain(of_server.map(|m| m.name.as_str())).map(of));
                 }
             }
         }
@@ -181,6 +186,8 @@ fn workflows(step: &Step, kind: OperationKind, refused: bool) -> Vec<&'static Wo
         OperationKind::TestFailover => (Action::TestFailover, Some(Leg::Forward)),
         OperationKind::CleanUpTest => (Action::CleanUpTest, Some(Leg::Forward)),
         OperationKind::ChangePoint => (Action::ChangePoint, Some(Leg::Forward)),
+        OperationKind::MoveServer => (Action::MoveServer, Some(Leg::Forward)),
+        OperationKind::Resynchronise => (Action::Resynchronise, Some(Leg::Forward)),
         // Which one depends on what went before; the other makes no job.
         OperationKind::Restart | OperationKind::Cancel => return Vec::new(),
     };
@@ -226,6 +233,8 @@ fn owners(task: &str) -> Vec<String> {
             Operation::TestFailover => OperationKind::TestFailover.to_string(),
             Operation::CleanUpTest => OperationKind::CleanUpTest.to_string(),
             Operation::ChangePoint => OperationKind::ChangePoint.to_string(),
+            Operation::MoveServer => OperationKind::MoveServer.to_string(),
+            Operation::Resynchronise => OperationKind::Resynchronise.to_string(),
         };
         let word = match (has(operation, Verb::Unplanned), has(operation, Verb::Planned)) {
             (true, true) => word,

@@ -149,6 +149,8 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Vec<Problem>) -> Standings 
             | Step::TestFailover(_)
             | Step::CleanUpTestFailover(_)
             | Step::ChangeRecoveryPoint(_)
+            | Step::MoveProcessServer(_)
+            | Step::Resynchronise(_)
             | Step::RestartJob(_)
             | Step::Cancel(_)
             | Step::EnableProtection(_)
@@ -285,6 +287,10 @@ fn beside(kind: OperationKind, phase: Phase) -> Option<bool> {
         OperationKind::TestFailover => Some(matches!(phase, Phase::Protected | Phase::ForwardReprotected)),
         OperationKind::CleanUpTest => Some(true),
         OperationKind::ChangePoint => Some(phase == Phase::FailedOver),
+        OperationKind::MoveServer | OperationKind::Resynchronise => {
+            let replicates = [Phase::Protected, Phase::ReverseProtected, Phase::ForwardReprotected];
+            Some(replicates.contains(&phase))
+        }
         // Nothing was asked for yet.
         OperationKind::Restart => Some(false),
         OperationKind::Failover

@@ -73,6 +73,10 @@ impl Check<'_, '_> {
                     self.need(Kind::ProcessServer, ps);
                 }
             }
+            Step::MoveProcessServer(s) => {
+                self.need(Kind::ProcessServer, &s.from);
+                self.need(Kind::ProcessServer, &s.to);
+            }
             Step::Policy(s) => self.ending(step.at, None, &s.expect),
             Step::RenewCertificate(renew) => self.ending(step.at, None, &renew.expect),
             Step::Failover(_)
@@ -84,6 +88,7 @@ impl Check<'_, '_> {
             | Step::TestFailover(_)
             | Step::CleanUpTestFailover(_)
             | Step::ChangeRecoveryPoint(_)
+            | Step::Resynchronise(_)
             | Step::RestartJob(_)
             | Step::Cancel(_)
             | Step::Inject(_)
@@ -112,6 +117,8 @@ impl Check<'_, '_> {
                 let title = format!("a {} is of an item or of a plan", operation.kind);
                 self.wrong(plan.at, title, "there is an `item` too");
             }
+            // All that a process server serves.
+            (None, None) if operation.kind == OperationKind::MoveServer => {}
             (None, None) => {
                 let title = format!("the {} of what?", operation.kind);
                 self.wrong(at, title, "give it `item` or `plan`");
