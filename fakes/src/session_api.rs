@@ -148,8 +148,8 @@ pub(crate) trait SessionHost: Send + Sync + 'static {
         disk: DiskId,
         range: Range,
     ) -> impl Future<Output = Result<Vec<ContentHash>, Denied>> + Send;
-    /// Takes no more frames.
-    fn stop(&self, id: &SessionId) -> Result<SessionView, Denied>;
+    /// Takes no more frames. The recovery service makes a point of what it received after the last one, if asked to.
+    fn stop(&self, id: &SessionId, process: bool) -> Result<SessionView, Denied>;
     /// Brings the disks to a point.
     fn roll(&self, id: &SessionId, roll: &Roll) -> Result<SessionView, Denied>;
     /// Forgets the session.
@@ -285,8 +285,18 @@ fn brief(view: SessionView) -> Json<SessionView> {
     Json(view.without_points())
 }
 
-async fn stop<H: SessionHost>(State(host): State<Weak<H>>, Path(id): Path<SessionId>) -> Response {
-    live(&host).and_then(|host| host.stop(&id)).map(brief).into_response()
+#[derive(Deserialize)]
+struct Process {
+    #[serde(default)]
+    process: bool,
+}
+
+async fn stop<H: SessionHost>(
+    State(host): State<Weak<H>>,
+    Path(id): Path<SessionId>,
+    Query(asked): Query<Process>,
+) -> Response {
+    live(&host).and_then(|host| host.stop(&id, asked.process)).map(brief).into_response()
 }
 
 async fn roll<H: SessionHost>(

@@ -101,7 +101,7 @@ impl Replica {
         }
         match &frame.body {
             Body::Data { disk, runs } => self.write(work, disk, runs)?,
-            Body::SyncDone { .. } => {}
+            Body::SyncDone { .. } | Body::Seam { .. } => {}
             Body::Mark { roots, .. } => self.compare(work, roots)?,
         }
         let stored = match self.intake.point(frame) {
@@ -112,10 +112,23 @@ impl Replica {
             work.phase(&self.intake);
         }
         if let Some(point) = stored {
-            let (session, id) = (self.intake.spec.session.clone(), point.point.clone());
-            work.emit(What::PointStored { session, point: id, mark: point.mark, kind: point.kind });
-            self.prune(work);
+            self.stored(work, &point);
         }
+        Ok(())
+    }
+
+    fn stored(&mut self, work: &mut Work<'_>, point: &Point) {
+        let (session, id) = (self.intake.spec.session.clone(), point.point.clone());
+        work.emit(What::PointStored { session, point: id, mark: point.mark, kind: point.kind });
+        self.prune(work);
+    }
+
+    /// Makes a point of what came after the last one, as far as it is whole; nothing when nothing came (R5).
+    fn process(&mut self, work: &mut Work<'_>) -> Result<(), Denied> {
+        let made = |point: &Point| self.points.back().is_some_and(|newest| newest.mark >= point.mark);
+        let Some(point) = self.intake.received_point().filter(|point| !made(point)) else { return Ok(()) };
+        let point = self.keep(work, point)?;
+        self.stored(work, &point);
         Ok(())
     }
 
@@ -288,8 +301,11 @@ impl SessionHost for Azure {
         })
     }
 
-    fn stop(&self, id: &SessionId) -> Result<SessionView, Denied> {
+    fn stop(&self, id: &SessionId, process: bool) -> Result<SessionView, Denied> {
         self.replica(id, |replica, work| {
+            if process {
+                replica.process(work)?;
+            }
             if replica.intake.phase != Phase::Stopped {
                 replica.intake.phase = Phase::Stopped;
                 work.phase(&replica.intake);

@@ -230,7 +230,7 @@ impl SessionHost for MasterTarget {
         Ok(target.hashes(range.epoch, &disk, range.first, range.count, &disks)?)
     }
 
-    fn stop(&self, id: &SessionId) -> Result<SessionView, Denied> {
+    fn stop(&self, id: &SessionId, _: bool) -> Result<SessionView, Denied> {
         let scsi = (self.scsi)();
         let mut state = self.lock();
         let target = state.target(id)?;

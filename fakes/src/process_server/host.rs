@@ -112,7 +112,7 @@ impl SessionHost for ProcessServer {
         }
     }
 
-    fn stop(&self, id: &SessionId) -> Result<SessionView, Denied> {
+    fn stop(&self, id: &SessionId, _: bool) -> Result<SessionView, Denied> {
         let mut state = self.lock();
         let session = state.session(id)?;
         let before = session.relay.phase();

@@ -148,6 +148,7 @@ impl Pipeline {
                     self.source.on_ack(ack);
                 }
                 Action::FirstCut => self.cut(),
+                Action::Seam => unreachable!("seams are cut on the way to Azure only"),
                 Action::Hashes { .. } => unreachable!("a full synchronisation compares nothing"),
                 Action::Idle => return,
             }

@@ -93,6 +93,14 @@ pub enum Body {
         /// Root hashes the target must have now; empty unless a comparison is asked for.
         roots: Vec<(DiskId, ContentHash)>,
     },
+    /// The same between two marks: everything before this frame, on all disks, is the source at one instant. It becomes
+    /// a point only when nothing follows it (R5).
+    Seam {
+        /// Its number among the marks.
+        mark: Mark,
+        /// When it was cut.
+        time: VirtualMs,
+    },
 }
 
 /// One numbered step of a session.
@@ -166,6 +174,7 @@ pub fn encode_as(frame: &Frame, pack: bool, out: &mut Vec<u8>) {
         Body::Data { .. } => 1,
         Body::SyncDone { .. } => 2,
         Body::Mark { .. } => 3,
+        Body::Seam { .. } => 4,
     });
     put_name(out, frame.session.as_str());
     let mut payload = Vec::new();
@@ -189,6 +198,10 @@ pub fn encode_as(frame: &Frame, pack: bool, out: &mut Vec<u8>) {
                 put_name(out, disk.as_str());
                 out.extend(root.0.to_le_bytes());
             }
+        }
+        Body::Seam { mark, time } => {
+            out.extend(mark.0.to_le_bytes());
+            out.extend(time.0.to_le_bytes());
         }
     }
     let head = out.len() - start;
@@ -284,6 +297,7 @@ pub fn decode(bytes: &Bytes) -> Result<(Frame, usize), FrameError> {
         }
         2 => Body::SyncDone { disk: DiskId::new(head.name()?) },
         3 => head.mark()?,
+        4 => Body::Seam { mark: Mark(head.u64()?), time: VirtualMs(head.u64()?) },
         _other => return Err(FrameError::Malformed("unknown kind of frame")),
     };
     if !head.0.is_empty() || !payload.0.is_empty() {
@@ -313,6 +327,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Head, FrameError> {
             reader.take(9)?;
             head.mark = Some(VirtualMs(reader.u64()?));
         }
+        4 => {}
         _other => return Err(FrameError::Malformed("unknown kind of frame")),
     }
     if !payload.0.is_empty() {

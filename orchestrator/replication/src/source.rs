@@ -21,7 +21,7 @@ use crate::target::zero_hash;
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{ContentHash, Mark, PointKind};
 use failback_wire::ids::{DiskId, SessionId};
-use failback_wire::proto::session::{Ack, DiskProgress, SessionSpec, SyncMode};
+use failback_wire::proto::session::{Ack, Direction, DiskProgress, SessionSpec, SyncMode};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Blocks that one step of the synchronisation covers.
@@ -71,6 +71,8 @@ pub enum Action {
     Send(Vec<u8>),
     /// The synchronisation is complete: cut the first mark now.
     FirstCut,
+    /// The log is worth a call before the next mark: cut a seam now, with [`Source::seam`].
+    Seam,
     /// Nothing, until a mark is cut.
     Idle,
 }
@@ -165,6 +167,8 @@ pub struct Source {
     compare: bool,
     /// A disk is not the size that was agreed on any more: no mark can be true (E21).
     resized: bool,
+    /// What leaves between two marks ends with a seam: the target may make a point of it (R5).
+    seams: bool,
 }
 
 impl Source {
@@ -207,6 +211,7 @@ impl Source {
             applied: 0,
             compare: true,
             resized: false,
+            seams: spec.direction == Direction::Forward,
         })
     }
 
@@ -317,7 +322,14 @@ impl Source {
                 return Action::FirstCut;
             }
             let Some((disk, track)) = self.disks.iter().find(|(_, t)| !t.done) else {
-                if self.catch_up() || self.stream() {
+                if self.catch_up() {
+                    continue;
+                }
+                if self.worth_a_call() {
+                    if self.seams && self.marks > 0 && !self.resized {
+                        return Action::Seam;
+                    }
+                    self.queue_log();
                     continue;
                 }
                 return if self.marks == 0 { Action::FirstCut } else { Action::Idle };
@@ -350,15 +362,6 @@ impl Source {
         let (disk, pages) = (disk.clone(), blocks.into_iter().map(read).collect::<Vec<_>>());
         self.enqueue_blocks(&disk, pages);
         true
-    }
-
-    /// Queues what is logged, once it is worth a call; false when it is not.
-    fn stream(&mut self) -> bool {
-        let enough = self.worth_a_call();
-        if enough {
-            self.queue_log();
-        }
-        enough
     }
 
     fn worth_a_call(&self) -> bool {
@@ -492,11 +495,27 @@ impl Source {
             true => self.disks.iter().map(|(id, t)| (id.clone(), t.disk.root_hash())).collect(),
             false => Vec::new(),
         };
-        self.marks += 1;
-        let mark = Mark((self.epoch.max(1) - 1) * MARKS_PER_EPOCH + self.marks);
+        let mark = self.next_mark();
         self.first_mark.get_or_insert(self.next_seq);
         self.enqueue(Body::Mark { mark, kind, time: now, group, roots });
         Some(mark)
+    }
+
+    /// Queues what is logged, which is the source at this instant, and says so in a frame behind it. `None` when the log
+    /// is not in order.
+    pub fn seam(&mut self, now: VirtualMs) -> Option<Mark> {
+        if self.mode != Mode::Logging {
+            return None;
+        }
+        self.queue_log();
+        let mark = self.next_mark();
+        self.enqueue(Body::Seam { mark, time: now });
+        Some(mark)
+    }
+
+    fn next_mark(&mut self) -> Mark {
+        self.marks += 1;
+        Mark((self.epoch.max(1) - 1) * MARKS_PER_EPOCH + self.marks)
     }
 
     /// Takes frames back that never left: their blocks are marked, their numbers are free (E6).
@@ -520,7 +539,7 @@ impl Source {
                     self.compare |= !roots.is_empty();
                     self.first_mark = self.first_mark.filter(|first| *first < gone.frame.seq);
                 }
-                Body::SyncDone { .. } => {}
+                Body::SyncDone { .. } | Body::Seam { .. } => {}
             }
         }
     }

@@ -266,6 +266,8 @@ impl<V: Volume> Target<V> {
                     None => self.journal.note(stamp, Record::Applied(Step::Mark(*time)))?,
                 }
             }
+            // On the way home nobody cuts any: marks are enough for what drains to the end.
+            Body::Seam { .. } => self.journal.note(stamp, Record::State(self.intake.standing()))?,
         }
         applied.phase_changed = self.intake.advance(frame);
         let intake = &self.intake;

@@ -77,12 +77,19 @@ impl SessionClient {
         self.peer.call("session.watch", Method::POST, host, "/v1/watch", Some(asked)).await
     }
 
-    /// No more frames; what was received is processed. Idempotent.
+    /// No more frames; what was received is passed on, or applied. With `process` the recovery service makes a point of
+    /// what it received after the last one (R5). Idempotent.
     ///
     /// # Errors
     /// See [`SessionError`].
-    pub async fn stop(&self, host: &str, session: &SessionId) -> Result<SessionView, SessionError> {
-        self.peer.call("session.stop", Method::POST, host, &path(session, "/stop"), None::<&()>).await
+    pub async fn stop(
+        &self,
+        host: &str,
+        session: &SessionId,
+        process: bool,
+    ) -> Result<SessionView, SessionError> {
+        let path = path(session, if process { "/stop?process=true" } else { "/stop" });
+        self.peer.call("session.stop", Method::POST, host, &path, None::<&()>).await
     }
 
     /// Brings the disks to `point`, exactly. Idempotent.

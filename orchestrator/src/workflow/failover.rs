@@ -163,7 +163,10 @@ async fn stop_replication(c: &StepCtx<'_>) -> StepResult {
         // Lost with its site, and with it what it still held.
         None => facts.push(Fact::Warning(Report::new(&SOURCE_NOT_DRAINED, c.item.name.as_str(), ""))),
     }
-    let view = session::stop(c, &spec.target, spec).await?;
+    let view = match c.input.point == PointChoice::Latest && c.ctx.env.holds("R5") {
+        true => session::process(c, spec).await?,
+        false => session::stop(c, &spec.target, spec).await?,
+    };
     facts.push(note(points::DRAINED, view.applied.to_string()));
     Ok(facts)
 }

@@ -214,6 +214,12 @@ impl Seat {
                 self.first_cut();
                 Step::Done
             }
+            Action::Seam => {
+                if let Some(me) = self.me.upgrade() {
+                    me.cut_seam(self.run);
+                }
+                Step::Done
+            }
             Action::Hashes { disk, first, count } => match self.link().hashes(&disk, first, count).await {
                 Err(error) => Step::Failed(error),
                 Ok(hashes) if hashes.len() as u64 != count => Step::Misfit,
@@ -259,6 +265,16 @@ impl Seat {
 }
 
 impl Replicator {
+    /// Cuts a seam: what leaves now is a whole, should nothing come after it (R5).
+    fn cut_seam(&self, run: u64) {
+        let now = self.ctx.now();
+        let cut = |run: &mut Run| (run.source.seam(now), run.spec.session.clone());
+        if let Some((Some(mark), session)) = self.with_run(run, cut) {
+            let (copy, kind) = (self.copy.clone(), PointKind::Crash);
+            self.ctx.emit(What::MarkCut { copy, session, mark, kind, group: None });
+        }
+    }
+
     /// Cuts the mark that is due now: application-consistent when that is due and the guest can be quiesced.
     fn cut_due(&self, run: u64, on_grid: bool) {
         let now = self.ctx.now();

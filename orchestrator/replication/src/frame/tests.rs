@@ -27,7 +27,9 @@ fn body() -> impl Strategy<Value = Body> {
             roots,
         },
     );
-    prop_oneof![data, disk.prop_map(|disk| Body::SyncDone { disk }), mark]
+    let seam = (any::<u64>(), any::<u64>())
+        .prop_map(|(mark, time)| Body::Seam { mark: Mark(mark), time: VirtualMs(time) });
+    prop_oneof![data, disk.prop_map(|disk| Body::SyncDone { disk }), mark, seam]
 }
 
 fn any_frame() -> impl Strategy<Value = Frame> {

@@ -2,7 +2,7 @@
 
 use super::*;
 use failback_wire::ids::VmdkUuid;
-use failback_wire::proto::session::{Direction, SessionDisk, TargetDisk};
+use failback_wire::proto::session::{SessionDisk, TargetDisk};
 
 fn spec(blocks: u64, epoch: u64) -> SessionSpec {
     let disk = SessionDisk {
@@ -34,7 +34,11 @@ fn disks(blocks: u64) -> BTreeMap<DiskId, Disk> {
 
 /// A source that is synchronised and has sent everything.
 fn ready(disks: &BTreeMap<DiskId, Disk>, epoch: u64, cap: usize) -> Source {
-    let mut source = Source::new(&spec(disks[&DiskId::new("d")].blocks(), epoch), disks, cap).unwrap();
+    ready_for(&spec(disks[&DiskId::new("d")].blocks(), epoch), disks, cap)
+}
+
+fn ready_for(spec: &SessionSpec, disks: &BTreeMap<DiskId, Disk>, cap: usize) -> Source {
+    let mut source = Source::new(spec, disks, cap).unwrap();
     loop {
         match source.select() {
             Action::Send(_) => {
@@ -43,6 +47,7 @@ fn ready(disks: &BTreeMap<DiskId, Disk>, epoch: u64, cap: usize) -> Source {
             }
             Action::FirstCut => drop(source.cut(PointKind::Crash, VirtualMs(0), false, false).unwrap()),
             Action::Hashes { .. } => panic!("a full synchronisation asks for no hashes"),
+            Action::Seam => panic!("nothing was written since"),
             Action::Idle => return source,
         }
     }
@@ -198,4 +203,20 @@ fn a_disk_that_grows_ends_the_marks() {
     assert_eq!(source.cut(PointKind::Crash, VirtualMs(1), false, true), None);
     assert_eq!(source.progress()[0].at_source, 4 * 4096, "beyond the old end nothing is sent");
     assert!(source.progress()[0].resized);
+}
+
+#[test]
+fn what_leaves_between_two_marks_on_the_way_to_azure_ends_with_a_seam() {
+    let disks = disks(512);
+    let forward = SessionSpec { direction: Direction::Forward, ..spec(512, 1) };
+    let mut source = ready_for(&forward, &disks, 4 << 20);
+    let id = DiskId::new("d");
+    for block in 0..(STREAM / BLOCK) as u64 {
+        source.wrote(&id, block);
+    }
+    assert_eq!(source.select(), Action::Seam);
+    assert_eq!(source.seam(VirtualMs(7)), Some(Mark(2)), "marks and seams are counted together");
+    let seam = Body::Seam { mark: Mark(2), time: VirtualMs(7) };
+    assert_eq!(source.queue.back().map(|queued| &queued.frame.body), Some(&seam));
+    assert_eq!(source.cut(PointKind::Crash, VirtualMs(9), false, false), Some(Mark(3)));
 }

@@ -6,6 +6,7 @@ use crate::journal::record::{Record, Stamp, Standing, Step};
 use crate::journal::volume::VolumeError;
 use crate::source::Marks;
 use failback_wire::clock::VirtualMs;
+use failback_wire::event::{Mark, PointKind};
 use failback_wire::ids::{DiskId, PointId, SessionId};
 use failback_wire::proto::session::{Ack, DiskProgress, Phase, Point, SessionSpec, SessionView};
 use std::collections::BTreeMap;
@@ -91,6 +92,8 @@ pub struct Intake {
     pub rolled_to: Option<PointId>,
     /// How many disks a point must cover (R2).
     pub covered: Marks,
+    /// The last frame was a seam: this mark, cut at this time.
+    pub seam: Option<(Mark, VirtualMs)>,
 }
 
 impl Intake {
@@ -106,6 +109,7 @@ impl Intake {
             resync_required: None,
             rolled_to: None,
             covered: Marks::AllDisks,
+            seam: None,
         }
     }
     /// Takes the session up: nothing for the epoch in force, a new beginning for a higher one.
@@ -172,10 +176,12 @@ impl Intake {
     pub fn advance(&mut self, frame: &Frame) -> bool {
         self.applied = frame.seq;
         let before = self.phase;
+        self.seam = None;
         match &frame.body {
             Body::Data { disk, runs } => self.received(disk, runs.iter().map(Run::count).sum()),
             Body::SyncDone { disk } => self.done(disk),
             Body::Mark { time, .. } => self.last_mark = Some(*time),
+            Body::Seam { mark, time } => self.seam = Some((*mark, *time)),
         }
         let marked = matches!(frame.body, Body::Mark { .. }) && self.all_synced();
         match self.phase {
@@ -188,15 +194,16 @@ impl Intake {
     /// The point that this frame completes, if it does: a mark reached with every disk synchronised (R2).
     pub fn point(&self, frame: &Frame) -> Option<Point> {
         let Body::Mark { mark, kind, time, group, .. } = &frame.body else { return None };
+        self.complete().then(|| self.point_of(*mark, *kind, *time, *group))
+    }
+    /// The point that all that was received makes, when it came after the last mark and goes up to a seam (R5).
+    pub fn received_point(&self) -> Option<Point> {
+        let (mark, time) = self.seam.filter(|_| self.complete() && self.resync_required.is_none())?;
+        Some(self.point_of(mark, PointKind::Crash, time, false))
+    }
+    fn point_of(&self, mark: Mark, kind: PointKind, time: VirtualMs, group: bool) -> Point {
         let point = PointId::new(format!("{}-{}", self.spec.session, mark.0));
-        self.complete().then(|| Point {
-            point,
-            mark: *mark,
-            kind: *kind,
-            time: *time,
-            group: *group,
-            snapshots: BTreeMap::new(),
-        })
+        Point { point, mark, kind, time, group, snapshots: BTreeMap::new() }
     }
     /// How far each disk is, for the journal.
     pub(super) fn standing(&self) -> Standing {

@@ -252,6 +252,7 @@ impl World {
         match self.source.select() {
             Action::Idle => {}
             Action::FirstCut => self.cut(PointKind::Crash, false),
+            Action::Seam => unreachable!("seams are cut on the way to Azure only"),
             Action::Hashes { disk, first, count } => {
                 self.target.take_up(self.spec.clone()).unwrap();
                 let epoch = self.spec.epoch;

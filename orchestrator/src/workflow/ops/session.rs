@@ -196,8 +196,18 @@ pub(in crate::workflow) async fn stop(
     host: &str,
     spec: &SessionSpec,
 ) -> Result<SessionView, StepError> {
-    let view = c.services.sessions.stop(host, &spec.session).await;
+    let view = c.services.sessions.stop(host, &spec.session, false).await;
     view.map_err(|error| peer_error(&STOP_FAILED, host, &error))
+}
+
+/// The same at the recovery service, which then makes a point of all that it received, if anything came after the last
+/// one (R5).
+pub(in crate::workflow) async fn process(
+    c: &StepCtx<'_>,
+    spec: &SessionSpec,
+) -> Result<SessionView, StepError> {
+    let view = c.services.sessions.stop(&spec.target, &spec.session, true).await;
+    view.map_err(|error| peer_error(&STOP_FAILED, &spec.target, &error))
 }
 
 /// Brings the target's disks to the point.

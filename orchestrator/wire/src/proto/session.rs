@@ -11,7 +11,7 @@
 //! | `POST /v1/watch` [`Watch`] → [`Watched`] | the same of many sessions |
 //! | `POST /v1/sessions/{id}/frames` (binary) → [`Ack`] | one or more frames of data and marks, back to back; at least once |
 //! | `GET /v1/sessions/{id}/disks/{disk}/hashes?epoch=&first=&count=` → [`Hashes`], as bytes | block hashes of the target, for a checksum resync |
-//! | `POST /v1/sessions/{id}/stop` → [`SessionView`], without points | accept no more frames; what was received is processed |
+//! | `POST /v1/sessions/{id}/stop?process=` → [`SessionView`], without points | accept no more frames; what was received is passed on or applied; with `process`, the recovery service makes a point of what came after the last one |
 //! | `POST /v1/sessions/{id}/roll` [`Roll`] → [`SessionView`], without points | bring the target's disks to a point, exactly |
 //! | `DELETE /v1/sessions/{id}` → `{}` | forget the session, let go of the disks; idempotent |
 //! | `GET /v1/health?reach=` → [`ServerHealth`] | the machine itself; servers only. A process server tries to reach the addresses listed in `reach` (comma between them, at most [`MAX_REACH`]) |
