@@ -206,8 +206,6 @@ pub(super) fn plan(
         let provider = providers.iter().find(own).or_else(|| providers.iter().find(common)).copied();
         if let Some(provider) = provider {
             fitting(&mut problems, provider, action, item.leg);
-            let custom = provider.recovery_point_id.is_some();
-            problems.check(!custom, || "a plan takes no recoveryPointId (R3)".into());
         }
         all.insert(item.name.clone(), asked(&mut problems, action, &input, provider));
     }
@@ -354,9 +352,20 @@ fn point(problems: &mut Problems, provider: &ProviderInput) -> PointChoice {
         return PointChoice::Custom(PointId::new(last_segment(id)));
     }
     let word = provider.recovery_point_type.as_deref().unwrap_or("Latest");
+    let multi_vm = provider.use_multi_vm_sync_point.as_deref();
+    let multi_vm = multi_vm.is_some_and(|wanted| wanted.eq_ignore_ascii_case("true"));
     match word.to_ascii_lowercase().as_str() {
+        "latestprocessed" if multi_vm => PointChoice::MultiVmProcessed,
+        "latesttag" | "latestapplicationconsistent" | "applicationconsistent" if multi_vm => {
+            PointChoice::MultiVmApplication
+        }
+        _ if multi_vm => {
+            problems.check(false, || format!("useMultiVmSyncPoint does not go with {word}"));
+            PointChoice::Latest
+        }
         "latesttime" | "latest" => PointChoice::Latest,
-        "latestprocessed" | "latestcrashconsistent" | "crashconsistent" => PointChoice::LatestProcessed,
+        "latestprocessed" => PointChoice::LatestProcessed,
+        "latestcrashconsistent" | "crashconsistent" => PointChoice::Crash,
         "latesttag" | "latestapplicationconsistent" | "applicationconsistent" => PointChoice::Application,
         "custom" => {
             problems.check(false, || "recoveryPointType Custom needs a recoveryPointId".into());

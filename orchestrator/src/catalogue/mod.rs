@@ -10,6 +10,7 @@ use failback_wire::error::ErrorDoc;
 use std::sync::LazyLock;
 
 pub mod beside;
+pub mod choice;
 pub mod control;
 pub mod documented;
 pub mod execution;
@@ -57,6 +58,7 @@ pub static ALL: LazyLock<Vec<&'static ErrorDoc>> = LazyLock::new(|| {
         guest::DOCS,
         protection::DOCS,
         beside::DOCS,
+        choice::DOCS,
     ]
     .concat();
     all.sort_by_key(|doc| doc.code);

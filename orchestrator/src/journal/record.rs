@@ -6,6 +6,7 @@ use super::policy::Policy;
 use super::state::{Leg, ProtectionState};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
+use failback_wire::event::PointKind;
 use failback_wire::ids::{DiskId, GroupName, JobId, MachineName, PointId, Site};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -145,12 +146,54 @@ pub enum PointChoice {
     /// Process what was received, then take the newest (`LatestTime`, `Latest`).
     #[default]
     Latest,
-    /// The newest that exists already (`LatestProcessed`, `LatestCrashConsistent`).
+    /// The newest that exists already (`LatestProcessed`).
     LatestProcessed,
+    /// The newest crash-consistent one (`LatestCrashConsistent`).
+    Crash,
     /// The newest application-consistent one; for a group the newest common one (`LatestTag`).
     Application,
+    /// For a group the newest common point that exists already, for others their newest (`LatestProcessed` with
+    /// `useMultiVmSyncPoint`).
+    MultiVmProcessed,
+    /// The same of application-consistent points (`LatestApplicationConsistent` with it).
+    MultiVmApplication,
     /// This very point; never offered for plans.
     Custom(PointId),
+}
+
+impl PointChoice {
+    /// For reports.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Self::Latest => "latest",
+            Self::LatestProcessed => "latest processed",
+            Self::Crash => "crash-consistent",
+            Self::Application => "application-consistent",
+            Self::MultiVmProcessed => "multi-VM processed",
+            Self::MultiVmApplication => "multi-VM application-consistent",
+            Self::Custom(_) => "a point by its id",
+        }
+    }
+    /// The kind of point it wants, if only one will do.
+    pub fn kind(&self) -> Option<PointKind> {
+        match self {
+            Self::Crash => Some(PointKind::Crash),
+            Self::Application | Self::MultiVmApplication => Some(PointKind::Application),
+            Self::Latest | Self::LatestProcessed | Self::MultiVmProcessed | Self::Custom(_) => None,
+        }
+    }
+    /// True when it is offered only where there are replication groups (R5).
+    pub fn is_multi_vm(&self) -> bool {
+        matches!(self, Self::MultiVmProcessed | Self::MultiVmApplication)
+    }
+    /// True when all members of a group go to one common point (R4).
+    pub fn is_common(&self) -> bool {
+        self.is_multi_vm() || *self == Self::Application
+    }
+    /// True when it takes what there is, without any processing (R5).
+    pub fn is_processed(&self) -> bool {
+        matches!(self, Self::LatestProcessed | Self::MultiVmProcessed)
+    }
 }
 
 /// What an operator asked for one item; fields an operation does not use are at their defaults.

@@ -5,9 +5,7 @@ use crate::catalogue::machine as doc;
 use crate::catalogue::protection::UNFINISHED;
 use crate::catalogue::warning::RPO_BREACH;
 use crate::facts::Facts;
-use crate::journal::PointChoice;
 use failback_wire::error::Report;
-use failback_wire::event::PointKind;
 
 pub(super) fn state(f: &Facts) -> Option<Report> {
     (!f.item.allowed).then(|| {
@@ -42,26 +40,4 @@ pub(super) fn health(f: &Facts) -> Option<Report> {
         return None;
     }
     Some(Report::new(&doc::HEALTH_CRITICAL, f.item.name.as_str(), critical.join(", ")))
-}
-
-pub(super) fn has_point(f: &Facts) -> Option<Report> {
-    let points = f.points.known()?;
-    points.is_empty().then(|| Report::new(&doc::NO_POINT, f.item.name.as_str(), f.item.name.as_str()))
-}
-
-/// Quiet when there is no point at all: R6 reports that.
-pub(super) fn has_kind(f: &Facts) -> Option<Report> {
-    let points = f.points.known().filter(|points| !points.is_empty())?;
-    if f.request.choice != PointChoice::Application {
-        return None;
-    }
-    let found = points.iter().any(|point| point.kind == PointKind::Application);
-    (!found).then(|| Report::new(&doc::NO_POINT_OF_TYPE, f.item.name.as_str(), "application-consistent"))
-}
-
-pub(super) fn has_requested(f: &Facts) -> Option<Report> {
-    let points = f.points.known().filter(|points| !points.is_empty())?;
-    let PointChoice::Custom(wanted) = &f.request.choice else { return None };
-    let found = points.iter().any(|point| point.point == *wanted);
-    (!found).then(|| Report::new(&doc::POINT_UNKNOWN, f.item.name.as_str(), wanted.as_str()))
 }

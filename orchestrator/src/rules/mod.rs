@@ -17,6 +17,7 @@ mod limits;
 mod moving;
 mod placement;
 pub mod plan;
+mod points;
 mod policy;
 pub mod privileges;
 pub mod shape;
@@ -282,9 +283,11 @@ pub static RULES: &[Rule] = &[
     rule("C21", "the agent at home is registered", &[ReprotectForward], azure::agent_registered),
     rule("P32", "the agent of the source can reach the configuration server", AGENT, azure::agent_connected),
     rule("P32", "the agent of the source has a heartbeat, and answers", TOLD, azure::agent_heartbeat),
-    rule("R6", "there is a recovery point", POINTS, item::has_point),
-    rule("R3", "there is a recovery point of the requested kind", POINTS, item::has_kind),
-    rule("R3", "the requested recovery point exists", POINTS, item::has_requested),
+    rule("R6", "there is a recovery point", POINTS, points::has_point),
+    rule("R3", "there is a recovery point of the requested kind", POINTS, points::has_kind),
+    rule("R3", "the requested recovery point exists", POINTS, points::has_requested),
+    rule("R3", "the choice of the recovery point is offered", POINTS, points::offered),
+    rule("R5", "multi-VM points are for plans", POINTS, points::not_for_groups),
 ];
 
 /// Operations whose preconditions, all together, are a rule of their own.

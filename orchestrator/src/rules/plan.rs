@@ -1,13 +1,13 @@
 //! Rules of a recovery plan as a whole; those of its members come on top (I8).
 
+use super::points;
 use super::target::MAX_DISKS;
 use crate::catalogue::machine as doc;
 use crate::catalogue::target::MT_FULL;
 use crate::facts::{MemberFacts, PlanFacts, Slots};
-use crate::journal::{Operation, PointChoice};
+use crate::journal::Operation;
 use crate::workflow::common_times;
 use failback_wire::error::Report;
-use failback_wire::event::PointKind;
 use failback_wire::ids::{GroupName, MachineName};
 use failback_wire::proto::session::Point;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,10 +34,12 @@ pub static PLAN_RULES: &[PlanRule] = &[
     PlanRule { key: "P19", name: "each master target has room for all of them", check: room },
     PlanRule { key: "P29", name: "replication groups are of one kind", check: uniform },
     PlanRule {
-        key: "R4",
-        name: "replication groups have a common application-consistent point",
-        check: common_point,
+        key: "R3",
+        name: "the choice of the recovery point is offered to plans",
+        check: points::offered_to_plan,
     },
+    PlanRule { key: "R5", name: "multi-VM points need replication groups", check: points::has_groups },
+    PlanRule { key: "R4", name: "replication groups have a common point of the kind", check: common_point },
 ];
 
 fn machines(f: &PlanFacts) -> impl Iterator<Item = &MachineName> {
@@ -135,15 +137,18 @@ fn uniform(f: &PlanFacts) -> Vec<Report> {
 /// Quiet when a member has no point of the kind at all: its own rules report that.
 fn common_point(f: &PlanFacts) -> Vec<Report> {
     let mut by_group: BTreeMap<&GroupName, Vec<Vec<Arc<Point>>>> = BTreeMap::new();
+    let asked = f.members.values().filter_map(|member| Some(&member.request.as_ref()?.choice));
+    let Some(choice) = asked.clone().find(|choice| choice.is_common()) else { return Vec::new() };
     for member in f.members.values() {
-        let asked = member.request.as_ref().is_some_and(|r| r.choice == PointChoice::Application);
-        if let (Some(group), Some(points), true) = (&member.group, &member.points, asked) {
+        let asks = member.request.as_ref().is_some_and(|request| request.choice == *choice);
+        if let (Some(group), Some(points), true) = (&member.group, &member.points, asks) {
             by_group.entry(group).or_default().push(points.clone());
         }
     }
-    let tagged = |points: &Vec<Arc<Point>>| points.iter().any(|point| point.kind == PointKind::Application);
+    let kind = choice.kind();
+    let some = |points: &Vec<Arc<Point>>| points.iter().any(|point| kind.is_none_or(|k| point.kind == k));
     let lacks =
-        |members: &Vec<Vec<Arc<Point>>>| members.iter().all(tagged) && common_times(members).is_empty();
+        |members: &Vec<Vec<Arc<Point>>>| members.iter().all(some) && common_times(members, kind).is_empty();
     let bad = by_group.into_iter().filter(|(_, members)| lacks(members));
     bad.map(|(group, _)| Report::new(&doc::NO_COMMON_POINT, group.as_str(), group.as_str())).collect()
 }

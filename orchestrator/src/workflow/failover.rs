@@ -144,7 +144,7 @@ async fn shut_down(c: &StepCtx<'_>, vcenter: &VcenterClient) -> Result<bool, Vce
 /// The latest processed point takes what there is; any other choice waits until all that was received has been
 /// processed, which makes new points of it (R5).
 fn processes_all(c: &StepCtx<'_>) -> bool {
-    c.input.point != PointChoice::LatestProcessed && c.ctx.env.holds("R5")
+    !c.input.point.is_processed() && c.ctx.env.holds("R5")
 }
 
 /// A source that is out of reach cannot be told to stop; the process server then refuses what it sends.

@@ -290,11 +290,8 @@ pub mod body {
         json!({ "properties": { "failoverDirection": direction, "providerSpecificDetails": details } })
     }
     /// Failover to Azure.
-    pub fn failover(planned: bool, point: &str, shutdown: bool) -> Value {
-        let mut body = properties(
-            "PrimaryToRecovery",
-            &json!({ "instanceType": "InMageAzureV2", "recoveryPointType": point }),
-        );
+    pub fn failover(planned: bool, details: &Value, shutdown: bool) -> Value {
+        let mut body = properties("PrimaryToRecovery", details);
         body["properties"]["sourceSiteOperations"] = json!(if shutdown { "Required" } else { "NotRequired" });
         if planned {
             body["properties"].as_object_mut().map(|p| p.remove("sourceSiteOperations"));
@@ -313,9 +310,8 @@ pub mod body {
         }}})
     }
     /// Test failover, into no network.
-    pub fn test_failover(point: &str) -> Value {
-        let details = json!({ "instanceType": "InMageAzureV2", "recoveryPointType": point });
-        let mut body = properties("PrimaryToRecovery", &details);
+    pub fn test_failover(details: &Value) -> Value {
+        let mut body = properties("PrimaryToRecovery", details);
         body["properties"]["networkType"] = json!("NoNetworkAttachAsInput");
         body
     }
@@ -324,8 +320,8 @@ pub mod body {
         json!({ "properties": { "providerSpecificDetails": { "instanceType": "InMageAzureV2" } } })
     }
     /// Failback: roles are swapped, a single item still says `PrimaryToRecovery` (G3), a plan the opposite.
-    pub fn failback(plan: bool, point: &str) -> Value {
+    pub fn failback(plan: bool, details: &Value) -> Value {
         let direction = if plan { "RecoveryToPrimary" } else { "PrimaryToRecovery" };
-        properties(direction, &json!({ "instanceType": "InMage", "recoveryPointType": point }))
+        properties(direction, details)
     }
 }

@@ -334,10 +334,17 @@ impl Driver<'_> {
                     format!("{mark:?}"),
                 ));
             }
+            Equals::Oldest if mark != choice.oldest => {
+                out.push(differs(
+                    format!("{machine} came up from another point"),
+                    format!("{:?}", choice.oldest),
+                    format!("{mark:?}"),
+                ));
+            }
             Equals::Source if loss.as_ref().is_none_or(|l| l.blocks > 0) => {
                 out.push(differs(format!("{machine} lost data"), "0 blocks", format!("{loss:?}")));
             }
-            Equals::Latest | Equals::AppConsistent | Equals::Source => {}
+            Equals::Latest | Equals::AppConsistent | Equals::Oldest | Equals::Point | Equals::Source => {}
         }
         let (Some(limits), Some(loss)) = (&wanted.lost, loss) else { return out };
         let blocks = loss.blocks;

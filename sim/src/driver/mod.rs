@@ -9,6 +9,7 @@ mod expect;
 mod operate;
 mod plans;
 mod play;
+mod points;
 mod setback;
 mod steps;
 

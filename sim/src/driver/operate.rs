@@ -2,13 +2,14 @@
 
 use super::client::{Answer, JobView, body};
 use super::play::{Driver, Refusal};
+use super::points;
 use super::steps::{At, LOOK, ProtectUnder, Stop};
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::estate::{Os, Side};
 use crate::scenario::inventory::{Inventory, Machine};
 use crate::scenario::model::{
-    BackwardPoint, EnableProtection, Ending, ForwardPoint, Leave, MemberInputs, MoveProcessServer, PointPick,
-    PolicyChange, PolicyStep, Reprotect, ReprotectInputs, Step, Verb,
+    EnableProtection, Ending, Leave, MemberInputs, MoveProcessServer, PolicyChange, PolicyStep, Reprotect,
+    ReprotectInputs, Step, Verb,
 };
 use crate::scenario::text::Name;
 use crate::world::BUILT_IN_PROCESS_SERVER;
@@ -147,11 +148,7 @@ impl Driver<'_> {
 
     pub(super) async fn operate(&mut self, at: At, step: &Step) -> Result<(), Stop> {
         let mut asked = self.asked(step);
-        if let Step::ChangeRecoveryPoint(change) = step {
-            let item = change.item.as_ref().map(|name| name.value.as_str()).unwrap_or_default();
-            let id = self.listed(item, change.point).await;
-            asked.body["properties"]["recoveryPointId"] = json!(id);
-        }
+        self.fill_in_point(step, &mut asked.body).await;
         self.carry_out(at, &asked).await
     }
 
@@ -221,14 +218,14 @@ impl Driver<'_> {
             Step::Failover(s) => Asked {
                 method: Method::POST,
                 path: path(&s.item, &s.plan, verb(s.verb)),
-                body: body::failover(s.verb == Verb::Planned, forward_point(s.point), s.shutdown_source),
+                body: body::failover(s.verb == Verb::Planned, &points::forward(s.point), s.shutdown_source),
                 expect: &s.expect,
                 within: s.within.duration(),
             },
             Step::Failback(s) => Asked {
                 method: Method::POST,
                 path: path(&s.item, &s.plan, verb(s.verb)),
-                body: body::failback(s.plan.is_some(), backward_point(s.point)),
+                body: body::failback(s.plan.is_some(), &points::backward(s.point)),
                 expect: &s.expect,
                 within: s.within.duration(),
             },
@@ -288,7 +285,7 @@ impl Driver<'_> {
             Step::TestFailover(s) => Asked {
                 method: Method::POST,
                 path: path(&s.item, &s.plan, "testFailover"),
-                body: body::test_failover(forward_point(s.point)),
+                body: body::test_failover(&points::forward(s.point)),
                 expect: &s.expect,
                 within: s.within.duration(),
             },
@@ -421,18 +418,6 @@ impl Driver<'_> {
         Asked { method, path, body, expect: &step.expect, within: Duration::from_secs(600) }
     }
 
-    /// The id of a point on the item's list; one of nobody's when the list does not help.
-    async fn listed(&self, item: &str, pick: PointPick) -> String {
-        let points = self.client.points(item).await.unwrap_or_default();
-        let mut app = points.iter().filter(|(_, kind)| kind.contains("Application"));
-        let found = match pick {
-            PointPick::Oldest => points.first(),
-            PointPick::AppConsistent => app.next_back(),
-            PointPick::Unlisted => None,
-        };
-        found.map_or_else(|| "no-such-point".to_owned(), |(id, _)| id.clone())
-    }
-
     fn reprotect_body(&self, step: &Reprotect) -> Value {
         let inventory = &self.checked.inventory;
         let input = |name: &str| {
@@ -513,21 +498,6 @@ fn details(
             "storageAccountId": "labcache",
             "logStorageAccountId": "labcache",
         }),
-    }
-}
-
-fn forward_point(point: ForwardPoint) -> &'static str {
-    match point {
-        ForwardPoint::Latest => "Latest",
-        ForwardPoint::LatestProcessed => "LatestProcessed",
-        ForwardPoint::AppConsistent => "LatestApplicationConsistent",
-    }
-}
-
-fn backward_point(point: BackwardPoint) -> &'static str {
-    match point {
-        BackwardPoint::Latest => "LatestTime",
-        BackwardPoint::AppConsistent => "LatestTag",
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Choice {
     pub newest: Option<Mark>,
     /// The newest stored application-consistent mark at that moment.
     pub newest_app: Option<Mark>,
+    /// The oldest stored mark at that moment.
+    pub oldest: Option<Mark>,
 }
 
 /// Remembers them.
@@ -49,6 +51,7 @@ impl Witness {
                     mark: *mark,
                     newest: self.newest(session, None),
                     newest_app: self.newest(session, Some(PointKind::Application)),
+                    oldest: self.points.get(session).and_then(|p| p.values().map(|(mark, _)| *mark).min()),
                 };
                 self.choices.insert(item.clone(), choice);
             }

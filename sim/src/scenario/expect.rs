@@ -217,6 +217,10 @@ pub enum Equals {
     Latest,
     /// Its newest application-consistent point.
     AppConsistent,
+    /// Its oldest point that was kept.
+    Oldest,
+    /// Some point of it; which one `lost` tells.
+    Point,
     /// All that the source had written when it stopped.
     Source,
 }

@@ -11,6 +11,7 @@ pub mod load;
 pub mod model;
 pub mod parse;
 pub mod plans;
+pub mod points;
 pub mod protection;
 mod salvage;
 pub mod schema;

@@ -9,6 +9,7 @@ pub use super::expect::{
 };
 use super::fault::{Change, When};
 pub use super::plans::{Confirm, MemberInputs, Paused, SavePlan};
+pub use super::points::{PointPick, RecoveryPoint};
 pub use super::protection::{
     Cancel, CancelBy, EnableProtection, Leave, PolicyChange, PolicySettings, PolicyStep, RenewCertificate,
 };
@@ -147,7 +148,7 @@ pub struct Failover {
     pub plan: Option<Name>,
     /// Which recovery point.
     #[serde(default)]
-    pub point: ForwardPoint,
+    pub point: RecoveryPoint,
     /// Whether the source is shut down first (C4); default true.
     #[serde(default = "yes")]
     pub shutdown_source: bool,
@@ -236,7 +237,7 @@ pub struct Failback {
     pub plan: Option<Name>,
     /// Which recovery point (R3).
     #[serde(default)]
-    pub point: BackwardPoint,
+    pub point: RecoveryPoint,
     /// Planned or unplanned; a classic item accepts both.
     #[serde(default)]
     pub verb: Verb,
@@ -260,7 +261,7 @@ pub struct TestFailover {
     pub plan: Option<Name>,
     /// Which recovery point.
     #[serde(default)]
-    pub point: ForwardPoint,
+    pub point: RecoveryPoint,
     /// How it must end.
     #[serde(default)]
     pub expect: Ending,
@@ -303,18 +304,6 @@ pub struct ChangeRecoveryPoint {
     pub within: Spanned<Period>,
 }
 
-/// A recovery point as the operator picks it from the list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum PointPick {
-    /// The oldest.
-    Oldest,
-    /// The newest application-consistent one.
-    AppConsistent,
-    /// One that is not on the list.
-    Unlisted,
-}
-
 /// Ask again, through the last job of an item or a plan, for what it did not do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
@@ -331,30 +320,6 @@ pub struct RestartJob {
     /// Within which virtual time; default 2 h.
     #[serde(default = "default_within")]
     pub within: Spanned<Period>,
-}
-
-/// Recovery points towards Azure (R5).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ForwardPoint {
-    /// Process everything received first.
-    #[default]
-    Latest,
-    /// The newest that is processed already.
-    LatestProcessed,
-    /// The newest application-consistent one.
-    AppConsistent,
-}
-
-/// Recovery points on the way home (R3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum BackwardPoint {
-    /// The newest crash-consistent one.
-    #[default]
-    Latest,
-    /// The newest application-consistent one.
-    AppConsistent,
 }
 
 /// Which call the operator makes.

@@ -4,7 +4,7 @@ use super::check::{self, Subject};
 use super::diagnostic::{Problem, SourceFile, nearest};
 use super::estate::Estate;
 use super::inventory::Inventory;
-use super::model::{Ending, ForwardPoint, Scenario, Step};
+use super::model::{Ending, RecoveryPoint, Scenario, Step};
 use super::parse::{decode, parse, parse_all};
 use super::units::{Percent, Period, Size};
 use super::{load, schema};
@@ -48,7 +48,7 @@ fn a_step_knows_its_line_and_its_defaults() {
     assert_eq!((wait.at.line, wait.at.column), (7, 5));
     assert_eq!(failover.at.line, 8);
     let Step::Failover(failover) = &failover.value else { panic!("a failover") };
-    assert_eq!((failover.point, failover.shutdown_source), (ForwardPoint::Latest, true));
+    assert_eq!((failover.point, failover.shutdown_source), (RecoveryPoint::Latest, true));
     assert_eq!((failover.expect.clone(), failover.within.value), (Ending::Succeeded, Period::hours(2)));
     assert_eq!(scenario.horizon.value, Period::hours(72));
 }

@@ -67,6 +67,13 @@ fn points_are_chosen_in_the_providers_words() {
     assert!(home("Custom").is_err() && home("Newest").is_err());
     let id = json!({"instanceType": "InMage", "recoveryPointType": "Custom", "recoveryPointId": "/a/b/p7"});
     assert_eq!(choice(Leg::Reverse, id), Ok(PointChoice::Custom(PointId::new("p7"))));
+    let multi = |word: &str| {
+        let details = json!({"instanceType": "InMageAzureV2", "recoveryPointType": word, "useMultiVmSyncPoint": "true"});
+        choice(Leg::Forward, details)
+    };
+    assert_eq!(multi("LatestProcessed"), Ok(PointChoice::MultiVmProcessed));
+    assert_eq!(multi("LatestApplicationConsistent"), Ok(PointChoice::MultiVmApplication));
+    assert!(multi("Latest").is_err());
     let latest = choice(Leg::Forward, json!({"instanceType": "InMageAzureV2"}));
     assert_eq!(latest, Ok(PointChoice::Latest));
     assert!(

@@ -150,6 +150,8 @@ const CASES: &[Case] = &[
     ("no application point", |f| { known(&mut f.points).remove(0); f.request.choice = PointChoice::Application }, &[Failover, Failback], &["FB1602"]),
     ("an application point", |f| f.request.choice = PointChoice::Application, &[Failover, Failback], &[]),
     ("unknown point", |f| f.request.choice = PointChoice::Custom("p9".into()), &[Failover, Failback], &["FB1603"]),
+    ("a processed point on the way home", |f| f.request.choice = PointChoice::LatestProcessed, &[Failback], &["FB1730"]),
+    ("a multi-VM point for one machine", |f| f.request.choice = PointChoice::MultiVmProcessed, &[Failover, Failback], &["FB1730"]),
     ("a known point", |f| { f.request.choice = PointChoice::Custom("p3".into()); known(&mut f.points).push(point("p3", PointKind::Crash, 599)) }, &[Failover, Failback], &[]),
 ];
 

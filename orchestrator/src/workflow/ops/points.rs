@@ -16,11 +16,11 @@ use std::sync::Arc;
 /// Note that says: nothing more is coming in this session; its points are final.
 pub(in crate::workflow) const DRAINED: &str = "drained";
 
-/// When the newest application-consistent points that all members of a group share were cut.
-pub(crate) fn common_times(members: &[Vec<Arc<Point>>]) -> BTreeSet<VirtualMs> {
+/// When the points that all members of a group cut together, of this kind or any, were cut.
+pub(crate) fn common_times(members: &[Vec<Arc<Point>>], kind: Option<PointKind>) -> BTreeSet<VirtualMs> {
     let times = |points: &Vec<Arc<Point>>| -> BTreeSet<VirtualMs> {
-        let tagged = points.iter().filter(|point| point.kind == PointKind::Application && point.group);
-        tagged.map(|point| point.time).collect()
+        let fits = |point: &&Arc<Point>| point.group && kind.is_none_or(|kind| point.kind == kind);
+        points.iter().filter(fits).map(|point| point.time).collect()
     };
     let mut members = members.iter().map(times);
     let first = members.next().unwrap_or_default();
@@ -34,8 +34,8 @@ fn mates<'a>(c: &'a StepCtx<'_>) -> impl Iterator<Item = &'a Arc<Item>> {
     c.members.iter().filter(mine)
 }
 
-/// The newest application-consistent point that every member of the group in this job has too. Waits until
-/// the points of all of them are final, so that all members choose alike.
+/// The newest point of the wanted kind that every member of the group in this job has too. Waits until the points of all
+/// of them are final, so that all members choose alike.
 async fn newest_common(c: &StepCtx<'_>, own: &[Arc<Point>]) -> Result<VirtualMs, StepError> {
     let name = c.item.name.as_str();
     let mut all = vec![own.to_vec()];
@@ -47,7 +47,7 @@ async fn newest_common(c: &StepCtx<'_>, own: &[Arc<Point>]) -> Result<VirtualMs,
         };
         all.push(session::view(c, &spec.target, spec).await?.points);
     }
-    let newest = common_times(&all).pop_last();
+    let newest = common_times(&all, c.input.point.kind()).pop_last();
     newest.ok_or_else(|| StepError::new(&NO_COMMON_POINT, name, "").with_class(Class::Operator))
 }
 
@@ -56,17 +56,28 @@ async fn newest_common(c: &StepCtx<'_>, own: &[Arc<Point>]) -> Result<VirtualMs,
 /// # Errors
 /// When there is none.
 pub(in crate::workflow) fn pick(c: &StepCtx<'_>, points: &[Arc<Point>]) -> Result<Arc<Point>, StepError> {
-    let newest = |kind: Option<PointKind>| {
-        let fits = points.iter().filter(|point| kind.is_none_or(|kind| point.kind == kind));
-        fits.max_by_key(|point| point.time)
-    };
-    let (doc, point) = match &c.input.point {
-        PointChoice::Latest | PointChoice::LatestProcessed => (&NO_POINT, newest(None)),
-        PointChoice::Application => (&NO_POINT_OF_TYPE, newest(Some(PointKind::Application))),
-        PointChoice::Custom(wanted) => (&POINT_UNKNOWN, points.iter().find(|point| point.point == *wanted)),
+    let choice = &c.input.point;
+    own(choice, points).cloned().ok_or_else(|| none(c, choice, points))
+}
+
+/// The point of this machine that the choice means, were it in no group.
+fn own<'a>(choice: &PointChoice, points: &'a [Arc<Point>]) -> Option<&'a Arc<Point>> {
+    if let PointChoice::Custom(wanted) = choice {
+        return points.iter().find(|point| point.point == *wanted);
+    }
+    let fits = |point: &&Arc<Point>| choice.kind().is_none_or(|kind| point.kind == kind);
+    points.iter().filter(fits).max_by_key(|point| point.time)
+}
+
+fn none(c: &StepCtx<'_>, choice: &PointChoice, points: &[Arc<Point>]) -> StepError {
+    let doc = match choice {
+        _none if points.is_empty() => &NO_POINT,
+        PointChoice::Custom(_) => &POINT_UNKNOWN,
+        PointChoice::Crash | PointChoice::Application | PointChoice::MultiVmApplication => &NO_POINT_OF_TYPE,
+        PointChoice::Latest | PointChoice::LatestProcessed | PointChoice::MultiVmProcessed => &NO_POINT,
     };
     let name = c.item.name.as_str();
-    point.cloned().ok_or_else(|| StepError::new(doc, name, name).with_class(Class::Operator))
+    StepError::new(doc, name, name).with_class(Class::Operator)
 }
 
 /// Settles on a point of the item's session, as the request says.
@@ -77,27 +88,18 @@ pub(in crate::workflow) async fn choose(
     to: Site,
 ) -> Result<Vec<Fact>, StepError> {
     let name = c.item.name.as_str();
-    let grouped = mates(c).next().is_some();
-    let is_application = |point: &&Arc<Point>| point.kind == PointKind::Application;
     let any_will_do = c.input.point == PointChoice::Application && !c.ctx.env.holds("R3");
     let choice = if any_will_do { &PointChoice::Latest } else { &c.input.point };
-    let grouped = grouped && c.ctx.env.holds("R4");
-    let point = match choice {
-        PointChoice::Latest | PointChoice::LatestProcessed => points.iter().max_by_key(|point| point.time),
-        PointChoice::Application if grouped => {
-            let time = newest_common(c, points).await?;
-            points.iter().filter(is_application).find(|point| point.time == time)
+    let grouped = mates(c).next().is_some() && c.ctx.env.holds("R4");
+    let point = match grouped && choice.is_common() {
+        true => {
+            let (time, kind) = (newest_common(c, points).await?, choice.kind());
+            let fits = |point: &&Arc<Point>| point.group && kind.is_none_or(|kind| point.kind == kind);
+            points.iter().filter(fits).find(|point| point.time == time)
         }
-        PointChoice::Application => points.iter().filter(is_application).max_by_key(|point| point.time),
-        PointChoice::Custom(wanted) => points.iter().find(|point| point.point == *wanted),
+        false => own(choice, points),
     };
-    let doc = match &c.input.point {
-        _none if points.is_empty() => &NO_POINT,
-        PointChoice::Application => &NO_POINT_OF_TYPE,
-        PointChoice::Custom(_) => &POINT_UNKNOWN,
-        PointChoice::Latest | PointChoice::LatestProcessed => &NO_POINT,
-    };
-    let point = point.ok_or_else(|| StepError::new(doc, name, name).with_class(Class::Operator))?;
+    let point = point.ok_or_else(|| none(c, choice, points))?;
     let chosen = Chosen {
         session: spec.session.clone(),
         point: point.point.clone(),
@@ -107,7 +109,7 @@ pub(in crate::workflow) async fn choose(
         to,
     };
     let mut facts = vec![Fact::Chosen(chosen)];
-    if grouped && !matches!(c.input.point, PointChoice::Application) {
+    if grouped && !c.input.point.is_common() {
         facts.push(Fact::Warning(Report::new(&NOT_GROUP_CONSISTENT, name, "")));
     }
     Ok(facts)

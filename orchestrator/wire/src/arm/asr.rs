@@ -311,6 +311,9 @@ pub struct ProviderInput {
     pub recovery_point_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub recovery_point_id: Option<String>,
+    /// `"true"`: members of replication groups go to a point that they have in common.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub use_multi_vm_sync_point: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub master_target_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
