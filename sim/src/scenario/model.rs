@@ -34,6 +34,10 @@ pub struct Scenario {
     pub name: Name,
     /// What it shows, in a paragraph.
     pub about: String,
+    /// Why nothing leads on from where it ends, when the domain knows no remedy: what must hold there says that
+    /// nothing is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_end: Option<String>,
     /// Keys of the facts it covers: `P17`, `C16`.
     #[serde(default)]
     pub covers: Vec<Name>,

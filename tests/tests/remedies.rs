@@ -1,0 +1,96 @@
+//! Each scenario in which something goes wrong ends well: whatever was refused or failed succeeds in the end, or
+//! something else that is asked of the same machine does. Where the domain knows no remedy the file says so, and says
+//! what must hold in that dead end.
+
+use failback_lab::scenario::CheckedScenario;
+use failback_lab::scenario::model::{Ending, Power, Step};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is asked of the product: of which machines, and how it must end. `None`: the step asks for nothing.
+fn asked<'a>(checked: &'a CheckedScenario, step: &'a Step) -> Option<(Vec<&'a str>, &'a Ending)> {
+    if let Some(operation) = step.operation() {
+        return Some((operation.machines(&checked.inventory), operation.expect));
+    }
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others ask for nothing")]
+    match step {
+        Step::Confirm(s) => Some((members(checked, &s.plan.value), &s.expect)),
+        Step::Policy(s) => Some((Vec::new(), &s.expect)),
+        Step::RenewCertificate(s) => Some((Vec::new(), &s.expect)),
+        Step::SavePlan(s) => Some((Vec::new(), &s.expect)),
+        _ => None,
+    }
+}
+
+fn members<'a>(checked: &'a CheckedScenario, plan: &str) -> Vec<&'a str> {
+    checked.inventory.plans.iter().filter(|p| p.name == plan).flat_map(|p| p.members()).collect()
+}
+
+/// What still stands badly at the end, each with its step: machines of which nothing succeeded since they were refused
+/// something or something failed, and `the rest`, where nothing at all succeeded since.
+fn unmended(checked: &CheckedScenario) -> BTreeMap<&str, usize> {
+    const REST: &str = "the rest";
+    let mut open = BTreeMap::new();
+    for (n, step) in checked.scenario.steps.iter().enumerate() {
+        if matches!(step.value, Step::Inject(_) | Step::Arm(_) | Step::Crash(_)) {
+            open.insert(REST, n + 1);
+        }
+        let Some((machines, expect)) = asked(checked, &step.value) else { continue };
+        match expect {
+            Ending::Refused(_) | Ending::Failed(_) => {
+                open.extend(machines.iter().map(|machine| (*machine, n + 1)));
+                open.insert(REST, n + 1);
+            }
+            Ending::Succeeded => {
+                open.retain(|what, _| *what != REST && !machines.contains(what));
+            }
+            Ending::Started | Ending::Paused(_) => {}
+        }
+    }
+    open
+}
+
+/// What the end of a dead end must say of each of these machines: where they run, and what their disks hold, unless
+/// production was never protected or never left.
+fn unsaid(checked: &CheckedScenario, machines: &BTreeSet<&str>) -> Vec<String> {
+    let expect = &checked.scenario.expect;
+    let mut unsaid = Vec::new();
+    for machine in machines {
+        let seen = expect.vms.iter().find(|(name, _)| name.value == *machine).map(|(_, vm)| vm);
+        let runs = |power: &Option<Power>| *power == Some(Power::On);
+        let Some(vm) = seen.filter(|vm| runs(&vm.azure) || runs(&vm.on_premises)) else {
+            unsaid.push(format!("where {machine} runs"));
+            continue;
+        };
+        let is_item = checked.inventory.machines.iter().any(|m| m.name == *machine);
+        if is_item && runs(&vm.azure) && !expect.data.keys().any(|name| name.value == *machine) {
+            unsaid.push(format!("what the disks of {machine} hold"));
+        }
+    }
+    unsaid
+}
+
+fn judge(checked: &CheckedScenario) -> Option<String> {
+    let (open, dead_end) = (unmended(checked), &checked.scenario.dead_end);
+    let name = &checked.scenario.name.value;
+    match (open.is_empty(), dead_end) {
+        (true, None) => None,
+        (true, Some(_)) => Some(format!("{name} says that it is a dead end, and ends well")),
+        (false, None) => Some(format!("{name} ends badly, and does not say that it is a dead end: {open:?}")),
+        (false, Some(why)) if why.trim().is_empty() => Some(format!("{name} does not say why")),
+        (false, Some(_)) => {
+            let named = checked.scenario.expect.vms.keys().map(|name| name.value.as_str());
+            let of_items = checked.inventory.machines.iter().map(|m| m.name.as_str());
+            let unsaid = unsaid(checked, &named.chain(of_items).collect());
+            (!unsaid.is_empty()).then(|| format!("{name} does not say {}", unsaid.join(" or ")))
+        }
+    }
+}
+
+#[test]
+fn every_scenario_ends_well_or_in_a_dead_end_with_nothing_lost() {
+    let scenarios = failback_tests::scenarios();
+    let bad: Vec<String> = scenarios.iter().filter_map(judge).collect();
+    assert!(bad.is_empty(), "{} scenarios:\n{}", bad.len(), bad.join("\n"));
+    let dead_ends = scenarios.iter().filter(|checked| checked.scenario.dead_end.is_some()).count();
+    assert!(dead_ends < 20, "{dead_ends} dead ends: the domain knows fewer");
+}
