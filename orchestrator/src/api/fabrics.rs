@@ -8,7 +8,7 @@ use failback_wire::proto::cs::{Component, ServerBeat};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-fn errors(reports: &[Report]) -> Vec<Value> {
+pub(super) fn errors(reports: &[Report]) -> Vec<Value> {
     let error = |report: &Report| {
         json!({
             "errorSource": "SiteRecovery",

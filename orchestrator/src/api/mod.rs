@@ -6,6 +6,7 @@
 mod actions;
 mod certificate;
 mod errors;
+mod events;
 mod fabrics;
 mod ids;
 mod input;
@@ -135,8 +136,7 @@ impl Call {
                 Ok(json(&plans::get(self, name)?))
             }
             Route::MoveServer if post => self.move_server(),
-            Route::Fabric(name) if get => Ok(json(&fabrics::get(self, name)?)),
-            Route::VaultHealth if get => Ok(json(&fabrics::vault(self))),
+            Route::Fabric(_) | Route::VaultHealth | Route::Events | Route::Event(_) if get => self.watched(),
             Route::Policies | Route::Policy(_) | Route::Mappings | Route::Mapping(..) => self.policies(),
             Route::Plans if get => Ok(json(&List::single(plans::list(self)))),
             Route::Plan(name) if get => Ok(json(&plans::get(self, name)?)),
@@ -156,11 +156,25 @@ impl Call {
             | Route::JobAction(..)
             | Route::Fabric(_)
             | Route::VaultHealth
+            | Route::Events
+            | Route::Event(_)
             | Route::RenewCertificate
             | Route::MoveServer
             | Route::Plans
             | Route::Plan(_)
             | Route::PlanAction(..) => Err(errors::method(&self.method)),
+        }
+    }
+
+    /// What there is to watch beside items, plans and jobs.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "only these four routes come here")]
+    fn watched(&self) -> Reply {
+        match &self.route {
+            Route::Fabric(name) => Ok(json(&fabrics::get(self, name)?)),
+            Route::VaultHealth => Ok(json(&fabrics::vault(self))),
+            Route::Events => Ok(json(&List::single(events::list(self)))),
+            Route::Event(name) => Ok(json(&events::get(self, name)?)),
+            _ => Err(errors::method(&self.method)),
         }
     }
 

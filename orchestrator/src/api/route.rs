@@ -38,6 +38,10 @@ pub(crate) enum Route {
     Fabric(String),
     /// Health of the vault.
     VaultHealth,
+    /// The vault's events.
+    Events,
+    /// One of them.
+    Event(String),
     /// All replication policies.
     Policies,
     /// One of them.
@@ -86,6 +90,8 @@ impl Route {
             }
             ("replicationfabrics", [fabric]) => Some(Self::Fabric((*fabric).to_owned())),
             ("replicationvaulthealth", [] | ["default"]) => Some(Self::VaultHealth),
+            ("replicationevents", []) => Some(Self::Events),
+            ("replicationevents", [event]) => Some(Self::Event((*event).to_owned())),
             ("replicationpolicies", []) => Some(Self::Policies),
             ("replicationpolicies", [policy]) => Some(Self::Policy((*policy).to_owned())),
             ("replicationprotectioncontainermappings", []) => Some(Self::Mappings),

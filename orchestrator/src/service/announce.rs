@@ -142,6 +142,7 @@ impl Orchestrator {
 
     fn announce_end(&self, id: &JobId, outcome: Outcome) {
         let code = self.job(id).and_then(|job| job.errors().first().map(|report| report.code.clone()));
+        self.tell_end(id, outcome);
         self.emit(What::JobEnded { job: id.clone(), state: word(outcome).to_owned(), code });
     }
 

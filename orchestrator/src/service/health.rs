@@ -10,13 +10,13 @@ use std::time::Duration;
 /// Findings by code and entity, with when they were first made, as far as the finder did not know.
 pub(crate) type Young = BTreeMap<(String, String), VirtualMs>;
 
-/// Health, and the errors behind it, worst first.
+/// Health, and the errors behind it with how bad each is, worst first.
 pub(crate) fn derive(
     young: &mut Young,
     findings: Vec<Finding>,
     now: VirtualMs,
     silence: Duration,
-) -> (Health, Vec<Report>) {
+) -> (Health, Vec<(Health, Report)>) {
     let key = |finding: &Finding| (finding.report.code.clone(), finding.report.entity.clone());
     let same = |a: &Report, b: &Report| a.code == b.code && a.entity == b.entity;
     let before = std::mem::take(young);
@@ -36,5 +36,10 @@ pub(crate) fn derive(
     }
     counted.sort_by_key(|(health, _)| std::cmp::Reverse(*health));
     let worst = counted.first().map(|(health, _)| *health).unwrap_or_default();
-    (worst, counted.into_iter().map(|(_, report)| report).collect())
+    (worst, counted)
+}
+
+/// The errors alone.
+pub(crate) fn reports(counted: Vec<(Health, Report)>) -> Vec<Report> {
+    counted.into_iter().map(|(_, report)| report).collect()
 }

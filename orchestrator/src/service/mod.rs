@@ -2,6 +2,7 @@
 
 mod announce;
 mod cancel;
+mod events;
 mod glance;
 mod health;
 pub(crate) mod monitor;
@@ -16,6 +17,7 @@ mod telling;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use events::{Events, VaultEvent};
 pub(crate) use glance::glance;
 pub use roll::Roll;
 pub(crate) use servers::{ServerSight, worst};
@@ -50,6 +52,7 @@ pub struct Orchestrator {
     sights: Mutex<BTreeMap<MachineName, Sight>>,
     servers: Mutex<BTreeMap<String, ServerSight>>,
     shown: Mutex<BTreeMap<MachineName, Shown>>,
+    events: Mutex<Events>,
     /// Tells jobs that wait for a person that one has confirmed something.
     confirmed: Notify,
     /// True once everything was looked at.
@@ -92,6 +95,7 @@ impl Orchestrator {
             sights: Mutex::default(),
             servers: Mutex::default(),
             shown: Mutex::default(),
+            events: Mutex::default(),
             confirmed: Notify::new(),
             serving: watch::Sender::new(false),
         });

@@ -1,7 +1,7 @@
 //! Looks at every replicating item's session and servers: recovery points, RPO and health follow from
 //! what is seen. Nothing here is journalled but an item's first recovery point.
 
-use super::health::{Young, derive};
+use super::health::{Young, derive, reports};
 use super::{Action, Ask, Orchestrator, Roll};
 use crate::catalogue::warning::RPO_BREACH;
 use crate::journal::{Health, Item, Leg, ProtectionState, Record, State, Target};
@@ -248,9 +248,11 @@ impl Orchestrator {
             |view: &SessionView| !view.points.is_empty() && view.disks.iter().all(|disk| disk.synced);
         let first = item.state == ProtectionState::InitialReplicationInProgress
             && glance.view.as_ref().is_some_and(synced);
+        let before = self.sights().get(&item.name).map(|sight| sight.errors.clone()).unwrap_or_default();
+        self.tell_item(&item.name, &before, &errors);
         if let Some(sight) = self.sights().get_mut(&item.name) {
             sight.health = health;
-            sight.errors = errors;
+            sight.errors = reports(errors);
             if glance.view.is_some() {
                 sight.seen = Some(self.now());
                 sight.view = glance.view.map(Arc::new);
@@ -298,7 +300,7 @@ impl Orchestrator {
             let session = item.and_then(|item| item.session()).map(|spec| spec.session.clone());
             (session, item.is_some_and(|item| item.replicates()))
         });
-        let gone = {
+        let (gone, over) = {
             let mut sights = self.sights();
             let Some(sight) = sights.get_mut(name) else { return };
             let settled = is_watched || (sight.health == Health::Normal && sight.young.is_empty());
@@ -306,18 +308,19 @@ impl Orchestrator {
                 return;
             }
             sight.health = Health::Normal;
-            sight.errors.clear();
+            let over = std::mem::take(&mut sight.errors);
             sight.young.clear();
             if sight.session == session {
-                Vec::new()
+                (Vec::new(), over)
             } else {
                 let gone = sight.points().to_vec();
                 sight.session = session;
                 sight.view = None;
                 sight.seen = None;
-                gone
+                (gone, over)
             }
         };
+        self.tell_item(name, &over, &[]);
         for point in gone {
             self.emit(What::PointWithdrawn { item: name.clone(), point: point.point.clone() });
         }

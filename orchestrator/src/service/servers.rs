@@ -1,7 +1,7 @@
 //! Health of process servers and master targets, from what their heartbeats told the configuration server (P13, P14,
 //! P30). The worst of it shows.
 
-use super::health::{Young, derive};
+use super::health::{Young, derive, reports};
 use super::{Health, Orchestrator, Roll};
 use crate::catalogue::documented::{AGENT_HEARTBEAT, MT_HEARTBEAT, PS_HEARTBEAT};
 use crate::catalogue::target::NO_RETENTION;
@@ -126,9 +126,11 @@ impl Orchestrator {
         known.retain(|id, _| beats.iter().any(|beat| beat.id == *id));
         for beat in beats {
             let old = known.remove(&beat.id);
-            let mut young = old.map(|old| old.young).unwrap_or_default();
+            let (mut young, before) = old.map(|old| (old.young, old.errors)).unwrap_or_default();
             let all = if self.services().ctx.env.holds("P14") { findings(beat) } else { Vec::new() };
             let (health, errors) = derive(&mut young, all, now, silence);
+            self.tell_server(&beat.id, &before, &errors);
+            let errors = reports(errors);
             known.insert(beat.id.clone(), ServerSight { beat: beat.clone(), health, errors, young });
         }
     }

@@ -224,6 +224,18 @@ impl Client {
         Ok(self.get("asr.fabric", &self.fabric).await?["properties"].take())
     }
 
+    /// The vault's events about the health of what has this name, oldest first: (code, severity).
+    ///
+    /// # Errors
+    /// When no reply came, or no list.
+    pub async fn health_events(&self, of: &str) -> Result<Vec<(String, String)>, ClientError> {
+        let value = self.get("asr.events", &format!("{}/replicationEvents", self.vault)).await?;
+        let all = value["value"].as_array().into_iter().flatten().rev().map(|event| &event["properties"]);
+        let own = all
+            .filter(|event| event["affectedObjectFriendlyName"] == of && event["eventType"] != "JobStatus");
+        Ok(own.map(|event| (text(&event["eventCode"]), text(&event["severity"]))).collect())
+    }
+
     /// An item's recovery points, oldest first: (id, type).
     ///
     /// # Errors

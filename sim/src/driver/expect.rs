@@ -1,5 +1,6 @@
 //! What must hold: expectations of the file, the oracle's verdicts, the ledger.
 
+mod events;
 mod guests;
 
 use super::client::ClientError;
@@ -239,6 +240,9 @@ impl Driver<'_> {
         }
         if !expect.servers.is_empty() {
             out.extend(self.judge_servers(&expect.servers).await);
+        }
+        for (name, wanted) in &expect.events {
+            out.extend(self.judge_events(&name.value, wanted).await);
         }
         for (machine, wanted) in &expect.rows {
             out.extend(self.judge_row(&machine.value, *wanted));

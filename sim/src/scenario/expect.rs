@@ -30,6 +30,10 @@ pub struct Expect {
     /// Process servers and master targets, as the vault shows them.
     #[serde(default)]
     pub servers: BTreeMap<Name, ServerExpect>,
+    /// Events of the vault about the health of each item, process server or master target: these, in this order; others
+    /// may lie between. An empty list: none at all.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub events: BTreeMap<Name, Vec<EventExpect>>,
     /// What the configuration server's database holds of each machine (P3, C23).
     #[serde(default)]
     pub rows: BTreeMap<Name, Row>,
@@ -90,6 +94,16 @@ pub struct Transferred {
     /// At most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most: Option<Spanned<Size>>,
+}
+
+/// An event of the vault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct EventExpect {
+    /// The code of what began to be wrong, or is over.
+    pub code: Name,
+    /// How bad it is; `normal`: it is over.
+    pub severity: Health,
 }
 
 /// What the vault must show of a server.

@@ -5,7 +5,8 @@
 pub use super::beside::{MoveProcessServer, Resynchronise};
 use super::estate::{Estate, Side};
 pub use super::expect::{
-    DataExpect, Equals, Expect, ItemExpect, Lost, Power, Row, ServerExpect, Takes, VmExpect, Waiting,
+    DataExpect, Equals, EventExpect, Expect, ItemExpect, Lost, Power, Row, ServerExpect, Takes, VmExpect,
+    Waiting,
 };
 use super::fault::{Change, When};
 pub use super::plans::{Confirm, MemberInputs, Paused, SavePlan};

@@ -39,7 +39,14 @@ fn known(subject: &Subject<'_>, names: &Names, expect: &Expect, out: &mut Vec<Pr
     for server in expect.items.values().filter_map(|item| item.process_server.as_ref()) {
         names.need(subject.file, Kind::ProcessServer, server, server.at, out);
     }
-    for code in expect.warnings.values().flatten() {
+    for name in expect.events.keys() {
+        let server = [Kind::ProcessServer, Kind::MasterTarget].iter().any(|kind| names.has(*kind, name));
+        if !server {
+            names.need(subject.file, Kind::Machine, name, name.at, out);
+        }
+    }
+    let of_events = expect.events.values().flatten().map(|event| &event.code);
+    for code in expect.warnings.values().flatten().chain(of_events) {
         if catalogue::lookup(code).is_none() {
             let title = format!("there is no warning `{code}`");
             let problem = Problem::at(subject.file, code.at, title, "not in the catalogue");
