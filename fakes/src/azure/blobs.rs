@@ -116,6 +116,12 @@ impl Blob {
         self.version += 1;
         self.modified = now;
     }
+    /// Makes it larger; what is new reads as zeros. False when it is as large already.
+    pub(super) fn grow(&mut self, length: u64) -> bool {
+        self.length = self.length.max(length);
+        self.content.grow(length.div_ceil(BLOCK_BYTES))
+    }
+
     /// Keeps the content as it is now. `date` names the moment; a second snapshot of it gets the next
     /// 100 ns.
     pub(super) fn snapshot(&mut self, date: &str, metadata: BTreeMap<String, String>) -> String {

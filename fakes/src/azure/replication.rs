@@ -210,6 +210,17 @@ impl Replica {
         }
     }
 
+    /// Seeds become as large as the disks are now; the points keep the sizes they had (P37).
+    fn grow(&self, work: &mut Work<'_>) {
+        for disk in &self.intake.spec.disks {
+            let blob = self.seeds.get(&disk.disk).and_then(|name| work.blobs.0.get_mut(name));
+            if blob.is_some_and(|blob| blob.grow(disk.size)) {
+                let text = format!("the seed of {} has {} bytes now", disk.disk, disk.size);
+                work.emit(What::Note { text });
+            }
+        }
+    }
+
     fn forget(&self, blobs: &mut Blobs, point: &Point) {
         for (disk, snapshot) in &point.snapshots {
             if let Some(blob) = self.seeds.get(disk).and_then(|name| blobs.0.get_mut(name)) {
@@ -254,6 +265,7 @@ impl SessionHost for Azure {
                 Some(replica) => {
                     if replica.intake.take_up(spec)? {
                         replica.seeds = seeds;
+                        replica.grow(&mut work);
                         work.phase(&replica.intake);
                     }
                     Ok(replica.view())

@@ -3,7 +3,7 @@
 use super::agent::{Gate, agent_router, run_agent};
 use super::services::{AgentService, Services, Start};
 use super::workload::Writer;
-use super::{Booted, Fitness, GuestConfig, GuestPower, Guests, Quiesce, Replicator, Running, fitness};
+use super::{Booted, Fitness, GuestConfig, GuestPower, Guests, Quiesce, Replicator, Running, State, fitness};
 use crate::net::Reach;
 use failback_replication::disk::Disk;
 use failback_wire::event::{VmRef, What};
@@ -30,6 +30,8 @@ impl GuestPower for Guests {
             state.foreign.insert(vm.clone());
             return;
         };
+        let replicated = state.replicated_by_the_other(&config.copy);
+        state.labels.entry(vm.clone()).or_default().find(&config, &replicated, &disks);
         let ctx = self.net.start_node(&config.copy.node());
         state.stopped.retain(|(copy, _), start| *copy != config.copy || *start == Start::Disabled);
         let stopped = state.stopped_of(&config.copy);
@@ -73,13 +75,16 @@ impl GuestPower for Guests {
 
     fn add_disk(&self, vm: &VmRef, disk: Disk, volumes: Vec<String>) {
         let mut state = self.lock();
-        let super::State { running, machines, .. } = &mut *state;
+        let State { running, machines, labels, .. } = &mut *state;
         let Some(guest) = running.get_mut(vm) else { return };
-        let id = guest.config.disk_id(guest.disks.len());
+        let id = labels.entry(vm.clone()).or_default().add(&guest.config, &disk);
         guest.disks.push(disk.clone());
         let (ctx, copy) = (guest.ctx.clone(), guest.config.copy.clone());
-        if let Some(machine) = machines.get_mut(&copy.machine).filter(|_| !volumes.is_empty()) {
-            machine.volumes.insert(id.clone(), volumes.clone());
+        if let Some(machine) = machines.get_mut(&copy.machine) {
+            machine.volumes.remove(&id);
+            if !volumes.is_empty() {
+                machine.volumes.insert(id.clone(), volumes.clone());
+            }
         }
         if let Some(up) = &mut guest.booted {
             up.writer.add_disk(id.clone(), disk.clone());
@@ -159,8 +164,8 @@ impl Guests {
         if !stateref.machines.get(&config.copy.machine).is_some_and(boots) {
             return;
         }
-        let disks = guest.disks.iter().enumerate().map(|(place, disk)| (config.disk_id(place), disk.clone()));
-        let disks: BTreeMap<DiskId, Disk> = disks.collect();
+        let Some(labels) = stateref.labels.get(vm) else { return };
+        let disks: BTreeMap<DiskId, Disk> = labels.of(&guest.disks).collect();
         let (services, machine) = (guest.services.clone(), config.copy.machine.clone());
         let gate = Gate::new(ctx.http.clone(), services, self.me.clone(), machine);
         let http = Http::new(ctx.fence.clone(), gate);
@@ -267,11 +272,29 @@ impl Guests {
             ctx.events.emit(ctx.now(), ctx.node(), What::GuestStopped { copy, clean });
         }
         guest.ctx.fence.kill();
-        if let Some(session) = guest.booted.as_ref().and_then(|up| up.replicator.spec()) {
-            self.lock().sessions.insert(guest.config.copy.clone(), session);
+        if let Some(replicator) = guest.booted.as_ref().map(|up| &up.replicator) {
+            let mut state = self.lock();
+            state.replicated.insert(guest.config.copy.clone(), replicator.replicated());
+            if let Some(session) = replicator.spec() {
+                state.sessions.insert(guest.config.copy.clone(), session);
+            }
         }
         self.net.unbind(&guest.config.address);
         guest.down.send_replace(true);
+    }
+}
+
+impl State {
+    /// The disks that the machine's other copy replicated last; none when it never did.
+    fn replicated_by_the_other(&self, copy: &MachineCopy) -> Vec<DiskId> {
+        let site = match copy.site {
+            Site::OnPremises => Site::Azure,
+            Site::Azure => Site::OnPremises,
+        };
+        let other = MachineCopy::new(copy.machine.clone(), site);
+        let up = self.running.values().find(|guest| guest.config.copy == other);
+        let up = up.and_then(|guest| guest.booted.as_ref()).map(|up| up.replicator.replicated());
+        up.filter(|disks| !disks.is_empty()).or(self.replicated.get(&other).cloned()).unwrap_or_default()
     }
 }
 

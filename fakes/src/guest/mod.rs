@@ -9,6 +9,7 @@ mod agent;
 mod content;
 mod faults;
 mod fitness;
+mod labels;
 mod lifecycle;
 mod metal;
 mod power;
@@ -66,7 +67,7 @@ pub struct GuestConfig {
     pub agent_version: String,
     /// The older version that was installed first, until somebody updates it.
     pub old_agent: Option<String>,
-    /// Ids of the disks, in the order of the virtual machine's disks; those that were added later come behind.
+    /// Ids of the disks it was installed with, in the order of the virtual machine's disks.
     pub disk_ids: Vec<DiskId>,
     /// From boot to registration; `None` draws 2 to 14 minutes at every boot (C7: at most 15).
     pub registration_delay: Option<Duration>,
@@ -80,14 +81,6 @@ pub struct GuestConfig {
     pub change_log: usize,
     /// It begins as a physical machine, not as a virtual one.
     pub metal: Option<Metal>,
-}
-
-impl GuestConfig {
-    /// Id of the disk in this place of the virtual machine; who finds a disk that was added later names it so, too.
-    fn disk_id(&self, place: usize) -> DiskId {
-        let known = self.disk_ids.get(place).cloned();
-        known.unwrap_or_else(|| DiskId::added(&self.copy.machine, place - self.disk_ids.len()))
-    }
 }
 
 /// All guests of a world, and the power of virtual machines that have no guest of ours.
@@ -110,6 +103,10 @@ struct State {
     stopped: BTreeMap<(MachineCopy, AgentService), services::Start>,
     /// What the agent of a copy that is down was feeding; it takes that up at its next boot.
     sessions: BTreeMap<MachineCopy, SessionSpec>,
+    /// Which disk is which in each virtual machine.
+    labels: BTreeMap<VmRef, labels::Labels>,
+    /// The disks that a copy replicated last, as long as it is down.
+    replicated: BTreeMap<MachineCopy, Vec<DiskId>>,
 }
 
 /// What moves with a machine's disks, and its history.

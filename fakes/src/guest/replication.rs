@@ -23,7 +23,7 @@ use failback_wire::http::StatusCode;
 use failback_wire::ids::{DiskId, MachineCopy, SessionId};
 use failback_wire::node::Ctx;
 use failback_wire::proto::agent::{Trouble, fact};
-use failback_wire::proto::session::{DiskProgress, Resync, SessionSpec, SyncMode};
+use failback_wire::proto::session::{Direction, DiskProgress, Resync, SessionSpec, SyncMode};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::{Notify, watch};
@@ -51,6 +51,8 @@ struct State {
     run: Option<Run>,
     /// Counts runs; a task of an earlier one ends.
     runs: u64,
+    /// Disks of the run that began last.
+    replicated: Vec<DiskId>,
     /// The guest is shutting down: no marks but the last one.
     draining: bool,
     /// How fast the guest writes.
@@ -136,19 +138,28 @@ impl Replicator {
             run.resumed = false;
             return Ok(());
         }
-        self.begin(spec, false, Again::No)
+        let sized = self.sized(spec.clone());
+        // What it found larger than the others know, it tells them in an epoch of its own.
+        let epoch = sized.epoch + u64::from(sized != spec);
+        self.begin(SessionSpec { epoch, ..sized }, false, Again::No)
     }
 
     /// Takes up what an earlier boot of this guest was feeding: in a new epoch, comparing checksums, for
     /// nobody knows what was written but not tracked (E7). Ends by itself when the session is over.
     pub fn resume(self: &Arc<Self>, spec: SessionSpec) {
         // A disk that no longer fits ends it too: the orchestrator sees an agent that feeds nothing.
-        self.begin(SessionSpec { sync: SyncMode::Checksum, ..spec }, true, Again::First).ok();
+        let spec = self.sized(SessionSpec { sync: SyncMode::Checksum, ..spec });
+        self.begin(spec, true, Again::First).ok();
     }
 
     /// What it feeds now; worth keeping across boots for [`Replicator::resume`].
     pub fn spec(&self) -> Option<SessionSpec> {
         self.lock().run.as_ref().map(|run| run.spec.clone())
+    }
+
+    /// The disks that it sends, or sent last; none when it never did.
+    pub(super) fn replicated(&self) -> Vec<DiskId> {
+        self.lock().replicated.clone()
     }
 
     /// Stops tracking and sending, if it feeds this session.
@@ -174,6 +185,7 @@ impl Replicator {
         self.end(&mut state);
         let wake = Arc::new(Notify::new());
         let next_app = VirtualMs(0);
+        state.replicated = spec.disks.iter().map(|disk| disk.disk.clone()).collect();
         state.run = Some(Run {
             spec,
             source,
@@ -189,6 +201,22 @@ impl Replicator {
         drop(state);
         self.ctx.spawn(sender::send(Arc::downgrade(self), run));
         Ok(())
+    }
+
+    /// True when a disk may become larger under way: on the way to Azure, where its seed grows with it (P37).
+    fn follows_sizes(&self, spec: &SessionSpec) -> bool {
+        spec.direction == Direction::Forward && self.ctx.env.holds("P37")
+    }
+
+    /// The same with the sizes that the disks have now, where they may differ from what was agreed on.
+    fn sized(&self, mut spec: SessionSpec) -> SessionSpec {
+        if self.follows_sizes(&spec) {
+            let disks = self.disks.lock().unwrap_or_else(PoisonError::into_inner);
+            for stated in &mut spec.disks {
+                stated.size = disks.get(&stated.disk).map_or(stated.size, Disk::bytes);
+            }
+        }
+        spec
     }
 
     /// The guest has just written this block of the disk.
@@ -224,8 +252,12 @@ impl Replicator {
         let (before, fitted) = (run.source.mode(), !run.source.resized());
         let done = what(&mut run.source);
         if fitted && run.source.resized() {
-            let text = format!("{}: a disk was resized, no more recovery points can be made", self.copy);
-            self.ctx.emit(What::Note { text });
+            let then = match self.follows_sizes(&run.spec) {
+                true => "it is compared anew",
+                false => "no more recovery points can be made",
+            };
+            self.ctx.emit(What::Note { text: format!("{}: a disk was resized, {then}", self.copy) });
+            run.wake.notify_one();
         }
         let news = match (before, run.source.mode()) {
             (Mode::Logging | Mode::CatchingUp, Mode::Marking) => {

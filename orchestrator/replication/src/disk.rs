@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use failback_wire::event::ContentHash;
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// Bytes per block, the grain of tracking and hashing.
@@ -257,9 +257,24 @@ impl Disk {
         inner.root = Some(root);
         root
     }
+    /// A name of the disk that does not keep it.
+    pub fn downgrade(&self) -> WeakDisk {
+        WeakDisk(Arc::downgrade(&self.0))
+    }
     /// True when both handles name the same disk.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// The name of a disk that may be gone.
+#[derive(Clone, Debug)]
+pub struct WeakDisk(Weak<Mutex<Inner>>);
+
+impl WeakDisk {
+    /// True when it names this disk.
+    pub fn is(&self, disk: &Disk) -> bool {
+        std::ptr::eq(self.0.as_ptr(), Arc::as_ptr(&disk.0))
     }
 }
 

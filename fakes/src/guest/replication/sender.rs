@@ -57,9 +57,10 @@ impl Replicator {
             (SessionSpec { epoch, sync: SyncMode::Checksum, ..r.spec.clone() }, r.resumed, again)
         };
         let Some((spec, resumed, again)) = self.with_run(run, next) else { return };
+        let spec = self.sized(spec);
         let (session, machine) = (spec.session.clone(), spec.machine.clone());
         self.ctx.emit(What::SessionPhase { session, machine, phase: "resynchronising".to_owned() });
-        // The disks fitted when the run began, and a guest's disks do not change under it.
+        // On the way home a disk of another size ends it, until it has the old size again.
         self.begin(spec, resumed, again).ok();
     }
 }
@@ -204,6 +205,11 @@ impl Seat {
         let Some(me) = self.me.upgrade() else { return Step::End };
         let select = |run: &mut Run| (me.track(run, Source::select), run.wake.clone());
         let Some((action, wake)) = self.with_run(select) else { return Step::End };
+        let resized = self.with_run(|run| run.source.resized()).unwrap_or_default();
+        if resized && me.follows_sizes(&self.spec) {
+            me.restart(self.run, self.spec.epoch + 1, true);
+            return Step::End;
+        }
         drop(me);
         match action {
             Action::Idle => {

@@ -14,15 +14,13 @@ use failback_wire::proto::agent::AgentStatus;
 use std::collections::BTreeMap;
 
 /// The disks among `held` that were added to the item's machine and are not known to come home yet, by the id and name.
-/// Whoever numbers them counts all that the product did not make, in the machine's order.
+/// All that the product did not make have the numbers that no disk of the machine has, in the machine's order.
 pub(crate) fn added_disks(item: &Item, held: &[String]) -> Vec<(DiskId, String)> {
     let Some(vm) = &item.azure else { return Vec::new() };
     let made = |name: &String| vm.disks.values().any(|other| other.eq_ignore_ascii_case(name));
-    let stem = DiskId::added(&item.name, 0);
-    let stem = stem.as_str().trim_end_matches('0');
-    let earlier = vm.disks.keys().filter(|disk| disk.as_str().starts_with(stem)).count();
     let others = held.iter().filter(|name| !made(name));
-    let named = others.zip(earlier..).map(|(name, n)| (DiskId::added(&item.name, n), name.clone()));
+    let free = (0..).map(|n| DiskId::added(&item.name, n)).filter(|disk| !vm.disks.contains_key(disk));
+    let named = free.zip(others.cloned());
     named.filter(|(disk, _)| !item.added.contains_key(disk)).collect()
 }
 
