@@ -104,6 +104,9 @@ impl Model {
             return Err(format!("{name} cannot be moved to the subnet {subnet}"));
         }
         card.subnet = key(subnet);
+        if let Some(profile) = &mut vm.document.properties.network_profile {
+            profile.move_to(subnet);
+        }
         let reference = vm.reference();
         let reach = self.reach(&self.vms[&key(name)]);
         self.out.push(Effect::Reach(reference.clone(), reach));

@@ -63,7 +63,7 @@ pub enum ConfigurationServerFault {
     AddAdapter,
     /// It registers with the vault again, with all the adapters it has (P7).
     RegisterAgain,
-    /// Somebody refreshes it: what is in vCenter now is discovered at once (P25).
+    /// Somebody refreshes it: what is in vCenter now (P25), and retention volumes that are fit (P27), are discovered at once.
     Refresh,
     /// The registrations of a machine's two copies are mixed up: each is taken for the other (C14).
     ConfuseRegistrations {

@@ -108,8 +108,13 @@ pub(super) async fn run_agent(
         set(true, None);
         loop {
             sleep(HEARTBEAT).await;
-            if services.all_run() && heartbeat(&guests, &vm, &ctx, &config).await == Known::No {
-                break;
+            if !services.all_run() {
+                continue;
+            }
+            match heartbeat(&guests, &vm, &ctx, &config).await {
+                Known::No => break,
+                Known::Yes => set(true, None),
+                Known::Perhaps(why) => set(true, Some(why)),
             }
         }
         set(false, None);
@@ -139,10 +144,12 @@ async fn register(guests: &Weak<Guests>, ctx: &Ctx, config: &GuestConfig) -> Res
 }
 
 /// What a heartbeat told about the registration.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 enum Known {
-    /// It is there, or nobody answered.
-    Perhaps,
+    /// It is there.
+    Yes,
+    /// Nobody answered, or not as it should; why.
+    Perhaps(String),
     /// The configuration server has no row of this agent.
     No,
 }
@@ -158,8 +165,9 @@ async fn heartbeat(guests: &Weak<Guests>, vm: &VmRef, ctx: &Ctx, config: &GuestC
         facts: guests.upgrade().map(|guests| guests.facts(vm)).unwrap_or_default(),
     };
     match post(&ctx.http, "cs.heartbeat", &url, &config.passphrase, &body).await {
+        Ok(_) => Known::Yes,
         Err(e) if e.code() == Some("not-registered") => Known::No,
-        Ok(_) | Err(_) => Known::Perhaps,
+        Err(e) => Known::Perhaps(e.to_string()),
     }
 }
 
@@ -188,6 +196,9 @@ pub(super) fn agent_router(
 }
 
 async fn status(State(seat): State<Seat>) -> Response {
+    if let Some(guests) = seat.guests.upgrade() {
+        guests.try_again(&seat.vm).await;
+    }
     seat.guests.upgrade().and_then(|guests| guests.agent_status(&seat.vm)).map_or_else(
         || refuse(StatusCode::SERVICE_UNAVAILABLE, "guest-down", "the guest is going down"),
         |status| Json(status).into_response(),
@@ -236,9 +247,26 @@ impl Guests {
         facts
     }
 
+    /// An agent whose last heartbeat met trouble sends another before it says so: what it says is true now.
+    async fn try_again(&self, vm: &VmRef) {
+        let troubled = {
+            let state = self.lock();
+            let guest = state.running.get(vm);
+            let guest = guest.filter(|g| g.registered && g.trouble.is_some() && g.services.all_run());
+            guest.map(|guest| (guest.ctx.clone(), guest.config.clone()))
+        };
+        let Some((ctx, config)) = troubled else { return };
+        let known = heartbeat(&self.me, vm, &ctx, &config).await;
+        if known == Known::Yes
+            && let Some(guest) = self.lock().running.get_mut(vm)
+        {
+            guest.trouble = None;
+        }
+    }
+
     /// What the agent of a guest that is up says about itself.
     fn agent_status(&self, vm: &VmRef) -> Option<AgentStatus> {
-        let unregistered_because;
+        let unheard_because;
         let (config, registered, replicator, tools_enabled, addressing, volumes, on_metal) = {
             let state = self.lock();
             let guest = state.running.get(vm)?;
@@ -246,7 +274,7 @@ impl Guests {
             let replicator = guest.booted.as_ref()?.replicator.clone();
             let stopped = !guest.services.run(AgentService::ScoutApplication);
             let stopped = stopped.then(|| "the InMage Scout Application service is stopped".to_owned());
-            unregistered_because = stopped.or_else(|| guest.trouble.clone());
+            unheard_because = stopped.or_else(|| guest.trouble.clone());
             let (volumes, tools) = (machine.volumes.clone(), machine.tools_enabled);
             let (addressing, on_metal) = (machine.system.addressing, state.on_metal.contains(vm));
             (guest.config.clone(), guest.registered, replicator, tools, addressing, volumes, on_metal)
@@ -257,7 +285,7 @@ impl Guests {
         Some(AgentStatus {
             host_id,
             registered,
-            unregistered_because,
+            unheard_because,
             session: fed.as_ref().map(|spec| spec.session.clone()),
             epoch: fed.as_ref().map(|spec| spec.epoch),
             relay: fed.map(|spec| spec.relay),

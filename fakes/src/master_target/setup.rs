@@ -11,7 +11,8 @@ use failback_wire::proto::target::{Obstacle, Refusing, Unfit};
 use serde::Serialize;
 use std::time::Duration;
 
-/// A volume that is added, or made fit, is listed after this at the latest (P27); here it always takes that long.
+/// A volume that is added, or made fit, is listed after this at the latest (P27); here it always takes that long, unless
+/// somebody refreshes the configuration server.
 const DISCOVERY: Duration = Duration::from_secs(15 * 60);
 
 /// How its system is set up. The default is right.
@@ -91,6 +92,11 @@ impl State {
 }
 
 impl MasterTarget {
+    /// The configuration server is refreshed and asks what there is: a volume that is fit is listed (P27).
+    pub fn refreshed(&self) {
+        self.lock().listed_from = VirtualMs(0);
+    }
+
     /// True when its network is up after a boot. A system that is installed has its card up, whatever its files say.
     pub(super) fn network_comes_up(&self, first_boot: bool) -> bool {
         let state = self.lock();

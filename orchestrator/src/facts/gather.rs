@@ -54,6 +54,12 @@ impl<'a> Gathering<'a> {
         let relay = self.server(&cs, Component::ProcessServer, &request, member).await;
         let vcenter = self.vcenter(name, member, &request).await;
         let leg = member.item.as_ref().map_or(Leg::Forward, |item| item.leg);
+        let mut azure = self.azure(member).await;
+        let agent = self.agent(name, leg, &vcenter).await;
+        let nearby = self.nearby(name, &azure, &agent, (&cs, request.process_server.as_deref())).await;
+        if let Seen::Known(azure) = &mut azure {
+            azure.nearby = nearby;
+        }
         Facts {
             operation: self.operation,
             now: self.services.ctx.now(),
@@ -61,8 +67,8 @@ impl<'a> Gathering<'a> {
             settings: self.services.config.knobs.settings,
             item: self.item(name, member),
             policy: self.policy(member),
-            azure: self.azure(member).await,
-            agent: self.agent(name, leg, &vcenter).await,
+            azure,
+            agent,
             points: self.points(member).await,
             request,
             cs,
@@ -70,6 +76,23 @@ impl<'a> Gathering<'a> {
             target,
             relay,
         }
+    }
+
+    /// True when the process server reaches the agent that we do not. Asked only of a machine that is in another subnet.
+    async fn nearby(
+        &self,
+        name: &MachineName,
+        azure: &Seen<AzureFacts>,
+        agent: &Seen<AgentStatus>,
+        (cs, relay): (&Seen<CsFacts>, Option<&str>),
+    ) -> bool {
+        let doubtful =
+            azure.known().is_some_and(|azure| azure.misplaced.is_some()) && agent.silent().is_some();
+        let row = relay.filter(|_| doubtful).and_then(|id| cs.known()?.server(id));
+        let Some(row) = row else { return false };
+        let reach = [agent_address(self.services, name, Site::Azure).await];
+        let health = timeout(LIMIT, self.services.sessions.health(&row.address, &reach)).await;
+        health.is_ok_and(|health| health.is_ok_and(|health| health.unreached.is_empty()))
     }
 
     fn needs(&self, operations: &[Operation]) -> bool {
@@ -261,6 +284,7 @@ impl<'a> Gathering<'a> {
         let azure = &self.services.azure;
         let made = item.and_then(|item| item.azure.as_ref());
         let disks = made.filter(|_| self.needs(&[Reprotect]));
+        let services = self.services;
         let question = async {
             let sizes = match sizes(azure, disks).await {
                 Ok(sizes) => sizes,
@@ -280,6 +304,8 @@ impl<'a> Gathering<'a> {
                     exists: true,
                     running: vm.power == crate::clients::azure::Power::Running,
                     answers: vm.guest_ready,
+                    nearby: false,
+                    misplaced: vm.subnet.as_deref().and_then(|id| misplaced(services, id)),
                     power: format!("{:?}", vm.power).to_lowercase(),
                     sizes,
                     moved_to: None,
@@ -396,6 +422,14 @@ fn unanswered<T>(error: ComponentError) -> Seen<T> {
 fn vm_name(name: &MachineName, member: &Member) -> String {
     let found = member.item.as_ref().and_then(|item| item.vm.as_ref()).map(|vm| vm.name.clone());
     found.or_else(|| member.input.vm_name.clone()).unwrap_or_else(|| name.to_string())
+}
+
+/// The subnet of this ARM id, when failed-over machines are put into another.
+fn misplaced(services: &Services, id: &str) -> Option<String> {
+    let azure = &services.config.azure;
+    let made = services.azure.subnet_id(&azure.network, &azure.subnet).to_string();
+    let other = !made.eq_ignore_ascii_case(id);
+    other.then(|| id.rsplit_once('/').map_or(id, |(_, name)| name).to_owned())
 }
 
 /// Bytes of the managed disks that are there.

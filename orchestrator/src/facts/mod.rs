@@ -310,6 +310,10 @@ pub struct AzureFacts {
     pub running: bool,
     /// Its guest system answers, as far as Azure's own agent in it tells.
     pub answers: bool,
+    /// It is in this subnet, and not in the one it was made in (P31).
+    pub misplaced: Option<String>,
+    /// From there its agent is in reach of the process server, though not in ours.
+    pub nearby: bool,
     /// Its power state as the instance view words it.
     pub power: String,
     /// Its disks that somebody added by hand, with their names (P37).

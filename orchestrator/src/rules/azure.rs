@@ -10,6 +10,7 @@ use failback_wire::ids::{DiskId, Site};
 use failback_wire::proto::cs::{OsFamily, RegistrationRow};
 use std::time::Duration;
 
+use super::control::private_link;
 use super::target::late;
 
 /// How long an agent may take to register after its machine booted (P32).
@@ -95,6 +96,20 @@ fn hangs(f: &Facts) -> bool {
     silent && (registration(f).is_some() || !in_grace(f))
 }
 
+/// In another subnet, from where nobody hears of its agent. One that the process server still reaches lacks no more than
+/// the way to the site (95226).
+pub(super) fn on_its_network(f: &Facts) -> Option<Report> {
+    let subnet = cut_off(f)?;
+    let detail = format!("it is in the subnet {subnet}, where it cannot be reached");
+    Some(Report::new(&documented::AZURE_VM_DOWN, f.item.name.as_str(), detail))
+}
+
+fn cut_off(f: &Facts) -> Option<&str> {
+    let vm = vm(f).filter(|vm| vm.exists && vm.running && f.agent.silent().is_some() && !hangs(f))?;
+    let asked = f.operation == Operation::Reprotect;
+    vm.misplaced.as_deref().filter(|_| asked && !vm.nearby && (registration(f).is_some() || !in_grace(f)))
+}
+
 /// The site of the copy that is to be the source.
 fn source(f: &Facts) -> Site {
     match f.operation {
@@ -148,8 +163,8 @@ fn askable(f: &Facts) -> bool {
     if own_registration(f).is_some() || registered_once(f).is_some() {
         return false;
     }
-    let azure_ok =
-        source(f) == Site::OnPremises || vm(f).is_none_or(|vm| vm.exists && vm.running && !hangs(f));
+    let azure_ok = source(f) == Site::OnPremises
+        || vm(f).is_none_or(|vm| vm.exists && vm.running && !hangs(f) && cut_off(f).is_none());
     f.cs.known().is_some_and(|cs| cs.row.is_some()) && azure_ok
 }
 
@@ -165,17 +180,20 @@ pub(super) fn agent_registered(f: &Facts) -> Option<Report> {
     Some(Report::new(&machine::AGENT_NOT_INSTALLED, name, name))
 }
 
-/// After the grace, an agent in Azure that still has not registered has no way to the configuration server, or one of
-/// its services is stopped: it is silent, or says so (95226). One that knows of no trouble, or is at home, where the
-/// way is short, just has not been heard of (78174).
+/// An agent in Azure that registered once may have lost its way to the configuration server since, or a service: it says
+/// so (95226). After the grace, one that still has not registered is silent, or says so too. One that knows of no
+/// trouble, or is at home, where the way is short, just has not been heard of (78174).
 pub(super) fn agent_connected(f: &Facts) -> Option<Report> {
     if !askable(f) {
         return None;
     }
+    if let Some(why) = lost_its_way(f) {
+        return Some(Report::new(&documented::CS_UNREACHABLE_FROM_AZURE, f.item.name.as_str(), why));
+    }
     if registration(f).is_some() || in_grace(f) {
         return None;
     }
-    let troubled = f.agent.known().is_none_or(|agent| agent.unregistered_because.is_some());
+    let troubled = f.agent.known().is_none_or(|agent| agent.unheard_because.is_some());
     let doc = match source(f) {
         Site::Azure if troubled => &documented::CS_UNREACHABLE_FROM_AZURE,
         Site::Azure | Site::OnPremises => &documented::AGENT_HEARTBEAT,
@@ -183,8 +201,19 @@ pub(super) fn agent_connected(f: &Facts) -> Option<Report> {
     Some(Report::new(doc, f.item.name.as_str(), "its agent has not registered since it was started"))
 }
 
+/// Why a registered agent in Azure does not reach the configuration server any more. A link that is down is another
+/// rule's, and says enough.
+fn lost_its_way(f: &Facts) -> Option<&str> {
+    let linked = f.operation == Operation::Reprotect && private_link(f).is_none();
+    if !linked || registration(f).is_none() {
+        return None;
+    }
+    let no_way = vm(f).filter(|vm| vm.nearby).map(|_| "only the process server in Azure reaches its agent");
+    f.agent.known().and_then(|agent| agent.unheard_because.as_deref()).or(no_way)
+}
+
 pub(super) fn agent_heartbeat(f: &Facts) -> Option<Report> {
-    if !askable(f) {
+    if !askable(f) || lost_its_way(f).is_some() {
         return None;
     }
     let late = late(f.now, registration(f)?.last_heartbeat);

@@ -279,6 +279,7 @@ pub static RULES: &[Rule] = &[
     warning("P37", "no disk of a Linux machine was added in Azure", &[Reprotect], azure::added_return),
     rule("P31", "the Azure virtual machine runs", &[Reprotect], azure::vm_running),
     rule("P31", "the guest of the Azure virtual machine answers", &[Reprotect], azure::vm_answers),
+    rule("P31", "the Azure virtual machine is on its network", &[Reprotect], azure::on_its_network),
     rule("P32", "the agent of the source is registered", &[Reprotect], azure::agent_registered),
     rule("C21", "the agent at home is registered", &[ReprotectForward], azure::agent_registered),
     rule("P32", "the agent of the source can reach the configuration server", AGENT, azure::agent_connected),

@@ -31,6 +31,9 @@ impl World {
                 if let ConfigurationServerFault::Update { version } = &**fault {
                     self.update_built_in(version, by)?;
                 }
+                if matches!(&**fault, ConfigurationServerFault::Refresh) {
+                    self.master_targets.values().for_each(|server| server.refreshed());
+                }
                 Ok(())
             }
             Change::Azure(fault) => self.azure.apply_fault(fault, by),

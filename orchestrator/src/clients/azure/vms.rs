@@ -91,6 +91,8 @@ pub struct VmFacts {
     pub guest_ready: bool,
     /// Names of its managed disks: the OS disk, then the data disks by slot.
     pub disks: Vec<String>,
+    /// ARM id of the subnet that its network card is in, where that is known.
+    pub subnet: Option<String>,
 }
 
 /// A virtual machine to be made from managed disks.
@@ -165,6 +167,7 @@ fn facts(vm: &VirtualMachine) -> Result<VmFacts, AzureError> {
         guest_ready: vm.properties.instance_view.as_ref().is_none_or(InstanceView::guest_ready),
         provisioning: Provisioning::read(vm.properties.provisioning_state.as_deref()),
         disks: storage.os_disk.iter().chain(data).map(name_of).collect::<Result<_, _>>()?,
+        subnet: vm.properties.network_profile.as_ref().and_then(|profile| profile.subnet()).map(str::to_owned),
     })
 }
 

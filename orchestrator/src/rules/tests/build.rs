@@ -142,7 +142,7 @@ fn agent() -> AgentStatus {
         volumes: Default::default(),
         host_id: "host".into(),
         registered: true,
-        unregistered_because: None,
+        unheard_because: None,
         session: None,
         epoch: None,
         relay: None,
@@ -203,6 +203,8 @@ pub(super) fn sound(operation: Operation) -> Facts {
         target: Seen::Known(health("mt")),
         relay: Seen::Known(health("ps")),
         azure: Seen::Known(AzureFacts {
+            misplaced: None,
+            nearby: false,
             // Nothing is there before a machine is protected.
             exists: operation != Operation::EnableProtection,
             moved_to: None,

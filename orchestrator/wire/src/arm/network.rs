@@ -101,6 +101,16 @@ impl NetworkProfile {
             extra: Map::new(),
         }
     }
+    /// The first card is in another subnet of its network.
+    pub fn move_to(&mut self, name: &str) {
+        let card = self.network_interface_configurations.first_mut();
+        let address = card.and_then(|card| card.properties.ip_configurations.first_mut());
+        if let Some(subnet) = address.and_then(|address| address.properties.subnet.as_mut())
+            && let Some((network, _)) = subnet.id.rsplit_once('/')
+        {
+            subnet.id = format!("{network}/{name}");
+        }
+    }
     /// ARM id of the subnet that the first card is in.
     pub fn subnet(&self) -> Option<&str> {
         let address = self.network_interface_configurations.first()?.properties.ip_configurations.first()?;

@@ -63,9 +63,10 @@ pub struct AgentStatus {
     pub host_id: String,
     /// True once the configuration server knows it.
     pub registered: bool,
-    /// Why it is not, where it knows: its last attempt failed, or a service that it needs is stopped.
+    /// Why the configuration server does not hear of it, where it knows: its last attempt failed, or a service that it
+    /// needs is stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unregistered_because: Option<String>,
+    pub unheard_because: Option<String>,
     /// The session it feeds, if any.
     pub session: Option<SessionId>,
     /// In which epoch.
