@@ -266,7 +266,7 @@ impl Guests {
 
     /// What the agent of a guest that is up says about itself.
     fn agent_status(&self, vm: &VmRef) -> Option<AgentStatus> {
-        let unheard_because;
+        let (unheard_because, blocked);
         let (config, registered, replicator, tools_enabled, addressing, volumes, on_metal) = {
             let state = self.lock();
             let guest = state.running.get(vm)?;
@@ -275,13 +275,15 @@ impl Guests {
             let stopped = !guest.services.run(AgentService::ScoutApplication);
             let stopped = stopped.then(|| "the InMage Scout Application service is stopped".to_owned());
             unheard_because = stopped.or_else(|| guest.trouble.clone());
+            blocked = machine.sending_blocked().is_some();
             let (volumes, tools) = (machine.volumes.clone(), machine.tools_enabled);
             let (addressing, on_metal) = (machine.system.addressing, state.on_metal.contains(vm));
             (guest.config.clone(), guest.registered, replicator, tools, addressing, volumes, on_metal)
         };
         let (fed, (_, disks)) = (replicator.spec(), replicator.progress());
         let hardware = config.metal.as_ref().filter(|_| on_metal).map(|metal| metal.hardware.clone());
-        let (host_id, trouble) = (config.host_id.clone(), replicator.trouble());
+        // What in the guest holds its data back is no trouble with the process server (78169, not 78186).
+        let (host_id, trouble) = (config.host_id.clone(), replicator.trouble().filter(|_| !blocked));
         Some(AgentStatus {
             host_id,
             registered,

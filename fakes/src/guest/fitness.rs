@@ -55,12 +55,14 @@ pub struct BootConfig {
     pub drivers: BTreeMap<BootDriver, DriverStart>,
     /// It has a DHCP service.
     pub dhcp_service: bool,
+    /// It was installed on a physical machine, and never prepared for another.
+    pub physical: bool,
 }
 
 impl Default for BootConfig {
     /// Fit for Azure.
     fn default() -> Self {
-        Self { drivers: BTreeMap::new(), dhcp_service: true }
+        Self { drivers: BTreeMap::new(), dhcp_service: true, physical: false }
     }
 }
 
@@ -79,8 +81,9 @@ pub(super) fn fitness(config: &GuestConfig, machine: &Machine) -> Fitness {
         return Fitness::Hopeless(format!("the driver {} is disabled", driver.name()));
     }
     let on_demand = machine.boot.drivers.iter().any(|entry| start(DriverStart::Demand)(&entry));
-    let linux = config.os == OsFamily::Linux;
-    match linux || on_demand || !machine.boot.dhcp_service || is_old(&config.agent_version) {
+    let strange = config.os == OsFamily::Linux || machine.boot.physical;
+    let old = is_old(machine.agent_version.as_ref().unwrap_or(&config.agent_version));
+    match strange || on_demand || !machine.boot.dhcp_service || old {
         true => Fitness::Needy,
         false => Fitness::Fit,
     }
@@ -95,4 +98,5 @@ pub(super) fn boots_in_azure(machine: &Machine) -> bool {
 pub(super) fn prepared(machine: &mut Machine) {
     machine.boot.drivers.retain(|_, start| *start == DriverStart::Disabled);
     machine.boot.dhcp_service = true;
+    machine.boot.physical = false;
 }

@@ -27,6 +27,8 @@ const MINUTE: u64 = 60;
 const LONGEST: u64 = 15 * 24 * 60 * MINUTE;
 /// Application-consistent points towards Azure are made every 12 hours at least (R1).
 const RAREST: u64 = 12 * 60 * MINUTE;
+/// ... and every hour at most (R1).
+const MOST_OFTEN: u64 = 60 * MINUTE;
 /// Crash-consistent ones always at this interval (R1).
 const CRASH: u64 = 5 * MINUTE;
 
@@ -185,6 +187,8 @@ fn sensible(env: &Env, name: &str, policy: ReplicationPolicy) -> Result<(), Refu
         "points are kept for 15 days at most"
     } else if app > RAREST {
         "application-consistent points are made every 12 hours at least"
+    } else if app > 0 && app < MOST_OFTEN {
+        "application-consistent points are made every hour at most"
     } else if policy.crash_interval_s != CRASH {
         "crash-consistent points are made every 5 minutes"
     } else {

@@ -114,6 +114,9 @@ pub struct Platform {
     pub os_version: Option<String>,
     /// It boots by UEFI, not by BIOS (P33).
     pub uefi: bool,
+    /// Memory in MiB, where vCenter told it: what a new machine at an alternate location gets, too (P36).
+    #[serde(default)]
+    pub memory_mb: Option<u64>,
 }
 
 /// The virtual machine on-premises.
@@ -331,11 +334,11 @@ impl Item {
             self.state,
             ProtectionState::UnplannedFailoverFailed | ProtectionState::PlannedFailoverFailed
         );
-        let replicates =
-            forward && (self.state == ProtectionState::Protected || failed && self.halfway.is_none());
+        // A failover that failed leaves the points that a test is made from.
+        let has_points = forward && (self.state == ProtectionState::Protected || failed);
         match self.test {
             Some(_) => all.push(Allowed::TestFailoverCleanup),
-            None if replicates => all.push(Allowed::TestFailover),
+            None if has_points => all.push(Allowed::TestFailover),
             None => {}
         }
         all

@@ -256,6 +256,8 @@ impl ProtectionState {
             UnplannedFailover,
         };
         match (self, leg) {
+            // As a recorded sample has it: the verb that failed may be repeated.
+            (Self::UnplannedFailoverFailed, Leg::Forward) => &[UnplannedFailover, DisableProtection],
             (
                 Self::Protected
                 | Self::UnplannedFailoverFailed

@@ -3,7 +3,7 @@
 
 use super::{Orchestrator, Services};
 use crate::catalogue::machine::{
-    BAD_REQUEST, BUSY, GROUP_FIXED, GROUP_FULL, MIGRATED, NOT_ALLOWED, NOT_FOUND, PLAN_EMPTY,
+    BAD_REQUEST, BUSY, GROUP_FIXED, GROUP_FULL, MIGRATED, NOT_ALLOWED, NOT_FOUND, PLAN_EMPTY, PLAN_MEMBER_FAILS,
 };
 use crate::catalogue::protection::DISABLED;
 use crate::journal::{
@@ -95,6 +95,8 @@ impl Action {
                 item.state,
                 ProtectionState::UnplannedFailoverCommitPendingStatesBegin
                     | ProtectionState::CommitPendingStatesBegin
+                    | ProtectionState::UnplannedFailoverCommitted
+                    | ProtectionState::ReprotectFailed
             ),
             Self::Commit => item.state == ProtectionState::UnplannedFailoverCommitted,
             Self::Reprotect => item.state.is_replicating(),
@@ -319,24 +321,38 @@ fn sort(
         let anew = single && operation == Operation::Reprotect && item.may_replicate_home_anew();
         if !allowed && !no_point_yet && !anew && env.holds("C7") {
             if !single && ask.action.already(item) && env.holds("L1") {
-                skipped.push((*name).clone());
+                skipped.push(((*name).clone(), operation));
             } else {
-                let allowed: Vec<&str> = item.allowed().iter().map(|allowed| allowed.as_str()).collect();
-                let detail = format!("{name} is in state {}, allowed: [{}]", item.state, allowed.join(", "));
-                reports.push(Report::new(&NOT_ALLOWED, name.as_str(), detail));
+                reports.push(not_allowed(name, item));
             }
         } else if *chosen.get_or_insert(operation) != operation {
             let detail = format!("{name} replicates the other way than the machines before it");
             reports.push(Report::new(&NOT_ALLOWED, name.as_str(), detail));
         }
     }
-    match chosen {
-        Some(operation) if reports.is_empty() => Ok((operation, skipped)),
-        None if reports.is_empty() => {
-            let doc = if names.is_empty() { &PLAN_EMPTY } else { &NOT_ALLOWED };
-            let detail = "every machine is already there";
-            Err(Refusal::new(StatusCode::BAD_REQUEST, doc, ask.target.name(), detail))
-        }
-        Some(_) | None => Err(Refusal { status, reports }),
+    if chosen.is_none() && reports.is_empty() {
+        let doc = if names.is_empty() { &PLAN_EMPTY } else { &NOT_ALLOWED };
+        let detail = "every machine is already there";
+        reports.push(Report::new(doc, ask.target.name(), detail));
     }
+    // One that came to Azure is not there when the others go home.
+    let astray = skipped.iter().filter(|(_, way)| matches!(ask.action, Action::Failover(_)) && Some(*way) != chosen);
+    let astray = astray.filter(|_| chosen.is_some());
+    reports.extend(astray.filter_map(|(name, _)| Some(not_allowed(name, state.items.get(name)?))));
+    match chosen.filter(|_| reports.is_empty()) {
+        Some(operation) => Ok((operation, skipped.into_iter().map(|(name, _)| name).collect())),
+        None if single || names.is_empty() => Err(Refusal { status, reports }),
+        None => {
+            let entities: BTreeSet<&str> = reports.iter().map(|report| report.entity.as_str()).collect();
+            let entities: Vec<&str> = entities.into_iter().collect();
+            reports.insert(0, Report::new(&PLAN_MEMBER_FAILS, ask.target.name(), entities.join(", ")));
+            Err(Refusal { status, reports })
+        }
+    }
+}
+
+fn not_allowed(name: &MachineName, item: &Item) -> Report {
+    let allowed: Vec<&str> = item.allowed().iter().map(|allowed| allowed.as_str()).collect();
+    let detail = format!("{name} is in state {}, allowed: [{}]", item.state, allowed.join(", "));
+    Report::new(&NOT_ALLOWED, name.as_str(), detail)
 }

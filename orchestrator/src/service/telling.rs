@@ -61,11 +61,13 @@ pub(super) fn findings(services: &Services, item: &Item, facts: &BTreeMap<String
     let first_copy = item.state == ProtectionState::InitialReplicationInProgress;
     let held = facts.get(fact::SENDING).filter(|_| first_copy);
     let held = held.map(|why| warning(&INITIAL_SYNC_PROBLEM, item, why.clone()));
+    // Held back for long, it is as bad as an agent that reaches nobody (ours).
+    let stuck = held.clone().map(|held| Finding { health: Health::Critical, at_once: false, ..held });
     let failed = facts.get(fact::RESYNC_FAILED);
     let failed =
         failed.map(|why| Finding { health: Health::Critical, ..warning(&RESYNC_FAILED, item, why.clone()) });
     let waits = facts.get(fact::RESYNC).map(|why| warning(&RESYNC_REQUIRED, item, why.clone()));
-    let all = [failed, waits, app, held, churn(services, item, facts)];
+    let all = [failed, waits, app, stuck, held, churn(services, item, facts)];
     all.into_iter().flatten().collect()
 }
 

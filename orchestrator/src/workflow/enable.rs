@@ -111,7 +111,8 @@ async fn identify(c: &StepCtx<'_>) -> StepResult {
     if !excluded.is_empty() {
         facts.push(Fact::Excluded(excluded.into_iter().map(|disk| disk.vmdk).collect()));
     }
-    facts.extend(vm.uefi.then(|| Fact::Platform(Platform { uefi: true, ..Platform::default() })));
+    let memory_mb = Some(vm.memory_mb);
+    facts.push(Fact::Platform(Platform { uefi: vm.uefi, memory_mb, ..Platform::default() }));
     Ok(facts)
 }
 
@@ -129,7 +130,12 @@ async fn identify_physical(c: &StepCtx<'_>) -> StepResult {
         ItemDisk { vmdk: VmdkUuid::new(disk.as_str()), disk, size: *size, rdm: false }
     };
     let disks = hardware.disks.iter().enumerate().map(disk).collect();
-    let platform = Platform { physical: true, os_version: hardware.os_version, uefi: hardware.uefi };
+    let platform = Platform {
+        physical: true,
+        os_version: hardware.os_version,
+        uefi: hardware.uefi,
+        memory_mb: None,
+    };
     Ok(vec![Fact::Os(hardware.os), Fact::Disks(disks), Fact::Platform(platform)])
 }
 

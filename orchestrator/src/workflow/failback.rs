@@ -12,8 +12,9 @@
 
 use super::Act;
 use super::ops::vcenter::{self, own_vm, target_vm};
-use super::ops::{agent, azure, defect, note, points, session};
+use super::ops::{agent, azure, defect, note, peer_error, points, session};
 use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
+use crate::catalogue::control::CS_DISCONNECTED;
 use crate::catalogue::execution::{
     ATTACH_FAILED, AZURE_START_FAILED, AZURE_STOP_FAILED, DETACH_FAILED, DRAIN_TIMEOUT, POWER_ON_FAILED,
     ROLL_FAILED, VERIFY_FAILED,
@@ -229,6 +230,7 @@ async fn choose(c: &StepCtx<'_>) -> StepResult {
     if resuming(c) && c.item.chosen.as_ref().is_some_and(|chosen| chosen.session == spec.session) {
         return Ok(Vec::new());
     }
+    cs_connected(c).await?;
     let view = session::view(c, &spec.target, spec).await?;
     let mut facts = points::choose(c, spec, &view.points, Site::OnPremises).await?;
     let stopping = c.item.notes.get(STOPPING).and_then(|at| at.parse().ok()).unwrap_or(0);
@@ -238,6 +240,16 @@ async fn choose(c: &StepCtx<'_>) -> StepResult {
         facts.push(Fact::Warning(report));
     }
     Ok(facts)
+}
+
+/// The configuration server is needed all the way to the point of no return, and asked right before it (P2). What comes
+/// behind is finished without it (ours): disks and machine are vCenter's.
+async fn cs_connected(c: &StepCtx<'_>) -> Result<(), StepError> {
+    if c.ctx.env.holds("P2") {
+        let silent = |e| peer_error(&CS_DISCONNECTED, c.services.config.cs.host.as_str(), &e);
+        c.services.cs.status().await.map_err(silent)?;
+    }
+    Ok(())
 }
 
 async fn undo_choice(c: &StepCtx<'_>) -> StepResult {

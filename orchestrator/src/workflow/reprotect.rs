@@ -38,7 +38,7 @@ const LOCATION: &str = "location";
 const VM_BEFORE: &str = "vm-before";
 /// Note: that was in the other vCenter.
 const ELSEWHERE_BEFORE: &str = "vm-before/elsewhere";
-/// Memory of a machine created at an alternate location, MiB: what it had is not known any more.
+/// Memory of a machine created at an alternate location, MiB, where nobody knows what it had (ours): a physical one.
 const MEMORY_MB: u64 = 4096;
 
 /// The workflow.
@@ -194,7 +194,7 @@ async fn create_vm(c: &StepCtx<'_>) -> StepResult {
                 Some(OsFamily::Linux) => "otherLinux64Guest".to_owned(),
                 Some(OsFamily::Windows) | None => "windows9Server64Guest".to_owned(),
             },
-            memory_mb: MEMORY_MB,
+            memory_mb: c.item.platform.memory_mb.unwrap_or(MEMORY_MB),
             disks: c.item.disks.iter().map(|disk| disk.size).collect(),
             extra_config: BTreeMap::from([("disk.EnableUUID".to_owned(), "TRUE".to_owned())]),
         };

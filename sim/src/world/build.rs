@@ -101,6 +101,7 @@ impl Born {
             boot: BootConfig {
                 drivers: self.machine.boot_drivers.clone(),
                 dhcp_service: self.machine.dhcp_service,
+                physical: self.machine.physical,
             },
             workload: Workload { writes_per_minute: self.machine.writes_per_minute, ..Workload::default() },
             change_log: self.machine.change_log.0 as usize,

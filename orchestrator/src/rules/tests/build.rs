@@ -203,16 +203,13 @@ pub(super) fn sound(operation: Operation) -> Facts {
         target: Seen::Known(health("mt")),
         relay: Seen::Known(health("ps")),
         azure: Seen::Known(AzureFacts {
-            misplaced: None,
-            nearby: false,
             // Nothing is there before a machine is protected.
             exists: operation != Operation::EnableProtection,
-            moved_to: None,
-            added: Vec::new(),
             running: operation != Operation::EnableProtection,
             answers: true,
             power: "running".into(),
             sizes: [("web01-disk0".into(), SIZE), ("web01-disk1".into(), SIZE)].into(),
+            ..AzureFacts::default()
         }),
         agent: Seen::Known(agent()),
         points: Seen::Known(vec![

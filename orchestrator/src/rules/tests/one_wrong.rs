@@ -76,7 +76,7 @@ const CASES: &[Case] = &[
     ("a raw device, alternate location", |f| { f.item.disks[1].rdm = true; known(&mut f.vcenter).vm = None }, &[Reprotect], &["FB1515"]),
     ("a snapshot that is merged", |f| known(&mut f.vcenter).vm.as_mut().unwrap().snapshots = vec!["old".into()], SITE, &[]),
     ("a snapshot that is not merged", |f| { f.settings.vm_snapshots = VmSnapshots::Fail; known(&mut f.vcenter).vm.as_mut().unwrap().snapshots = vec!["old".into()] }, &[Reprotect], &["FB1516"]),
-    ("2008 R2 SP1, physical", |f| f.item.platform = Platform { physical: true, os_version: Some("windows-server-2008-R2-SP1".into()), uefi: false }, &[Reprotect], &["FB1510"]),
+    ("2008 R2 SP1, physical", |f| f.item.platform = Platform { physical: true, os_version: Some("windows-server-2008-R2-SP1".into()), uefi: false, memory_mb: None }, &[Reprotect], &["FB1510"]),
     ("2008 R2 SP1, virtual", |f| f.item.platform.os_version = Some("windows-server-2008-r2-sp1".into()), &[Reprotect], &[]),
     ("UEFI", |f| f.item.platform.uefi = true, &[Reprotect], &["FB1511"]),
     ("UEFI, allowed", |f| { f.item.platform.uefi = true; f.settings.uefi = Uefi::Allow }, &[Reprotect], &[]),

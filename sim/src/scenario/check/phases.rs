@@ -201,7 +201,9 @@ fn advance(
         }
         let next = standing.phase.after(kind);
         // A plan passes over those that are there already (L1).
-        let there = next.is_none() && settled(kind, standing.phase, at).phase == standing.phase;
+        let reached = settled(kind, standing.phase, at).phase;
+        let committed = reached.after(OperationKind::Commit) == Some(standing.phase);
+        let there = next.is_none() && (reached == standing.phase || committed);
         if operation.plan.is_some() && some_fit && there {
             continue;
         }
