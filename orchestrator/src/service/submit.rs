@@ -3,7 +3,8 @@
 
 use super::{Orchestrator, Services};
 use crate::catalogue::machine::{
-    BAD_REQUEST, BUSY, GROUP_FIXED, GROUP_FULL, MIGRATED, NOT_ALLOWED, NOT_FOUND, PLAN_EMPTY, PLAN_MEMBER_FAILS,
+    BAD_REQUEST, BUSY, GROUP_FIXED, GROUP_FULL, MIGRATED, NOT_ALLOWED, NOT_FOUND, PLAN_EMPTY,
+    PLAN_MEMBER_FAILS,
 };
 use crate::catalogue::protection::DISABLED;
 use crate::journal::{
@@ -336,7 +337,8 @@ fn sort(
         reports.push(Report::new(doc, ask.target.name(), detail));
     }
     // One that came to Azure is not there when the others go home.
-    let astray = skipped.iter().filter(|(_, way)| matches!(ask.action, Action::Failover(_)) && Some(*way) != chosen);
+    let astray =
+        skipped.iter().filter(|(_, way)| matches!(ask.action, Action::Failover(_)) && Some(*way) != chosen);
     let astray = astray.filter(|_| chosen.is_some());
     reports.extend(astray.filter_map(|(name, _)| Some(not_allowed(name, state.items.get(name)?))));
     match chosen.filter(|_| reports.is_empty()) {

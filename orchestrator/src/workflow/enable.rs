@@ -130,12 +130,8 @@ async fn identify_physical(c: &StepCtx<'_>) -> StepResult {
         ItemDisk { vmdk: VmdkUuid::new(disk.as_str()), disk, size: *size, rdm: false }
     };
     let disks = hardware.disks.iter().enumerate().map(disk).collect();
-    let platform = Platform {
-        physical: true,
-        os_version: hardware.os_version,
-        uefi: hardware.uefi,
-        memory_mb: None,
-    };
+    let platform =
+        Platform { physical: true, os_version: hardware.os_version, uefi: hardware.uefi, memory_mb: None };
     Ok(vec![Fact::Os(hardware.os), Fact::Disks(disks), Fact::Platform(platform)])
 }
 

@@ -167,7 +167,12 @@ fn facts(vm: &VirtualMachine) -> Result<VmFacts, AzureError> {
         guest_ready: vm.properties.instance_view.as_ref().is_none_or(InstanceView::guest_ready),
         provisioning: Provisioning::read(vm.properties.provisioning_state.as_deref()),
         disks: storage.os_disk.iter().chain(data).map(name_of).collect::<Result<_, _>>()?,
-        subnet: vm.properties.network_profile.as_ref().and_then(|profile| profile.subnet()).map(str::to_owned),
+        subnet: vm
+            .properties
+            .network_profile
+            .as_ref()
+            .and_then(|profile| profile.subnet())
+            .map(str::to_owned),
     })
 }
 
