@@ -36,6 +36,10 @@ impl Names {
     pub(crate) fn item(&self, name: &str) -> String {
         format!("{}/replicationProtectedItems/{name}", self.container())
     }
+    /// A protectable item.
+    pub(crate) fn protectable(&self, name: &str) -> String {
+        format!("{}/replicationProtectableItems/{name}", self.container())
+    }
     /// A job.
     pub(crate) fn job(&self, id: &str) -> String {
         format!("{}/replicationJobs/{id}", self.vault())

@@ -70,7 +70,6 @@ pub(super) fn enable(body: &Bytes, name: &str) -> Result<Asked, Refusal> {
         group,
         keep_address: provider.retain_ip_address.unwrap_or_default(),
         policy: input.policy_id.as_deref().map(named),
-        include: provider.disks_to_include.as_ref().map(|ids| ids.iter().map(DiskId::new).collect()),
         ..servers(&provider)
     };
     Ok([(MachineName::new(name), asked)].into())
@@ -332,6 +331,7 @@ fn servers(provider: &ProviderInput) -> Input {
         policy: policy.map(named),
         storage_account: provider.storage_account_id.as_deref().map(named),
         exclude: excluded(provider),
+        include: provider.disks_to_include.as_ref().map(|ids| ids.iter().map(DiskId::new).collect()),
         ..Input::default()
     }
 }

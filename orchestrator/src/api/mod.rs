@@ -14,6 +14,7 @@ mod items;
 mod jobs;
 mod plans;
 mod policies;
+mod protectable;
 mod route;
 
 #[cfg(test)]
@@ -47,9 +48,12 @@ async fn serve(State(me): State<Arc<Orchestrator>>, request: Request) -> Respons
     me.serves().await;
     let reply = match axum::body::to_bytes(body, MAX_BODY).await {
         Ok(body) => match Call::new(me, &head.method, &head.uri, &head.headers, body) {
-            // The only one that asks somebody else before it answers.
+            // These ask somebody else before they answer.
             Ok(call) if call.route == Route::RenewCertificate && call.method == Method::POST => {
                 certificate::renew(&call).await
+            }
+            Ok(call) if call.method == Method::GET && call.route.is_protectable() => {
+                protectable::answer(&call).await
             }
             call => call.and_then(|call| call.answer()),
         },
@@ -158,6 +162,8 @@ impl Call {
             | Route::VaultHealth
             | Route::Events
             | Route::Event(_)
+            | Route::Protectables
+            | Route::Protectable(_)
             | Route::RenewCertificate
             | Route::MoveServer
             | Route::Plans

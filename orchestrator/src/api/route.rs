@@ -38,6 +38,10 @@ pub(crate) enum Route {
     Fabric(String),
     /// Health of the vault.
     VaultHealth,
+    /// What could be protected.
+    Protectables,
+    /// One of them.
+    Protectable(String),
     /// The vault's events.
     Events,
     /// One of them.
@@ -65,6 +69,11 @@ pub(crate) enum Route {
 }
 
 impl Route {
+    /// It lists what could be protected.
+    pub(crate) fn is_protectable(&self) -> bool {
+        matches!(self, Self::Protectables | Self::Protectable(_))
+    }
+
     /// What `path` means in this vault; `None` when nothing.
     pub(crate) fn parse(path: &str, names: &Names) -> Option<Self> {
         let id = ResourceId::parse(path)?;
@@ -128,10 +137,19 @@ impl Route {
             {
                 match kind.to_ascii_lowercase().as_str() {
                     "replicationprotecteditems" => Self::item(rest),
+                    "replicationprotectableitems" => Self::protectable(rest),
                     "replicationprotectioncontainermappings" => Self::mapping(rest),
                     _ => None,
                 }
             }
+            _ => None,
+        }
+    }
+
+    fn protectable(rest: &[&str]) -> Option<Self> {
+        match rest {
+            [] => Some(Self::Protectables),
+            [name] => Some(Self::Protectable((*name).to_owned())),
             _ => None,
         }
     }

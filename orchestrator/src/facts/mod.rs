@@ -114,7 +114,7 @@ pub struct RequestFacts {
     pub exclude: Vec<String>,
     /// Enable: the name the machine is to have in Azure, when it is to have another.
     pub azure_name: Option<String>,
-    /// Enable: the disks to protect, all when none are named.
+    /// Enable, reprotect: the disks that are asked for, all when none are named.
     pub include: Option<Vec<DiskId>>,
     /// The private link to the site is an ExpressRoute circuit.
     pub expressroute: bool,

@@ -229,7 +229,7 @@ pub struct Input {
     /// Reprotect to on-premises: labels of volumes whose disks, when they hold nothing else, are left out (C9).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
-    /// Enable: the disks to protect, all when none are named (P37).
+    /// Enable, reprotect to on-premises: the disks, all when none are named (P37, C9).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub include: Option<Vec<DiskId>>,
     /// Enable: the machine keeps its on-premises address in Azure (P7).

@@ -1,10 +1,11 @@
 //! Rules about vCenter, hosts, datastores and the on-premises virtual machine.
 
+use crate::catalogue::beside::DISKS_NOT_ALL;
 use crate::catalogue::{control, documented, machine, target as doc, warning};
 use crate::config::Vsan;
 use crate::facts::{DatastoreFacts, DiskFacts, Facts, Seen, VcenterFacts};
 use failback_wire::error::Report;
-use failback_wire::ids::Site;
+use failback_wire::ids::{DiskId, Site};
 
 pub(super) fn vcenter_connected(f: &Facts) -> Option<Report> {
     f.vcenter.silent().map(|why| Report::new(&control::VCENTER_DISCONNECTED, "vCenter", why))
@@ -98,6 +99,22 @@ pub(super) fn disks_match(f: &Facts) -> Option<Report> {
     }
     let names: Vec<_> = lost.iter().map(|disk| format!("{} ({})", disk.disk, disk.uuid)).collect();
     Some(Report::new(&machine::DISK_MISMATCH, f.item.name.as_str(), names.join(", ")))
+}
+
+/// Disks are left out when protection is enabled, and for good; the interface has a list for a reprotect too, of which
+/// the pages say nothing. What it left out would be lost with the machine in Azure: it must name all (*ours*).
+pub(super) fn all_disks_asked_for(f: &Facts) -> Option<Report> {
+    let asked = f.request.include.as_ref()?;
+    let added = f.azure.known().map(|azure| azure.added.as_slice()).unwrap_or_default();
+    let known =
+        |id: &DiskId| f.item.disks.iter().any(|disk| disk.disk == *id) || added.iter().any(|(a, _)| a == id);
+    let left_out = f.item.disks.iter().map(|disk| &disk.disk).find(|disk| !asked.contains(disk));
+    let detail = match (left_out, asked.iter().find(|id| !known(id))) {
+        (Some(disk), _) => format!("{disk} is left out"),
+        (None, Some(disk)) => format!("{disk} is not protected"),
+        (None, None) => return None,
+    };
+    Some(Report::new(&DISKS_NOT_ALL, f.item.name.as_str(), detail))
 }
 
 /// What home holds and what Azure holds are copies of one disk only while they have one size; a reprotect neither

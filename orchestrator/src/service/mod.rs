@@ -6,6 +6,7 @@ mod events;
 mod glance;
 mod health;
 pub(crate) mod monitor;
+mod protectable;
 mod restart;
 mod resume;
 mod roll;
@@ -19,6 +20,7 @@ mod tests;
 
 pub(crate) use events::{Events, VaultEvent};
 pub(crate) use glance::glance;
+pub(crate) use protectable::Protectable;
 pub use roll::Roll;
 pub(crate) use servers::{ServerSight, worst};
 pub use services::Services;

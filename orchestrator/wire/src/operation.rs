@@ -58,7 +58,15 @@ pub const TRAFFIC: [Traffic; 14] = [
     Traffic {
         from: &[Role::Operator],
         to: &[Role::Orchestrator],
-        operations: &["asr.events", "asr.fabric", "asr.item", "asr.job", "asr.operate", "asr.points"],
+        operations: &[
+            "asr.events",
+            "asr.fabric",
+            "asr.item",
+            "asr.job",
+            "asr.operate",
+            "asr.points",
+            "asr.protectable",
+        ],
     },
     Traffic { from: &[Role::Orchestrator], to: &[Role::Vcenter], operations: VIM },
     Traffic { from: &[Role::Orchestrator], to: &[Role::Azure], operations: ARM },

@@ -5,6 +5,7 @@ use failback_orchestrator::config::Vault;
 use failback_wire::error::Report;
 use failback_wire::http::{Call, Http, HttpError, Method, Request, StatusCode};
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Any version: the service only requires that one is named.
@@ -234,6 +235,21 @@ impl Client {
         let own = all
             .filter(|event| event["affectedObjectFriendlyName"] == of && event["eventType"] != "JobStatus");
         Ok(own.map(|event| (text(&event["eventCode"]), text(&event["severity"]))).collect())
+    }
+
+    /// What the container lists as protectable: its status, and the codes of what stands against it.
+    ///
+    /// # Errors
+    /// When no reply came, or no list.
+    pub async fn protectable(&self) -> Result<BTreeMap<String, (String, BTreeSet<String>)>, ClientError> {
+        let path = format!("{}/replicationProtectableItems", self.container);
+        let value = self.get("asr.protectable", &path).await?;
+        let one = |item: &Value| {
+            let about = &item["properties"];
+            let codes = about["protectionReadinessErrors"].as_array().into_iter().flatten().map(text);
+            (text(&item["name"]), (text(&about["protectionStatus"]), codes.collect()))
+        };
+        Ok(value["value"].as_array().into_iter().flatten().map(one).collect())
     }
 
     /// An item's recovery points, oldest first: (id, type).

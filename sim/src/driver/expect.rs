@@ -2,6 +2,7 @@
 
 mod events;
 mod guests;
+mod protectable;
 
 use super::client::ClientError;
 use super::play::Driver;
@@ -243,6 +244,9 @@ impl Driver<'_> {
         }
         for (name, wanted) in &expect.events {
             out.extend(self.judge_events(&name.value, wanted).await);
+        }
+        if !expect.protectable.is_empty() {
+            out.extend(self.judge_protectable(&expect.protectable).await);
         }
         for (machine, wanted) in &expect.rows {
             out.extend(self.judge_row(&machine.value, *wanted));

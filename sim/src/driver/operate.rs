@@ -482,6 +482,7 @@ fn details(
                 "masterTargetId": target,
                 "processServerId": ps,
                 "retentionDrive": or(&using.retention, mt.map(|mt| mt.retention_mount.clone())),
+                "disksToInclude": using.disks.as_ref().map(|ids| ids.iter().map(|id| id.as_str()).collect::<Vec<_>>()),
                 "profileId": client.policy_path("lab-policy-failback"),
                 "datastoreName": or(&using.datastore, machine.map(|m| m.datastore.clone())),
                 // Clients always leave Azure's temporary disk out.

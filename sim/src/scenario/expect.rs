@@ -34,6 +34,9 @@ pub struct Expect {
     /// may lie between. An empty list: none at all.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub events: BTreeMap<Name, Vec<EventExpect>>,
+    /// What the portal lists as protectable, by the name in vCenter (P25, P40).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub protectable: BTreeMap<Name, ProtectableExpect>,
     /// What the configuration server's database holds of each machine (P3, C23).
     #[serde(default)]
     pub rows: BTreeMap<Name, Row>,
@@ -94,6 +97,29 @@ pub struct Transferred {
     /// At most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_most: Option<Spanned<Size>>,
+}
+
+/// A virtual machine in the list of what can be protected.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ProtectableExpect {
+    /// How it is shown.
+    pub shown: Shown,
+    /// Codes of why it cannot be protected, or is greyed out: exactly these.
+    #[serde(default)]
+    pub because: Vec<Name>,
+}
+
+/// How a virtual machine is shown among what can be protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shown {
+    /// Not at all.
+    Not,
+    /// As one that is not protected.
+    Unprotected,
+    /// As one that is protected.
+    Protected,
 }
 
 /// An event of the vault.

@@ -5,8 +5,8 @@
 pub use super::beside::{MoveProcessServer, Resynchronise};
 use super::estate::{Estate, Side};
 pub use super::expect::{
-    DataExpect, Equals, EventExpect, Expect, ItemExpect, Lost, Power, Row, ServerExpect, Takes, VmExpect,
-    Waiting,
+    DataExpect, Equals, EventExpect, Expect, ItemExpect, Lost, Power, ProtectableExpect, Row, ServerExpect,
+    Shown, Takes, VmExpect, Waiting,
 };
 use super::fault::{Change, When};
 pub use super::plans::{Confirm, MemberInputs, Paused, SavePlan};
@@ -228,6 +228,9 @@ pub struct ReprotectInputs {
     /// The retention volume; default: the master target's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Name>,
+    /// The disks, by their ids (`web01-disk0`); default: none are named, which means all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disks: Option<Vec<Name>>,
 }
 
 /// Fail over from Azure (C15 to C18).

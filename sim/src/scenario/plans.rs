@@ -114,7 +114,7 @@ pub enum MemberInputs {
     /// `none`: nothing at all.
     None,
     /// Inputs; what is left out is chosen to fit the machine.
-    Given(ReprotectInputs),
+    Given(Box<ReprotectInputs>),
 }
 
 impl Serialize for MemberInputs {
@@ -141,7 +141,8 @@ impl<'de> Deserialize<'de> for MemberInputs {
                 }
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<MemberInputs, A::Error> {
-                ReprotectInputs::deserialize(MapAccessDeserializer::new(map)).map(MemberInputs::Given)
+                ReprotectInputs::deserialize(MapAccessDeserializer::new(map))
+                    .map(|inputs| MemberInputs::Given(Box::new(inputs)))
             }
         }
         deserializer.deserialize_any(Either)

@@ -42,6 +42,10 @@ const BACK: &[Operation] = &[Reprotect, Failback, ReprotectForward];
 
 #[rustfmt::skip]
 const CASES: &[Case] = &[
+    ("a disk left out of a reprotect", |f| f.request.include = Some(vec!["web01-disk0".into()]), &[Reprotect], &["FB1721"]),
+    ("a disk too many for a reprotect", |f| f.request.include = Some(["0", "1", "2"].map(|n| format!("web01-disk{n}").into()).into()), &[Reprotect], &["FB1721"]),
+    ("all disks named for a reprotect", |f| f.request.include = Some(["0", "1"].map(|n| format!("web01-disk{n}").into()).into()), &[Reprotect], &[]),
+    ("moved from another process server", |f| { f.request.from_server = Some("ps-2".into()); f.item.process_server = Some("ps".into()) }, &[MoveServer], &["FB1720"]),
     ("state", |f| f.item.allowed = false, &Operation::ALL, &["FB1801"]),
     ("group member alone", |f| f.item.group = Some("g".into()), &[Failover, Reprotect, Failback, ReprotectForward], &["FB1701"]),
     ("group member by plan", |f| { f.item.group = Some("g".into()); f.request.by_plan = true }, BACK, &[]),

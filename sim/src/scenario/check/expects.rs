@@ -45,8 +45,10 @@ fn known(subject: &Subject<'_>, names: &Names, expect: &Expect, out: &mut Vec<Pr
             names.need(subject.file, Kind::Machine, name, name.at, out);
         }
     }
+    // A virtual machine that steps make is none of the estate's.
+    let because = expect.protectable.values().flat_map(|item| &item.because);
     let of_events = expect.events.values().flatten().map(|event| &event.code);
-    for code in expect.warnings.values().flatten().chain(of_events) {
+    for code in expect.warnings.values().flatten().chain(of_events).chain(because) {
         if catalogue::lookup(code).is_none() {
             let title = format!("there is no warning `{code}`");
             let problem = Problem::at(subject.file, code.at, title, "not in the catalogue");
