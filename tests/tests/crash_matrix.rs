@@ -141,7 +141,7 @@ fn undoing_a_plan_survives_a_crash_at_every_journal_write() {
     let boots = |setback: &Setback| {
         setback.operation == Operation::Failover && ["create-disks", "create-vm"].contains(&&*setback.step)
     };
-    let sweep = crash_while_unwinding(&failback_tests::scenario("happy/pair-plan"), boots);
+    let sweep = crash_while_unwinding(&failback_tests::scenario("happy/pair-plan-planned-failback"), boots);
     sweep.assert_holds();
     assert!(sweep.plays > 50, "only {} crash points", sweep.plays);
 }

@@ -94,3 +94,19 @@ fn every_scenario_ends_well_or_in_a_dead_end_with_nothing_lost() {
     let dead_ends = scenarios.iter().filter(|checked| checked.scenario.dead_end.is_some()).count();
     assert!(dead_ends < 20, "{dead_ends} dead ends: the domain knows fewer");
 }
+
+#[test]
+fn no_two_scenarios_take_the_same_course() {
+    let folder = failback_tests::root().join("tests/tests/snapshots");
+    let mut courses: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).expect("timelines") {
+        let path = entry.expect("a timeline").path();
+        let text = std::fs::read_to_string(&path).expect("text");
+        // Behind the head, which tells where it comes from.
+        let course = text.splitn(3, "---\n").nth(2).unwrap_or_default().to_owned();
+        courses.entry(course).or_default().push(path.display().to_string());
+    }
+    let same: Vec<&Vec<String>> = courses.values().filter(|paths| paths.len() > 1).collect();
+    assert!(same.is_empty(), "{same:?}");
+    assert!(courses.len() > 200, "only {} timelines", courses.len());
+}

@@ -109,6 +109,22 @@ pub(super) struct Standing {
     pub(super) last: Option<OperationKind>,
 }
 
+/// What ends the protection of an item.
+const WAYS_OUT: [OperationKind; 3] =
+    [OperationKind::DisableProtection, OperationKind::RemoveProtection, OperationKind::CompleteMigration];
+
+impl Standing {
+    /// True once it left protection (C23).
+    fn left(&self) -> bool {
+        self.phase == Phase::Unprotected && self.last.is_some_and(|last| WAYS_OUT.contains(&last))
+    }
+    /// Where an operation leads from here, if it can happen. What could not be protected has something to leave.
+    fn after(&self, kind: OperationKind) -> Option<Phase> {
+        let leaves = self.phase == Phase::Unprotected && self.unsure && WAYS_OUT.contains(&kind);
+        self.phase.after(kind).or_else(|| leaves.then_some(Phase::Unprotected))
+    }
+}
+
 /// Where each item stands at the end of the steps.
 pub(super) type Standings = BTreeMap<String, Standing>;
 
@@ -185,6 +201,10 @@ fn advance(
     let some_fit = machines.iter().any(fits);
     for machine in machines {
         let Some(standing) = standings.get_mut(machine) else { continue };
+        // What left protection is in no plan any more.
+        if operation.plan.is_some() && standing.left() {
+            continue;
+        }
         if operation.kind == OperationKind::Cancel {
             cancelled(subject, at, machine, operation.expect, standing, out);
             continue;
@@ -199,7 +219,7 @@ fn advance(
             stays(subject, at, machine, (kind, operation.expect, fits), standing, out);
             continue;
         }
-        let next = standing.phase.after(kind);
+        let next = standing.after(kind);
         // A plan passes over those that are there already (L1).
         let reached = settled(kind, standing.phase, at).phase;
         let committed = reached.after(OperationKind::Commit) == Some(standing.phase);
