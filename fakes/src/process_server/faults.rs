@@ -19,9 +19,10 @@ pub enum ProcessServerFault {
         /// Bytes.
         bytes: u64,
     },
-    /// Its bandwidth is throttled: it passes on at most this many bytes a second, of all sessions together (E15).
+    /// Its bandwidth is throttled: it passes on at most this many bytes a second, of all sessions together (E15). A
+    /// person throttles it to 512 Kbps at least; a line may be slower.
     Throttle {
-        /// Bytes a second; at least 1.
+        /// Bytes a second; at least 1, by an operator 64000.
         bytes_per_second: u64,
     },
     /// Its bandwidth is not throttled any more.

@@ -148,7 +148,8 @@ impl Console<'_> {
         self.on_vm(vm, |apply, id| {
             let disks = apply.model.vms.get(&id).map(|vm| vm.hardware.disks.as_slice()).unwrap_or_default();
             let device = disks.iter().find(|device| device.path == file);
-            let key = device.ok_or_else(|| refusal::file_not_found(file))?.key;
+            let there = disks.iter().map(|device| device.path.as_str());
+            let key = device.ok_or_else(|| refusal::file_not_found_among(file, there))?.key;
             let device = DeviceSpec { kind: "VirtualDisk".to_owned(), key, ..Default::default() };
             let change = DeviceChange { op: DeviceOp::Remove, file_op: None, device };
             apply.reconfigure(id, &VmConfigSpec { devices: vec![change], ..Default::default() })
@@ -160,6 +161,10 @@ impl Console<'_> {
     /// See [`Console`].
     pub fn attach_disk(&self, vm: &str, file: &str) -> Result<(), String> {
         self.on_vm(vm, |apply, id| {
+            if !apply.model.vmdks.contains_key(file) {
+                let there = apply.model.vmdks.keys().map(String::as_str);
+                return Err(refusal::file_not_found_among(file, there));
+            }
             let hardware = apply.model.vms.get(&id).map(|vm| &vm.hardware);
             let full = |key: &i32| {
                 let on = |h: &Hardware| h.disks.iter().filter(|d| d.controller == *key).count();

@@ -115,6 +115,12 @@ pub(super) fn file_locked(path: &str) -> Fault {
 pub(super) fn file_not_found(path: &str) -> Fault {
     Fault::new("FileNotFound", format!("File {path} was not found")).with(Element::leaf("file", path))
 }
+/// The same to a person, with the files that there are.
+pub(super) fn file_not_found_among<'a>(path: &str, there: impl Iterator<Item = &'a str>) -> Fault {
+    let there: Vec<&str> = there.collect();
+    let text = format!("File {path} was not found; there are {}", there.join(", "));
+    Fault::new("FileNotFound", text).with(Element::leaf("file", path))
+}
 /// The file exists already.
 pub(super) fn file_exists(path: &str) -> Fault {
     let text = format!("Cannot complete the operation because the file or folder {path} already exists");

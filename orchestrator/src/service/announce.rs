@@ -28,6 +28,7 @@ impl Orchestrator {
         self.journal().read(|state| {
             let item = state.items.get(name)?;
             let allowed = state.offered(name, health).iter().map(|allowed| allowed.as_str()).collect();
+            let health = item.health(health);
             Some(Shown { state: item.state.as_str(), active: item.active, health, allowed })
         })
     }

@@ -25,7 +25,8 @@ fn entry(doc: &ErrorDoc) -> String {
     lines.push("Recommended action".to_owned());
     lines.push(format!("  {}", doc.action));
     lines.push("What the orchestrator does".to_owned());
-    lines.push(format!("  {}", class(doc.class)));
+    let goes_on = "Goes on and shows it, until somebody sees to it.";
+    lines.push(format!("  {}", if warns(doc) { goes_on } else { class(doc.class) }));
     if !doc.keys.is_empty() {
         lines.push(format!("Follows from {}", doc.keys.join(", ")));
     }
@@ -36,6 +37,11 @@ fn entry(doc: &ErrorDoc) -> String {
         "The number is the lab's own; Site Recovery documents none for this.".to_owned()
     });
     lines.join("\n")
+}
+
+/// True for a warning: those have numbers of their own.
+fn warns(doc: &ErrorDoc) -> bool {
+    doc.code.starts_with("FB21")
 }
 
 fn class(class: Class) -> &'static str {

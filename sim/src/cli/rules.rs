@@ -60,8 +60,15 @@ pub(super) fn rules(args: &RulesArgs, out: &mut Output) -> Exit {
             }
         },
         Format::Text => {
-            shown.iter().for_each(|entry| out.line(&text(entry)));
-            out.line(&summary(&shown));
+            if loaded.scenarios.is_empty() {
+                out.line("No scenario was read, so nothing can be said about proofs: run this where the scenarios are,");
+                out.line("or name their folder.\n");
+            }
+            let read = !loaded.scenarios.is_empty();
+            shown.iter().for_each(|entry| out.line(&text(entry, read)));
+            if read {
+                out.line(&summary(&shown));
+            }
         }
     }
     exit
@@ -103,12 +110,13 @@ fn entry(key: &str, rule: &str, scenarios: &[CheckedScenario]) -> Entry {
     }
 }
 
-fn text(entry: &Entry) -> String {
+fn text(entry: &Entry, read: bool) -> String {
     let mut lines = vec![format!("{}: {}", entry.key, entry.rule)];
     lines.extend(entry.strikes.iter().map(|strike| format!("    {strike}")));
     lines.extend(entry.errors.iter().map(|e| format!("    {}: {}. {}", e.code, e.title, e.remedy)));
     lines.push(match (entry.not_modelled, entry.scenarios.as_slice()) {
         (Some(why), _) => format!("    not modelled: {why}"),
+        (None, []) if !read => return lines.join("\n"),
         (None, []) => "    unproven: no scenario claims it".to_owned(),
         (None, scenarios) => format!("    proven by {}", scenarios.join(", ")),
     });

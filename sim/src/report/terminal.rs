@@ -2,7 +2,8 @@
 
 use super::outcome::{Finding, FindingKind, Outcome};
 use crate::scenario::units::Size;
-use failback_wire::error::Report;
+use failback_orchestrator::catalogue::{self, machine::HEALTH_CRITICAL};
+use failback_wire::error::{ErrorDoc, Report};
 use failback_wire::event::Event;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -141,7 +142,17 @@ fn portal(error: &Report) -> String {
     section("Possible causes", &mut error.possible_causes.lines());
     section("Recommended action", &mut error.recommended_action.lines());
     section("Beneath it", &mut error.inner.iter().map(String::as_str));
+    let behind: Vec<String> =
+        behind(error).map(|doc| format!("{}: {}. {}", doc.code, doc.title, doc.action)).collect();
+    section("Behind it", &mut behind.iter().map(String::as_str));
     out
+}
+
+/// The findings that make a health critical: the error names their codes alone.
+fn behind(error: &Report) -> impl Iterator<Item = &'static ErrorDoc> + '_ {
+    let words = error.message.split(|c: char| !c.is_ascii_alphanumeric());
+    let words = words.filter(|_| error.code == HEALTH_CRITICAL.code);
+    words.filter_map(catalogue::lookup)
 }
 
 /// What was lost: all bytes, and the longest time.

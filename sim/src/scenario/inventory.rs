@@ -15,6 +15,8 @@ use std::collections::BTreeMap;
 
 /// Host name of the configuration server.
 pub const CONFIGURATION_SERVER: &str = "cs";
+/// The account that operators use in vCenter.
+pub const OPERATOR_ACCOUNT: &str = "administrator@vsphere.local";
 /// Host name of vCenter.
 pub const VCENTER: &str = "vcenter";
 /// Host name of the other vCenter, where there is one (P5).

@@ -28,8 +28,6 @@ use std::time::Duration;
 pub(super) const PASSPHRASE: &str = "lab-passphrase";
 /// Host of the storage account's blobs.
 const BLOBS: &str = "labcache.blob.core.windows.net";
-/// vCenter's account of a person at the console.
-pub(super) const OPERATOR_USER: &str = "administrator@vsphere.local";
 
 /// A protected machine with the disks it begins with.
 pub(super) struct Born {
@@ -269,7 +267,7 @@ fn empty_vcenter(inventory: &Inventory, name: &str, product: &Config) -> Vcenter
     };
     config.users = vec![
         user(&product.vcenter.user, &product.vcenter.password, Actor::Product),
-        user(OPERATOR_USER, "operator", Actor::Operator),
+        user(inventory::OPERATOR_ACCOUNT, "operator", Actor::Operator),
     ];
     config
 }

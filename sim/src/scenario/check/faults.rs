@@ -12,6 +12,8 @@ use crate::scenario::model::{Arm, Step};
 use crate::scenario::text::{Name, Place, Spanned};
 use crate::scenario::units::Period;
 use failback_fakes::cs::ConfigurationServerFault;
+use failback_fakes::guest::{GuestFault, MAX_BURST};
+use failback_fakes::process_server::ProcessServerFault;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -42,6 +44,9 @@ pub(super) const SWITCHES: [(&str, &str, &str, &str); 10] = [
     ("azure", "deny-machines", "allow-machines", ""),
     ("link", "vpn-down", "vpn-up", ""),
 ];
+
+/// What a person may throttle a process server to, in bytes a second: 512 Kbps (section 5).
+const LEAST_THROTTLE: u64 = 64_000;
 
 /// A lasting change: what it is about, and whether it begins or ends it.
 struct Switch {
@@ -94,6 +99,17 @@ impl Check<'_, '_> {
             Step::Operator(change) => {
                 if let Change::Call(_) = change {
                     self.wrong(step.at, "an operator does not break calls", "use `inject` or `arm`");
+                }
+                if let Change::ProcessServer(on) = change
+                    && let ProcessServerFault::Throttle { bytes_per_second } = on.change.value
+                    && bytes_per_second < LEAST_THROTTLE
+                {
+                    let title = "a process server is throttled to 512 Kbps at least";
+                    self.wrong(
+                        on.change.at,
+                        title,
+                        "at least 64000 bytes a second; a line that slow is injected",
+                    );
                 }
                 self.change(change, step.at, end);
                 self.now(change, step.at);
@@ -171,7 +187,15 @@ impl Check<'_, '_> {
                 }
             }
             Change::Azure(c) => self.mentioned(c, Kind::AzureVm, end),
-            Change::Guest(c) => self.mentioned(c, Kind::Vm, end),
+            Change::Guest(c) => {
+                self.mentioned(c, Kind::Vm, end);
+                if let GuestFault::Burst { blocks, .. } = c.value
+                    && blocks > MAX_BURST
+                {
+                    let title = format!("a guest does not write {blocks} blocks at once");
+                    self.wrong(c.at, title, &format!("at most {MAX_BURST}"));
+                }
+            }
             Change::MasterTarget(on) => {
                 self.need(Kind::MasterTarget, &on.name);
                 self.mentioned(&on.change, Kind::Vm, end);
@@ -194,6 +218,7 @@ impl Check<'_, '_> {
                     "machine" => Kind::Machine,
                     "host" => Kind::Host,
                     "datastore" => Kind::Datastore,
+                    "user" => Kind::Account,
                     _ => continue,
                 };
                 if let Some(name) = value.as_str() {

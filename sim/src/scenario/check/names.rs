@@ -3,10 +3,11 @@
 use crate::scenario::diagnostic::{Problem, SourceFile};
 use crate::scenario::inventory::{
     ALTERNATE_VCENTER, AZURE, BUILT_IN_PROCESS_SERVER, CONFIGURATION_SERVER, Inventory, OPERATOR,
-    ORCHESTRATOR, VCENTER,
+    OPERATOR_ACCOUNT, ORCHESTRATOR, VCENTER,
 };
 use crate::scenario::{fault::Change, model::Step, text::Place, text::Spanned};
 use failback_fakes::vcenter::VcenterFault;
+use failback_orchestrator::config::Config;
 use failback_wire::operation::Role;
 use std::sync::Arc;
 
@@ -19,6 +20,8 @@ pub(super) enum Kind {
     ProcessServer,
     Datastore,
     Host,
+    /// An account of vCenter.
+    Account,
     /// A virtual machine in vCenter: protected, master target or somebody else's.
     Vm,
     /// A virtual machine in Azure.
@@ -38,6 +41,7 @@ impl Kind {
             Self::ProcessServer => "process server",
             Self::Datastore => "datastore",
             Self::Host => "ESXi host",
+            Self::Account => "vCenter account",
             Self::Vm => "virtual machine",
             Self::AzureVm => "virtual machine in Azure",
             Self::Node | Self::Caller => "node",
@@ -53,6 +57,7 @@ pub(super) struct Names {
     process_servers: Vec<String>,
     datastores: Vec<String>,
     hosts: Vec<String>,
+    accounts: Vec<String>,
     vms: Vec<String>,
     azure_vms: Vec<String>,
     nodes: Vec<String>,
@@ -83,6 +88,7 @@ impl Names {
             plans: inventory.plans.iter().map(|p| p.name.clone()).collect(),
             datastores: inventory.datastores.iter().chain(other_stores).map(|d| d.name.clone()).collect(),
             hosts: inventory.hosts.iter().chain(other_hosts).map(|h| h.name.clone()).collect(),
+            accounts: vec![Config::default().vcenter.user, OPERATOR_ACCOUNT.to_owned()],
             machines,
             master_targets,
             process_servers,
@@ -114,6 +120,7 @@ impl Names {
             Kind::ProcessServer => &self.process_servers,
             Kind::Datastore => &self.datastores,
             Kind::Host => &self.hosts,
+            Kind::Account => &self.accounts,
             Kind::Vm => &self.vms,
             Kind::AzureVm => &self.azure_vms,
             Kind::Node => &self.nodes,
