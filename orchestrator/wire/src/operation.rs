@@ -125,7 +125,7 @@ pub const TRAFFIC: [Traffic; 14] = [
     },
     Traffic {
         from: &[Role::ProcessServer],
-        to: &[Role::ConfigurationServer, Role::MasterTarget],
+        to: &[Role::ConfigurationServer, Role::MasterTarget, Role::Agent],
         operations: &["ps.reach"],
     },
     Traffic {
