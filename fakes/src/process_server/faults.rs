@@ -100,10 +100,14 @@ impl ProcessServer {
             ProcessServerFault::AllowUploads => state.condition.uploads_blocked = false,
             ProcessServerFault::CacheSize { bytes } => state.cache_bytes = *bytes,
             ProcessServerFault::Throttle { bytes_per_second } => {
-                state.throttle.limit(Some(*bytes_per_second))
+                state.throttle.limit(Some(*bytes_per_second));
+                state.limits.notify_waiters();
             }
             ProcessServerFault::Update { version } => version.clone_into(&mut state.version),
-            ProcessServerFault::Unthrottle => state.throttle.limit(None),
+            ProcessServerFault::Unthrottle => {
+                state.throttle.limit(None);
+                state.limits.notify_waiters();
+            }
             ProcessServerFault::CacheLost => {
                 let held = state.sessions.iter().filter(|(_, s)| !s.relay.drained());
                 let ids: Vec<SessionId> = held.map(|(id, _)| id.clone()).collect();

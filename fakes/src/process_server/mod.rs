@@ -62,6 +62,8 @@ struct State {
     cache_bytes: u64,
     /// What it passes on at most, of all sessions together (E15).
     throttle: Throttle,
+    /// Wakes who waits for its bandwidth: the limit is another one now.
+    limits: Arc<Notify>,
     sessions: BTreeMap<SessionId, Session>,
     /// Bytes in the cache, of all sessions together; see [`State::relay`].
     cached: u64,
@@ -85,6 +87,7 @@ impl ProcessServer {
             version: config.version.clone(),
             cache_bytes,
             throttle: Throttle::default(),
+            limits: Arc::default(),
             sessions: BTreeMap::new(),
             cached: 0,
             ctx: None,

@@ -42,7 +42,13 @@ pub(super) async fn pump(server: Weak<ProcessServer>, ctx: Ctx, id: SessionId) {
             }
             Work::Send(spec, frames, at) => {
                 if at > ctx.now() {
-                    sleep_until(ctx.clock.instant(at)).await;
+                    let Some(limits) = server.upgrade().map(|s| s.lock().limits.clone()) else { return };
+                    tokio::select! {
+                        biased;
+                        // Under another limit it may leave at another time.
+                        () = limits.notified() => continue,
+                        () = sleep_until(ctx.clock.instant(at)) => {}
+                    }
                 }
                 (spec, frames)
             }

@@ -298,8 +298,12 @@ impl<V: Volume> Target<V> {
         Ok(point)
     }
 
-    /// Lets go of points older than the session's retention, never of the newest one.
+    /// Lets go of points older than the session's retention, never of the newest one. While it is stopped all of them
+    /// stay: somebody is choosing one, or has chosen one and may have to go on from there (E12).
     pub fn prune(&mut self, now: VirtualMs) -> Vec<PointId> {
+        if matches!(self.intake.phase, Phase::Stopped | Phase::Rolled) {
+            return Vec::new();
+        }
         self.journal.prune(now, self.intake.spec.retention_s)
     }
 

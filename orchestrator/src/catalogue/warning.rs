@@ -51,6 +51,9 @@ entries! {
     ADDED_DISK_RETURNS "FB2142" Operator ["P37"] "a disk that was added in Azure comes home as a new VMDK";
         "it was attached to a Linux machine after the failover, and cannot be left out"
         => "Make sure that the datastore has room for it; from now on it is protected like the others.";
+    ADDED_DISK_LATE "FB1761" Operator ["P37"] "a disk that was added in Azure after the reprotect does not come home";
+        "replication home covers the disks that the machine had when it began"
+        => "Before the commit copy what it holds to a protected disk, or attach it to another machine in Azure; the commit does not delete it.";
     PS_BEHIND_VPN "FB2108" Operator ["P12"] "the process server for the way home is on-premises, behind a VPN";
         "without ExpressRoute the way to it is slow"
         => "Set up a process server in Azure's network and use that one.";

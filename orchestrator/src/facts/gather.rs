@@ -5,6 +5,7 @@ use super::{
     AzureFacts, CsFacts, DatastoreFacts, DiskFacts, Facts, ItemFacts, PolicyFacts, RequestFacts, Seen,
     TargetVmFacts, VcenterFacts, VmFacts,
 };
+use crate::catalogue::warning::ADDED_DISK_STAYS;
 use crate::clients::azure::{AzureClient, AzureError};
 use crate::clients::component::ComponentError;
 use crate::clients::cs::OTHER_VAULT;
@@ -13,7 +14,7 @@ use crate::config::AlternateVcenter;
 use crate::journal::{Allowed, AzureVm, Health, Item, Leg, Operation, PolicyKind, ProtectionState};
 use crate::rules::privileges::NEEDED;
 use crate::service::Services;
-use crate::workflow::{Member, added_disks, agent_address, noted_path};
+use crate::workflow::{Member, UNKNOWN_SESSION, added_disks, agent_address, noted_path};
 use failback_wire::ids::{DiskId, MachineName, Site};
 use failback_wire::proto::agent::AgentStatus;
 use failback_wire::proto::cs::{Component, OsFamily};
@@ -55,7 +56,7 @@ impl<'a> Gathering<'a> {
         let vcenter = self.vcenter(name, member, &request).await;
         let leg = member.item.as_ref().map_or(Leg::Forward, |item| item.leg);
         let mut azure = self.azure(member).await;
-        let agent = self.agent(name, leg, &vcenter).await;
+        let agent = self.agent((name, leg), &vcenter, &azure).await;
         let nearby = self.nearby(name, &azure, &agent, (&cs, request.process_server.as_deref())).await;
         if let Seen::Known(azure) = &mut azure {
             azure.nearby = nearby;
@@ -172,6 +173,7 @@ impl<'a> Gathering<'a> {
             keeps_address: item.is_some_and(|item| item.keeps_address),
             resuming: item.is_some_and(|item| item.halfway.is_some()),
             halfway: item.and_then(|item| item.halfway),
+            leaves_disks: item.is_some_and(|item| item.warnings.contains_key(ADDED_DISK_STAYS.code)),
             anew: item.is_some_and(|item| item.may_replicate_home_anew()),
         }
     }
@@ -317,17 +319,20 @@ impl<'a> Gathering<'a> {
         self.ask("Azure", question).await
     }
 
-    /// A machine that is to be protected is asked when vCenter has none of its name: it may be a physical one.
+    /// A machine that is to be protected is asked when vCenter has none of its name: it may be a physical one. One that
+    /// comes home is asked what disks are for that were added in Azure.
     async fn agent(
         &mut self,
-        name: &MachineName,
-        leg: Leg,
+        (name, leg): (&MachineName, Leg),
         vcenter: &Seen<VcenterFacts>,
+        azure: &Seen<AzureFacts>,
     ) -> Seen<AgentStatus> {
+        let has_more = azure.known().is_some_and(|azure| !azure.added.is_empty());
         let no_vm = vcenter.known().is_some_and(|vcenter| vcenter.vm.is_none());
         let site = match self.operation {
             MoveServer | Resynchronise => leg.source(),
             EnableProtection if no_vm => Site::OnPremises,
+            Failback if has_more => Site::Azure,
             Reprotect => Site::Azure,
             ReprotectForward => Site::OnPremises,
             EnableProtection
@@ -374,7 +379,7 @@ impl<'a> Gathering<'a> {
         let question = async {
             match sessions.get(&spec.target, &spec.session).await {
                 Ok(view) => Seen::Known(view.points),
-                Err(error) if error.is_refusal("unknown-session") => Seen::Known(Vec::new()),
+                Err(error) if error.is_refusal(UNKNOWN_SESSION) => Seen::Known(Vec::new()),
                 Err(error) => Seen::Silent(error.to_string()),
             }
         };
@@ -493,6 +498,7 @@ async fn elsewhere(
             found.map(|mount| datastore(store, mount))
         };
         facts.datastores = stores.iter().filter_map(mount).collect();
+        facts.unmounted = unmounted(&stores, &target);
         facts.target_vm = Some(target_facts(&target));
         facts.names_on_host = names;
     }
@@ -545,6 +551,7 @@ async fn look_at(
         missing,
         sizes: disks.map(|disk| (disk.uuid.clone(), disk.capacity)).collect(),
         datastores: stores.iter().filter_map(on_host).collect(),
+        unmounted: target.as_ref().map(|target| unmounted(&stores, target)).unwrap_or_default(),
         vm: vm.map(|vm| VmFacts {
             on: vm.power == Power::On,
             host_connected: vm.host_connected,
@@ -564,6 +571,13 @@ fn datastore(store: &vcenter::DatastoreFacts, mount: &vcenter::Mount) -> Datasto
         accessible: mount.accessible,
         writable: mount.writable,
     }
+}
+
+/// Names of the datastores that the host of this machine does not mount.
+fn unmounted(stores: &[vcenter::DatastoreFacts], target: &vcenter::VmFacts) -> Vec<String> {
+    let is_there =
+        |store: &&vcenter::DatastoreFacts| store.mounts.iter().any(|mount| mount.host == target.host_ref);
+    stores.iter().filter(|store| !is_there(store)).map(|store| store.name.clone()).collect()
 }
 
 fn target_facts(vm: &vcenter::VmFacts) -> TargetVmFacts {

@@ -185,6 +185,8 @@ pub struct ItemFacts {
     pub resuming: bool,
     /// The operation that failed half-way, if one did.
     pub halfway: Option<Operation>,
+    /// It was told at the reprotect that disks of it stay in Azure (P37).
+    pub leaves_disks: bool,
     /// It replicates home already (C12).
     pub anew: bool,
 }
@@ -233,6 +235,8 @@ pub struct VcenterFacts {
     pub sizes: BTreeMap<VmdkUuid, u64>,
     /// Datastores of the master target's host.
     pub datastores: Vec<DatastoreFacts>,
+    /// Names of datastores that this host does not mount (P24).
+    pub unmounted: Vec<String>,
     /// Names of virtual machines on the master target's host (P36).
     pub names_on_host: Vec<String>,
 }

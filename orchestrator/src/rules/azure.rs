@@ -62,6 +62,22 @@ pub(super) fn added_return(f: &Facts) -> Option<Report> {
     Some(Report::new(&warning::ADDED_DISK_RETURNS, f.item.name.as_str(), added(f, OsFamily::Linux)?))
 }
 
+/// Whatever its system, a machine brings home the disks with which its replication home began (ours, for Linux).
+pub(super) fn added_late(f: &Facts) -> Option<Report> {
+    if f.item.leaves_disks {
+        return None;
+    }
+    let lent = ["Temporary Storage".to_owned()];
+    let status = f.agent.known()?;
+    let counts = |(disk, _): &&(DiskId, String)| !left_out(&lent, status, disk);
+    let late: Vec<&str> = vm(f)?.added.iter().filter(counts).map(|(_, name)| name.as_str()).collect();
+    if late.is_empty() {
+        return None;
+    }
+    let late = late.join(", ");
+    Some(Report::new(&warning::ADDED_DISK_LATE, f.item.name.as_str(), late))
+}
+
 /// A machine in another resource group is another machine to whoever goes by its id.
 pub(super) fn vm_in_its_group(f: &Facts) -> Option<Report> {
     let group = vm(f)?.moved_to.as_ref()?;

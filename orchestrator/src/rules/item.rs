@@ -2,7 +2,7 @@
 
 use crate::catalogue::documented::AGENT_HEARTBEAT;
 use crate::catalogue::machine as doc;
-use crate::catalogue::protection::UNFINISHED;
+use crate::catalogue::protection::{REPLICATION_ENDED, UNFINISHED};
 use crate::catalogue::warning::RPO_BREACH;
 use crate::facts::Facts;
 use failback_wire::error::Report;
@@ -30,10 +30,12 @@ pub(super) fn group_by_plan(f: &Facts) -> Option<Report> {
 }
 
 /// An attempt that failed half-way has stopped the source, so the health says nothing about it any more. Of a source
-/// that is gone nobody expects heartbeats and new points (P33).
+/// that is gone nobody expects heartbeats and new points (P33); nor of one that was shut down after its replication had
+/// ended: nothing it could still write is lost (C23, ours).
 pub(super) fn health(f: &Facts) -> Option<Report> {
-    let gone = f.azure.known().is_some_and(|vm| !vm.exists);
-    let of_the_source = [AGENT_HEARTBEAT.code, RPO_BREACH.code];
+    let ended = f.item.critical.iter().any(|code| code == REPLICATION_ENDED.code);
+    let gone = f.azure.known().is_some_and(|vm| !vm.exists || ended && !vm.running);
+    let of_the_source = [AGENT_HEARTBEAT.code, RPO_BREACH.code, REPLICATION_ENDED.code];
     let counts = |code: &&String| !(gone && of_the_source.contains(&code.as_str()));
     let critical: Vec<&str> = f.item.critical.iter().filter(counts).map(String::as_str).collect();
     if critical.is_empty() || f.item.resuming {

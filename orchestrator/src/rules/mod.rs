@@ -278,6 +278,7 @@ pub static RULES: &[Rule] = &[
     rule("C4", "the machine fits what Azure can run", &[EnableProtection], limits::of_azure),
     warning("P37", "no disk of a Windows machine was added in Azure", &[Reprotect], azure::added_stay),
     warning("P37", "no disk of a Linux machine was added in Azure", &[Reprotect], azure::added_return),
+    warning("P37", "no disk was added in Azure since the reprotect", &[Failback], azure::added_late),
     rule("P31", "the Azure virtual machine runs", &[Reprotect], azure::vm_running),
     rule("P31", "the guest of the Azure virtual machine answers", &[Reprotect], azure::vm_answers),
     rule("P31", "the Azure virtual machine is on its network", &[Reprotect], azure::on_its_network),

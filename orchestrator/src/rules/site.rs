@@ -69,7 +69,7 @@ pub(super) fn datastore_writable(f: &Facts) -> Option<Report> {
     let bad = wanted(f)?.into_iter().find(|name| match found(name) {
         Some(datastore) => !datastore.usable() || !datastore.supported() && vcenter.vm.is_none(),
         // At the original location a datastore that the host does not list is not mounted there.
-        None => vcenter.vm.is_some(),
+        None => vcenter.vm.is_some() || vcenter.unmounted.iter().any(|other| other == name),
     })?;
     Some(Report::new(&documented::DATASTORE_INACCESSIBLE, bad, bad))
 }
@@ -81,7 +81,8 @@ pub(super) fn datastore_known(f: &Facts) -> Option<Report> {
         return None;
     }
     let wanted = f.request.datastore.as_deref().unwrap_or_default();
-    let found = vcenter.datastores.iter().any(|datastore| datastore.name == wanted);
+    let mut there = vcenter.datastores.iter().map(|datastore| &datastore.name).chain(&vcenter.unmounted);
+    let found = there.any(|name| name == wanted);
     (!found).then(|| Report::new(&doc::DATASTORE_UNKNOWN, wanted, wanted))
 }
 

@@ -7,13 +7,13 @@ use crate::catalogue::documented::{
     AGENT_HEARTBEAT, MT_HEARTBEAT, PS_HEARTBEAT, PS_UNREACHABLE, PS_UPLOAD_BLOCKED,
 };
 use crate::catalogue::guest::RESYNC_REQUIRED;
-use crate::catalogue::protection::CS_ELSEWHERE;
+use crate::catalogue::protection::{CS_ELSEWHERE, REPLICATION_ENDED};
 use crate::catalogue::target::MT_VERSION;
 use crate::catalogue::warning::{CERTIFICATE_EXPIRES_SOON, MT_DISKS_LOST, MT_KERNEL};
 use crate::clients::cs::OTHER_VAULT;
 use crate::journal::{Item, Leg, ServerRef};
 use crate::rules::cs::{WARNING_TIME, expired};
-use crate::workflow::{Finding, Glance, agent_address};
+use crate::workflow::{Finding, Glance, UNKNOWN_SESSION, agent_address};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::{ErrorDoc, Report};
 use failback_wire::proto::agent::{Trouble, TroubleKind};
@@ -72,6 +72,10 @@ async fn backlog(
     let trouble = trouble.map(|trouble| sending(item, trouble));
     let source = status.map(|status| status.disks).unwrap_or_default();
     let relay = services.sessions.state(&spec.relay, &spec.session).await;
+    let ended = relay.as_ref().is_err_and(|error| error.is_refusal(UNKNOWN_SESSION)).then(|| {
+        let report = Report::new(&REPLICATION_ENDED, item.name.as_str(), item.name.as_str());
+        Finding { report, health: Health::Critical, since: None, at_once: true }
+    });
     let relay = relay.map(|view| view.disks).unwrap_or_default();
     for disk in &mut view.disks {
         let of = |all: &[DiskProgress]| all.iter().find(|other| other.disk == disk.disk).cloned();
@@ -84,7 +88,7 @@ async fn backlog(
             disk.in_relay = seen.in_relay;
         }
     }
-    trouble
+    ended.or(trouble)
 }
 
 /// What the agent says keeps it from sending.

@@ -126,6 +126,11 @@ impl Orchestrator {
         let _ = self.serving.subscribe().wait_for(|serves| *serves).await;
     }
 
+    /// True once it answers: it has looked at everything since its start.
+    pub fn is_serving(&self) -> bool {
+        *self.serving.borrow()
+    }
+
     /// The committed image of the journal, as a disk would hold it.
     ///
     /// # Errors

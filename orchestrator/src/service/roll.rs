@@ -3,6 +3,7 @@
 use super::Services;
 use crate::clients::cs::CsError;
 use crate::clients::session::SessionError;
+use crate::workflow::UNKNOWN_SESSION;
 use failback_wire::clock::VirtualMs;
 use failback_wire::http::StatusCode;
 use failback_wire::ids::{MachineName, SessionId, Site};
@@ -61,7 +62,7 @@ impl Together {
         let views = self.answer.get_or_init(ask).await.as_ref().map_err(Clone::clone)?;
         views.get(session).cloned().ok_or_else(|| SessionError::Refused {
             status: StatusCode::NOT_FOUND,
-            code: "unknown-session".to_owned(),
+            code: UNKNOWN_SESSION.to_owned(),
             message: format!("no session {session} there"),
         })
     }

@@ -21,10 +21,12 @@ use crate::catalogue::execution::{
 };
 use crate::catalogue::guest::NOT_SYNCHRONISED;
 use crate::catalogue::machine::ONPREM_VM_MISSING;
+use crate::catalogue::protection::REPLICATION_ENDED;
 use crate::catalogue::target::{MT_DISKS_GONE, MT_SNAPSHOT};
 use crate::catalogue::warning::{SOURCE_NOT_DRAINED, SOURCE_NOT_SHUT_DOWN, SPLIT_BRAIN};
 use crate::clients::vcenter::{VcenterClient, VmFacts};
 use crate::journal::{Fact, Leg, Operation, ProtectionState, Rest};
+use failback_wire::clock::VirtualMs;
 use failback_wire::error::{Class, ErrorDoc, Report};
 use failback_wire::ids::Site;
 use failback_wire::proto::cs::OsFamily;
@@ -162,11 +164,22 @@ async fn prepare(c: &StepCtx<'_>) -> StepResult {
     if !missing.is_empty() {
         return Err(wait(c, &format!("{} disks are not synchronised", missing.len())));
     }
+    // Silent for longer than points are apart.
+    let spec = spec(c)?;
+    let silent = |mark: VirtualMs| c.ctx.now().since(mark).as_secs() > spec.crash_interval_s;
+    if view.last_mark.is_some_and(silent) && session::ended(c, spec).await {
+        return Err(ended(c));
+    }
     Ok(vec![note(STOPPING, c.ctx.now().0.to_string())])
 }
 
 fn wait(c: &StepCtx<'_>, why: &str) -> StepError {
     StepError::new(&NOT_SYNCHRONISED, c.item.name.as_str(), why).with_class(Class::Wait)
+}
+
+/// The process server has ended the replication: while the machine runs in Azure, what it writes is lost (C23).
+fn ended(c: &StepCtx<'_>) -> StepError {
+    StepError::new(&REPLICATION_ENDED, c.item.name.as_str(), c.item.name.as_str())
 }
 
 /// Graceful: the guest flushes, its agent cuts a last mark and sends what is left. Then nothing on-premises
@@ -191,6 +204,9 @@ async fn undo_stop(c: &StepCtx<'_>) -> StepResult {
     let (name, spec) = (azure_name(c)?, spec(c)?);
     let started = c.services.azure.start_vm(name, &c.id("start-again")).await;
     started.map_err(|e| azure::error(&AZURE_START_FAILED, name, &e))?;
+    if session::ended(c, spec).await {
+        return Ok(vec![Fact::NoteCleared(STOPPING.to_owned())]);
+    }
     let renewed = session::renew(c, spec).await?;
     for host in session::servers(&renewed) {
         session::open(c, host, &renewed).await?;
@@ -206,18 +222,25 @@ async fn drain(c: &StepCtx<'_>) -> StepResult {
         return Ok(Vec::new());
     }
     let spec = spec(c)?;
-    let view = session::stop(c, &spec.relay, spec).await?;
-    if !session::drained(&view) {
-        let detail = format!("{} of {} frames applied", view.applied, view.received);
-        return Err(StepError::new(&DRAIN_TIMEOUT, spec.relay.as_str(), detail).with_class(Class::Retry));
+    let source_was_on = c.item.notes.get(STOPPING).is_some_and(|at| !at.is_empty());
+    let mut facts = Vec::new();
+    match session::stop_relay(c, spec).await? {
+        Some(view) if !session::drained(&view) => {
+            let detail = format!("{} of {} frames applied", view.applied, view.received);
+            return Err(StepError::new(&DRAIN_TIMEOUT, spec.relay.as_str(), detail).with_class(Class::Retry));
+        }
+        Some(_) => {}
+        None if source_was_on => return Err(ended(c)),
+        // Somebody shut the machine down and gives up what it wrote since.
+        None => facts.push(Fact::Warning(Report::new(&SOURCE_NOT_DRAINED, c.item.name.as_str(), ""))),
     }
     let view = session::stop(c, &spec.target, spec).await?;
     // What the target lacks, or holds wrongly, its source can still repair, if it was there to be stopped.
-    let source_was_on = c.item.notes.get(STOPPING).is_some_and(|at| !at.is_empty());
     if let Some(why) = view.resync_required.filter(|_| source_was_on) {
         return Err(StepError::new(&ROLL_FAILED, &spec.target, why));
     }
-    Ok(vec![note(points::DRAINED, view.applied.to_string())])
+    facts.push(note(points::DRAINED, view.applied.to_string()));
+    Ok(facts)
 }
 
 async fn undo_drain(_: &StepCtx<'_>) -> StepResult {

@@ -154,13 +154,13 @@ async fn stop_replication(c: &StepCtx<'_>) -> StepResult {
     let told = agent::stop(c, Site::OnPremises, spec).await;
     tracing::debug!(item = %c.item.name, told = told.is_ok(), "the source was told to stop replicating");
     let mut facts = Vec::new();
-    match session::unless_gone(c, session::stop(c, &spec.relay, spec).await)? {
+    match session::unless_gone(c, session::stop_relay(c, spec).await)?.flatten() {
         Some(view) if processes_all(c) && !session::drained(&view) => {
             let detail = format!("{} of {} frames processed", view.applied, view.received);
             return Err(StepError::new(&DRAIN_TIMEOUT, spec.relay.as_str(), detail).with_class(Class::Retry));
         }
         Some(_) => {}
-        // Lost with its site, and with it what it still held.
+        // Lost with its site, or with its vault (C23), and with it what it still held.
         None => facts.push(Fact::Warning(Report::new(&SOURCE_NOT_DRAINED, c.item.name.as_str(), ""))),
     }
     let view = match c.input.point == PointChoice::Latest && c.ctx.env.holds("R5") {

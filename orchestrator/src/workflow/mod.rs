@@ -30,6 +30,7 @@ pub(crate) use ops::agent::address as agent_address;
 pub use ops::agent::default_address;
 pub use ops::azure::blob_host;
 pub(crate) use ops::points::common_times;
+pub(crate) use ops::session::UNKNOWN as UNKNOWN_SESSION;
 pub(crate) use ops::vcenter::noted_path;
 pub use step::{Act, Recovery, Step, StepCtx, StepError, StepResult, Workflow, stable_id};
 

@@ -7,7 +7,7 @@ use crate::setup::Setup;
 use crate::violation::{Found, Violation};
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Event, Mark, What};
-use failback_wire::ids::{DiskId, MachineName, PointId, SessionId, Site};
+use failback_wire::ids::{DiskId, GroupName, MachineName, PointId, SessionId, Site};
 use std::collections::BTreeMap;
 
 pub use crate::facts::Tally;
@@ -35,6 +35,13 @@ impl Oracle {
             }
         }
         self.facts.apply(event);
+    }
+
+    /// Somebody is about to ask to protect this machine in a group, or in none (G1).
+    pub fn asks_group(&mut self, item: &MachineName, group: Option<GroupName>) {
+        if let Some(machine) = self.facts.machine_mut(item) {
+            machine.asks_group(group);
+        }
     }
 
     /// Nothing is going on: judges everything with scope `AtRest`, and settles what `Always` left open.

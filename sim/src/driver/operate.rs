@@ -15,6 +15,7 @@ use crate::scenario::text::Name;
 use crate::world::BUILT_IN_PROCESS_SERVER;
 use failback_wire::error::Report;
 use failback_wire::http::Method;
+use failback_wire::ids::{GroupName, MachineName};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -149,6 +150,11 @@ impl Driver<'_> {
     pub(super) async fn operate(&mut self, at: At, step: &Step) -> Result<(), Stop> {
         let mut asked = self.asked(step);
         self.fill_in_point(step, &mut asked.body).await;
+        if let Step::EnableProtection(protect) = step {
+            let named = asked.body["properties"]["providerSpecificDetails"]["multiVmGroupName"].as_str();
+            let (item, group) = (MachineName::from(protect.item.value.as_str()), named.map(GroupName::from));
+            self.world.recorder.oracle(|oracle| oracle.asks_group(&item, group));
+        }
         self.carry_out(at, &asked).await
     }
 

@@ -101,6 +101,11 @@ impl Switchboard {
         f(&mut self.0.lock().rules)
     }
 
+    /// True while an epoch of the node runs.
+    pub fn is_up(&self, node: &NodeName) -> bool {
+        self.0.lock().nodes.get(node).is_some_and(Fence::alive)
+    }
+
     /// Ends the node's running epoch, as pulling the plug would.
     pub fn crash(&self, node: &NodeName) {
         if let Some(fence) = self.0.lock().nodes.get(node) {

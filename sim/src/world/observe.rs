@@ -7,7 +7,7 @@ use failback_oracle::{DiskSeen, ItemSeen, Observation, ReadBlocks, VmSeen};
 use failback_orchestrator::journal::Job;
 use failback_replication::disk::Disk;
 use failback_wire::event::{DiskRef, VmRef};
-use failback_wire::ids::{JobId, MachineName, PointId, Site};
+use failback_wire::ids::{JobId, MachineName, NodeName, PointId, Site};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -70,7 +70,10 @@ impl World {
                 points: texts(&view["points"]).into_iter().map(PointId::from).collect(),
             }
         };
-        let known = |item: &&MachineName| !product["items"][item.as_str()].is_null();
+        // Nobody is shown what a product that is down last knew, and it looks anew before it answers anybody.
+        let shows = self.net.is_up(&NodeName::from(inventory::ORCHESTRATOR))
+            && self.product().as_ref().is_some_and(|product| product.is_serving());
+        let known = |item: &&MachineName| shows && !product["items"][item.as_str()].is_null();
         self.machines.iter().filter(known).map(one).collect()
     }
 

@@ -2,7 +2,7 @@
 
 use crate::config::Settings;
 use crate::facts::*;
-use crate::journal::{Leg, Operation, Platform, PointChoice, Verb};
+use crate::journal::{Leg, Operation, Platform};
 use failback_wire::clock::VirtualMs;
 use failback_wire::env::Env;
 use failback_wire::event::{Mark, PointKind};
@@ -133,6 +133,7 @@ fn vcenter() -> VcenterFacts {
         }],
         names_on_host: Vec::new(),
         elsewhere: false,
+        unmounted: Vec::new(),
         sizes: [("u0".into(), SIZE), ("u1".into(), SIZE), ("mt0".into(), SIZE)].into(),
     }
 }
@@ -164,10 +165,6 @@ pub(super) fn sound(operation: Operation) -> Facts {
         env: Env::new(0),
         settings: Settings::default(),
         request: RequestFacts {
-            expressroute: false,
-            by_plan: false,
-            verb: Verb::Unplanned,
-            choice: PointChoice::Latest,
             master_target: Some("mt".into()),
             process_server: Some("ps".into()),
             retention_drive: Some("R".into()),
@@ -195,6 +192,7 @@ pub(super) fn sound(operation: Operation) -> Facts {
             home_host: Some(format!("host-{}", Site::OnPremises)),
             resuming: false,
             halfway: None,
+            leaves_disks: false,
             anew: false,
         },
         // Before a way home it is the earlier life of the copy that is to stay off.

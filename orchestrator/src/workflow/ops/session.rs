@@ -12,6 +12,9 @@ use failback_wire::ids::{PointId, SessionId};
 use failback_wire::proto::cs::Component;
 use failback_wire::proto::session::{Direction, Resync, SessionDisk, SessionSpec, SessionView, SyncMode};
 
+/// How a server refuses what concerns a session that it does not know.
+pub(crate) const UNKNOWN: &str = "unknown-session";
+
 /// Where the server of this id listens, as the configuration server knows it.
 pub(in crate::workflow) async fn server(
     c: &StepCtx<'_>,
@@ -208,6 +211,25 @@ pub(in crate::workflow) async fn process(
 ) -> Result<SessionView, StepError> {
     let view = c.services.sessions.stop(&spec.target, &spec.session, true).await;
     view.map_err(|error| peer_error(&STOP_FAILED, &spec.target, &error))
+}
+
+/// The same at the process server; `None` when it does not know the session. It ended that by itself, with the vault it
+/// worked for (C23): nothing comes in there any more, which is all that is asked for.
+pub(in crate::workflow) async fn stop_relay(
+    c: &StepCtx<'_>,
+    spec: &SessionSpec,
+) -> Result<Option<SessionView>, StepError> {
+    match c.services.sessions.stop(&spec.relay, &spec.session, false).await {
+        Ok(view) => Ok(Some(view)),
+        Err(error) if error.is_refusal(UNKNOWN) => Ok(None),
+        Err(error) => Err(peer_error(&STOP_FAILED, &spec.relay, &error)),
+    }
+}
+
+/// True when the process server has ended the session by itself. One that does not answer has not.
+pub(in crate::workflow) async fn ended(c: &StepCtx<'_>, spec: &SessionSpec) -> bool {
+    let seen = c.services.sessions.state(&spec.relay, &spec.session).await;
+    seen.is_err_and(|error| error.is_refusal(UNKNOWN))
 }
 
 /// Brings the target's disks to the point.

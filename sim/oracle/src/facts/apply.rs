@@ -3,7 +3,7 @@
 use super::machine::Choice;
 use super::points::Offer;
 use super::{Facts, Job, Touch, short};
-use failback_wire::event::{Actor, DiskRef, Event, What};
+use failback_wire::event::{Actor, DiskRef, Event, VmRef, What};
 use failback_wire::ids::{DiskId, MachineCopy, SessionId, Site};
 
 impl Facts {
@@ -124,6 +124,39 @@ impl Facts {
         }
     }
 
+    /// A machine comes under protection in the group that was asked for.
+    fn join_group(&mut self, operation: &str, target: &str) {
+        if operation != "enable-protection" {
+            return;
+        }
+        for n in self.jobs.concerned(&short(target)) {
+            let machine = &mut self.machines[n];
+            let Some(group) = machine.asked_group.take() else { continue };
+            machine.group.clone_from(&group);
+            self.groups.values_mut().for_each(|members| {
+                members.remove(&machine.name);
+            });
+            if let Some(group) = group {
+                self.groups.entry(group).or_default().insert(machine.name.clone());
+            }
+        }
+    }
+
+    /// The product made a virtual machine for the copy at home, or that is gone.
+    fn succeeded(&mut self, vm: &VmRef, made: bool) {
+        if let Some((n, Site::OnPremises)) = self.copy_of(vm) {
+            self.machines[n].has_successor = made;
+        }
+    }
+
+    /// True when a physical machine tells of its own power, after a virtual one was made for it (P35).
+    fn is_metal_replaced(&self, vm: &VmRef, event: &Event) -> bool {
+        let Some((n, Site::OnPremises)) = self.copy_of(vm) else { return false };
+        let machine = &self.machines[n];
+        let own = MachineCopy { machine: machine.name.clone(), site: Site::OnPremises };
+        machine.has_successor && event.node.as_str() == own.to_string()
+    }
+
     /// A commit of the way home lets go of Azure's copy.
     fn release_azure(&mut self, operation: &str, target: &str) {
         if !operation.to_ascii_lowercase().contains("commit") {
@@ -143,8 +176,12 @@ impl Facts {
     #[expect(clippy::wildcard_enum_match_arm, reason = "only events that touch the inventories come here")]
     fn apply_inventory(&mut self, event: &Event) {
         match &event.what {
-            What::VmCreated { vm, by } => self.inventory.vm_created(vm, *by),
+            What::VmCreated { vm, by } => {
+                self.inventory.vm_created(vm, *by);
+                self.succeeded(vm, *by == Actor::Product);
+            }
             What::VmDeleted { vm, by } => {
+                self.succeeded(vm, false);
                 self.inventory.vm_deleted(vm, *by);
                 match self.copy_of(vm) {
                     Some((n, Site::Azure)) => self.machines[n].azure_gone(),
@@ -152,6 +189,8 @@ impl Facts {
                     Some((_, Site::OnPremises)) | None => {}
                 }
             }
+            // The physical machine itself, whose place a virtual one has taken by now: that one's power is vCenter's to tell.
+            What::PowerChanged { vm, .. } if self.is_metal_replaced(vm, event) => {}
             What::PowerChanged { vm, on, by } => {
                 if let Some((n, site)) = self.copy_of(vm) {
                     if *on && *by == Actor::Product {
@@ -232,6 +271,7 @@ impl Facts {
         match &event.what {
             What::RequestAccepted { operation, target, job } => {
                 self.jobs.accept(job, operation, target, event.at, &event.node);
+                self.join_group(operation, target);
                 self.release_azure(operation, target);
             }
             What::RequestRefused { operation, target, codes } => self.jobs.refuse(operation, target, codes),

@@ -49,9 +49,13 @@ pub(crate) struct Machine {
     pub(crate) name: MachineName,
     os: OsFamily,
     pub(crate) group: Option<GroupName>,
+    /// The group, or none, that a request to protect it named, until it is accepted (G1).
+    pub(crate) asked_group: Option<Option<GroupName>>,
     pub(crate) disks: Vec<ModelDisk>,
     pub(crate) onprem_vm: VmRef,
     pub(crate) azure_vm: VmRef,
+    /// The product made its virtual machine at home: of a physical machine, the one that takes its place.
+    pub(crate) has_successor: bool,
     /// The side production runs on: moves when the chosen copy's guest comes up.
     pub(crate) production: Site,
     /// Every copy there ever was.
@@ -92,9 +96,11 @@ impl Machine {
             name: setup.name.clone(),
             os: setup.os,
             group: setup.group.clone(),
+            asked_group: None,
             disks: disks.collect(),
             onprem_vm: setup.onprem_vm.clone(),
             azure_vm: setup.azure_vm.clone(),
+            has_successor: false,
             production: setup.runs_at,
             branches: vec![Branch::new(base, None)],
             onprem,
@@ -181,6 +187,10 @@ impl Machine {
     /// True when a cut of the copy at `site` now would lie elsewhere than `cut`.
     pub(crate) fn moved_since(&self, site: Site, cut: &Cut) -> bool {
         self.branch_at(site).is_none_or(|b| b != cut.branch || self.branches[b].len() != cut.len)
+    }
+    /// Somebody asks to protect it in this group, or in none; it is in it once that is accepted.
+    pub(crate) fn asks_group(&mut self, group: Option<GroupName>) {
+        self.asked_group = Some(group);
     }
     /// A failover settled on a point.
     pub(crate) fn choose(&mut self, choice: Choice) {
