@@ -131,6 +131,10 @@ impl World {
             for seen in ["points", "health", "healthErrors"] {
                 item[seen] = Value::Null;
             }
+            // Offered while the health that was seen last is critical.
+            if let Some(allowed) = item["allowed"].as_array_mut() {
+                allowed.retain(|operation| operation != "RepairReplication");
+            }
         }
         json!({
             inventory::VCENTER: self.vcenter.observe(),
