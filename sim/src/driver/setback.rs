@@ -44,10 +44,11 @@ const fn leaves(operation: Operation, step: &'static str, patterns: &'static [&'
     Leaves { operation, step, patterns }
 }
 
-/// That the attempt was made, whatever it was: the state says that it failed and when. Epochs never go back,
+/// That the attempt was made, whatever it was: the state says that it failed and when, and so what is allowed now. Epochs never go back,
 /// so that nobody takes late frames of the attempt for newer ones.
 const ATTEMPTED: &[&str] = &[
     "items/{}/state",
+    "items/{}/allowed",
     "items/{}/item/state",
     "items/{}/item/since",
     "items/{}/item/current",
