@@ -163,6 +163,7 @@ fn web01() -> NewVm {
         os_disk: "web01-disk0".into(),
         data_disks: Vec::new(),
         subnet: None,
+        address: None,
         prepare: false,
     }
 }

@@ -46,6 +46,8 @@ pub(super) fn networks(config: &AzureConfig) -> Networks {
 pub(super) struct Card {
     network: Key,
     subnet: Key,
+    /// Its address, when somebody gave it one.
+    address: Option<String>,
 }
 
 impl Model {
@@ -62,14 +64,30 @@ impl Model {
             Some([kind, network, inner, subnet])
                 if kind.eq_ignore_ascii_case(VIRTUAL_NETWORKS) && inner.eq_ignore_ascii_case(SUBNETS) =>
             {
-                Card { network: key(network), subnet: key(subnet) }
+                let address = profile.fixed_address().map(str::to_owned);
+                Card { network: key(network), subnet: key(subnet), address }
             }
             Some(_) | None => return Err(missing()),
         };
         if self.reach_of(&card).is_none() {
             return Err(missing());
         }
+        self.must_be_free(&card)?;
         Ok(Some(card))
+    }
+
+    /// Nobody in the network, running or not, has the card's address.
+    fn must_be_free(&self, card: &Card) -> Result<(), Refusal> {
+        let Some(address) = &card.address else { return Ok(()) };
+        let mut cards = self.vms.values().filter_map(|vm| vm.card.as_ref());
+        match cards.any(|other| other.network == card.network && other.address.as_ref() == Some(address)) {
+            true => {
+                let message =
+                    format!("Private static IP address {address} is in use in the virtual network.");
+                Err(Refusal::bad("PrivateIPAddressInUse", message))
+            }
+            false => Ok(()),
+        }
     }
 
     /// There is room for one more card.

@@ -10,6 +10,7 @@ use failback_wire::event::{ContentHash, DiskRef, What};
 use failback_wire::http::StatusCode;
 use failback_wire::ids::{DiskId, SessionId, VmdkUuid};
 use failback_wire::node::Ctx;
+use failback_wire::proto::cs::OsFamily;
 use failback_wire::proto::cs::{Component, Heard, Heartbeat};
 use failback_wire::proto::session::{Ack, Phase, Roll, ServerHealth, SessionSpec, SessionView, TargetDisk};
 use failback_wire::proto::target::Refusing;
@@ -285,6 +286,7 @@ impl Server for MasterTarget {
             unregistered: state.obstacle(),
             refuses: state.refusing(&self.config.version),
             lvm: state.setup.lvm,
+            sizing: (self.config.os == OsFamily::Linux).then_some(state.setup.sizing),
         }
     }
 

@@ -155,6 +155,7 @@ impl Server for ProcessServer {
             unregistered: None,
             refuses: None,
             lvm: false,
+            sizing: None,
         }
     }
 

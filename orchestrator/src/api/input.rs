@@ -317,8 +317,10 @@ fn asked(
     let shutdown = wants.is_some_and(|wants| wants.eq_ignore_ascii_case("Required"));
     let known = shutdown || wants.is_none_or(|wants| wants.eq_ignore_ascii_case("NotRequired"));
     problems.check(known, || "sourceSiteOperations is neither Required nor NotRequired".into());
-    let Some(provider) = provider else { return Input { verb, shutdown, ..Input::default() } };
-    Input { verb, shutdown, point: point(problems, provider), ..servers(provider) }
+    let network = input.network_id.as_deref().map(named);
+    let Some(provider) = provider else { return Input { verb, shutdown, network, ..Input::default() } };
+    let address = provider.replica_ip_address.clone();
+    Input { verb, shutdown, network, address, point: point(problems, provider), ..servers(provider) }
 }
 
 fn servers(provider: &ProviderInput) -> Input {

@@ -53,9 +53,6 @@ entries! {
         "the master target does not answer",
         "its retention volume is damaged"
         => "Check the master target, then fail back again; its recovery points are kept.";
-    VERIFY_FAILED "FB2013" Fatal ["C16", "I5"] "the disks do not hold the recovery point";
-        "the master target reports another point than the chosen one"
-        => "Do not power the machine on; check the master target, then fail back again.";
     AZURE_DISK_FAILED "FB2014" Operator ["C4"] "a disk could not be made in Azure";
         "a quota of the subscription is exhausted",
         "the seed or its recovery point cannot be read",

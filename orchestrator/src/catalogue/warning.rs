@@ -29,8 +29,8 @@ entries! {
         "its system updates the kernel by itself"
         => "Run ApplyCustomChanges.sh on the master target, and turn automatic updates off.";
     MT_SMALL "FB2121" Operator ["P28"] "the Linux master target is smaller than it should be";
-        "it has less than 6 GiB of memory, or less than 1 TiB of retention"
-        => "Give it more memory or a larger retention volume; with many machines it runs short.";
+        "it has less than 6 GiB of memory, 4 cores, 100 GiB for its system or 1 TiB of retention"
+        => "Give it what it lacks; with many machines it runs short.";
     MT_DISKS_LOST "FB2122" Operator ["P20", "P24"] "the master target has no access to disks of the machine";
         "their datastore is read-only, or out of the reach of the master target's host",
         "somebody detached them by hand"
@@ -54,6 +54,9 @@ entries! {
     ADDED_DISK_LATE "FB1761" Operator ["P37"] "a disk that was added in Azure after the reprotect does not come home";
         "replication home covers the disks that the machine had when it began"
         => "Before the commit copy what it holds to a protected disk, or attach it to another machine in Azure; the commit does not delete it.";
+    EXTRA_DISK "FB2155" Operator ["P21"] "a disk was not found at home, and comes back as an extra one";
+        "disk.EnableUUID is not set on the virtual machine, so that its disks can only be guessed"
+        => "Set disk.EnableUUID on the machine; the old file stays where it is, and may be deleted.";
     PS_BEHIND_VPN "FB2108" Operator ["P12"] "the process server for the way home is on-premises, behind a VPN";
         "without ExpressRoute the way to it is slow"
         => "Set up a process server in Azure's network and use that one.";

@@ -14,6 +14,8 @@ pub struct Settings {
     pub uefi: Uefi,
     /// Most machines a replication group may hold (G1). Only another provider's limit is documented, which is taken.
     pub group_size: usize,
+    /// What a machine in Azure wrote last, at a failback.
+    pub final_changes: FinalChanges,
 }
 
 impl Default for Settings {
@@ -24,6 +26,7 @@ impl Default for Settings {
             alternate_vcenter: AlternateVcenter::default(),
             uefi: Uefi::default(),
             group_size: 16,
+            final_changes: FinalChanges::default(),
         }
     }
 }
@@ -59,6 +62,17 @@ pub enum Uefi {
     Refuse,
     /// It may.
     Allow,
+}
+
+/// Whether a failback still takes what the agent sends while its machine in Azure shuts down: only the modernized pages
+/// say so (section 1.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FinalChanges {
+    /// It does, so that nothing is lost.
+    #[default]
+    Drain,
+    /// It goes to the newest point from before the shutdown.
+    Leave,
 }
 
 /// What a reprotect does about snapshots of the machine itself: the pages say both (P17).

@@ -557,6 +557,7 @@ async fn look_at(
             host_connected: vm.host_connected,
             disks: vm.disks.iter().map(|disk| disk.uuid.clone()).collect(),
             datastores: names(&vm.datastores),
+            enable_uuid: vm.enable_uuid(),
             snapshots: vm.snapshots,
         }),
         target_vm: target.as_ref().map(target_facts),

@@ -254,6 +254,8 @@ pub struct VmFacts {
     pub disks: Vec<VmdkUuid>,
     /// Datastores its files lie on.
     pub datastores: Vec<String>,
+    /// `disk.EnableUUID` is TRUE (P21).
+    pub enable_uuid: bool,
 }
 
 /// The master target's virtual machine.

@@ -232,6 +232,12 @@ pub struct Input {
     /// Enable, reprotect to on-premises: the disks, all when none are named (P37, C9).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub include: Option<Vec<DiskId>>,
+    /// Failover, test failover: the static address of the network card in Azure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// Test failover: the virtual network it comes up in; in none without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
     /// Enable: the machine keeps its on-premises address in Azure (P7).
     #[serde(default)]
     pub keep_address: bool,

@@ -219,6 +219,7 @@ pub static RULES: &[Rule] = &[
         placement::no_snapshot_of_the_machine,
     ),
     rule("P21", "the machine's disks match its virtual machine", &[Reprotect], site::disks_match),
+    warning("P21", "no disk needs an extra one", &[Reprotect], site::extra_disks),
     rule("P37", "all protected disks replicate home, and no others", &[Reprotect], site::all_disks_asked_for),
     rule("E21", "each disk has the size of its copy in Azure", &[Reprotect], site::sizes_match),
     Rule {

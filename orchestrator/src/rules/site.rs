@@ -3,7 +3,7 @@
 use crate::catalogue::beside::DISKS_NOT_ALL;
 use crate::catalogue::{control, documented, machine, target as doc, warning};
 use crate::config::Vsan;
-use crate::facts::{DatastoreFacts, DiskFacts, Facts, Seen, VcenterFacts};
+use crate::facts::{DatastoreFacts, DiskFacts, Facts, Seen, VcenterFacts, VmFacts};
 use failback_wire::error::Report;
 use failback_wire::ids::{DiskId, Site};
 
@@ -89,17 +89,24 @@ pub(super) fn datastore_known(f: &Facts) -> Option<Report> {
 /// Every disk under protection hangs on the machine, or (an earlier attempt) on the master target, or on
 /// nobody while its file is noted: the UUID of that file is looked at before it is attached.
 pub(super) fn disks_match(f: &Facts) -> Option<Report> {
-    let vcenter = f.vcenter.known()?;
-    let vm = vcenter.vm.as_ref()?;
-    let on_target = vcenter.target_vm.as_ref().map(|target| target.disks.as_slice()).unwrap_or_default();
+    let vm = f.vcenter.known()?.vm.as_ref().filter(|vm| vm.enable_uuid)?;
+    unmatched(f, vm).map(|names| Report::new(&machine::DISK_MISMATCH, f.item.name.as_str(), names))
+}
+
+/// Without `disk.EnableUUID` on the machine matching is best effort: what is missed comes home on an extra disk (P21).
+pub(super) fn extra_disks(f: &Facts) -> Option<Report> {
+    let vm = f.vcenter.known()?.vm.as_ref().filter(|vm| !vm.enable_uuid)?;
+    unmatched(f, vm).map(|names| Report::new(&warning::EXTRA_DISK, f.item.name.as_str(), names))
+}
+
+fn unmatched(f: &Facts, vm: &VmFacts) -> Option<String> {
+    let target = f.vcenter.known()?.target_vm.as_ref();
+    let on_target = target.map(|target| target.disks.as_slice()).unwrap_or_default();
     let held = |disk: &DiskFacts| vm.disks.contains(&disk.uuid) || on_target.contains(&disk.uuid);
     let lost = |disk: &&DiskFacts| !held(disk) && !disk.noted;
-    let lost: Vec<_> = f.item.disks.iter().filter(lost).collect();
-    if lost.is_empty() {
-        return None;
-    }
-    let names: Vec<_> = lost.iter().map(|disk| format!("{} ({})", disk.disk, disk.uuid)).collect();
-    Some(Report::new(&machine::DISK_MISMATCH, f.item.name.as_str(), names.join(", ")))
+    let names: Vec<_> =
+        f.item.disks.iter().filter(lost).map(|d| format!("{} ({})", d.disk, d.uuid)).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// Disks are left out when protection is enabled, and for good; the interface has a list for a reprotect too, of which

@@ -150,16 +150,25 @@ pub(super) fn adapted(f: &Facts) -> Option<Report> {
     }
 }
 
-/// What a Linux master target should have at least: memory in MiB and bytes of retention (P28). A warning is ours.
-const LINUX_SIZE: (u64, u64) = (6 << 10, 1 << 40);
+/// What a Linux master target should have at least: memory in MiB, bytes of retention, cores and bytes of the system's
+/// disk (P28). A warning is ours.
+const LINUX_SIZE: (u64, u64, u32, u64) = (6 << 10, 1 << 40, 4, 100 << 30);
 
 pub(super) fn large_enough(f: &Facts) -> Option<Report> {
     let (memory, target) = (vm(f)?.memory_mb, f.target.known()?);
     let retention = target.retention.as_ref()?.capacity;
-    if target.os == OsFamily::Windows || (memory >= LINUX_SIZE.0 && retention >= LINUX_SIZE.1) {
+    let (cores, disk) =
+        target.sizing.map_or((LINUX_SIZE.2, LINUX_SIZE.3), |own| (own.cores, own.system_disk));
+    let enough =
+        memory >= LINUX_SIZE.0 && retention >= LINUX_SIZE.1 && cores >= LINUX_SIZE.2 && disk >= LINUX_SIZE.3;
+    if target.os == OsFamily::Windows || enough {
         return None;
     }
-    let detail = format!("{memory} MiB of memory, {} GiB of retention", retention >> 30);
+    let detail = format!(
+        "{memory} MiB of memory, {cores} cores, {} GiB for its system, {} GiB of retention",
+        disk >> 30,
+        retention >> 30
+    );
     report(f, &warning::MT_SMALL, detail)
 }
 

@@ -17,7 +17,7 @@ use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
 use crate::catalogue::control::CS_DISCONNECTED;
 use crate::catalogue::execution::{
     ATTACH_FAILED, AZURE_START_FAILED, AZURE_STOP_FAILED, DETACH_FAILED, DRAIN_TIMEOUT, POWER_ON_FAILED,
-    ROLL_FAILED, VERIFY_FAILED,
+    ROLL_FAILED,
 };
 use crate::catalogue::guest::NOT_SYNCHRONISED;
 use crate::catalogue::machine::ONPREM_VM_MISSING;
@@ -25,6 +25,7 @@ use crate::catalogue::protection::REPLICATION_ENDED;
 use crate::catalogue::target::{MT_DISKS_GONE, MT_SNAPSHOT};
 use crate::catalogue::warning::{SOURCE_NOT_DRAINED, SOURCE_NOT_SHUT_DOWN, SPLIT_BRAIN};
 use crate::clients::vcenter::{VcenterClient, VmFacts};
+use crate::config::FinalChanges;
 use crate::journal::{Fact, Leg, Operation, ProtectionState, Rest};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::{Class, ErrorDoc, Report};
@@ -254,9 +255,12 @@ async fn choose(c: &StepCtx<'_>) -> StepResult {
         return Ok(Vec::new());
     }
     cs_connected(c).await?;
-    let view = session::view(c, &spec.target, spec).await?;
-    let mut facts = points::choose(c, spec, &view.points, Site::OnPremises).await?;
+    let mut view = session::view(c, &spec.target, spec).await?;
     let stopping = c.item.notes.get(STOPPING).and_then(|at| at.parse().ok()).unwrap_or(0);
+    if c.services.config.knobs.settings.final_changes == FinalChanges::Leave && stopping > 0 {
+        view.points.retain(|point| point.time.0 < stopping);
+    }
+    let mut facts = points::choose(c, spec, &view.points, Site::OnPremises).await?;
     let newest = view.points.iter().map(|point| point.time.0).max().unwrap_or(0);
     if newest < stopping {
         let report = Report::new(&SOURCE_NOT_DRAINED, c.item.name.as_str(), "");
@@ -300,7 +304,7 @@ async fn verify(c: &StepCtx<'_>) -> StepResult {
     }
     let held = view.rolled_to.map_or("no point".to_owned(), |point| point.to_string());
     let detail = format!("the master target holds {held} ({:?})", view.phase);
-    Err(StepError::new(&VERIFY_FAILED, c.item.name.as_str(), detail))
+    Err(StepError::new(&ROLL_FAILED, c.item.name.as_str(), detail))
 }
 
 fn master_target<'a>(c: &'a StepCtx<'_>) -> Result<&'a str, StepError> {

@@ -12,6 +12,7 @@
 
 use super::ops::{agent, azure, defect, note, points, session, vcenter};
 use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
+use crate::catalogue::choice::REPLICA_IP_INVALID;
 use crate::catalogue::documented::{AZURE_NETWORK_MISSING, AZURE_NIC_CREATE, AZURE_VM_CREATE, HYDRATION};
 use crate::catalogue::execution::{AZURE_DISK_FAILED, AZURE_START_FAILED, DRAIN_TIMEOUT};
 use crate::catalogue::warning::{SOURCE_NOT_DRAINED, SOURCE_NOT_SHUT_DOWN, SPLIT_BRAIN};
@@ -262,10 +263,9 @@ pub(super) async fn unmake_disks(c: &StepCtx<'_>, disks: &[NewDisk]) -> Result<(
     Ok(())
 }
 
-/// ARM id of the subnet that failed-over machines are put into.
-fn subnet(c: &StepCtx<'_>) -> String {
-    let azure = &c.services.config.azure;
-    c.services.azure.subnet_id(&azure.network, &azure.subnet).to_string()
+/// ARM id of the subnet of this network that machines are put into.
+pub(super) fn subnet_of(c: &StepCtx<'_>, network: &str) -> String {
+    c.services.azure.subnet_id(network, &c.services.config.azure.subnet).to_string()
 }
 
 /// What is wrong when Azure does not make a machine.
@@ -274,19 +274,22 @@ fn not_made(error: &AzureError) -> &'static ErrorDoc {
         Some("InvalidResourceReference") => &AZURE_NETWORK_MISSING,
         Some("NetworkInterfaceCountLimitReached") => &AZURE_NIC_CREATE,
         Some("HydrationFailed") => &HYDRATION,
+        Some("PrivateIPAddressInUse") => &REPLICA_IP_INVALID,
         Some(_) | None => &AZURE_VM_CREATE,
     }
 }
 
 async fn create_vm(c: &StepCtx<'_>) -> StepResult {
-    let vm = make_vm(c, &c.item.azure_name, |disk| azure::managed_disk(c.item, disk)).await?;
-    Ok(vec![Fact::AzureVm(vm)])
+    let subnet = subnet_of(c, &c.services.config.azure.network);
+    let made = make_vm(c, &c.item.azure_name, Some(subnet), |disk| azure::managed_disk(c.item, disk)).await;
+    Ok(vec![Fact::AzureVm(made?)])
 }
 
-/// Makes and starts a virtual machine of this name from disks of these names.
+/// Makes and starts a virtual machine of this name in this subnet, or in none, from disks of these names.
 pub(super) async fn make_vm(
     c: &StepCtx<'_>,
     name: &str,
+    subnet: Option<String>,
     disk_name: impl Fn(&DiskId) -> String,
 ) -> Result<AzureVm, StepError> {
     let mut names = c.item.disks.iter().map(|disk| disk_name(&disk.disk));
@@ -297,7 +300,8 @@ pub(super) async fn make_vm(
         os_type: os_type(c),
         os_disk: names.next().ok_or_else(|| defect(c, "the disk to boot from"))?,
         data_disks: names.collect(),
-        subnet: Some(subnet(c)),
+        subnet,
+        address: c.input.address.clone(),
         prepare: c.ctx.env.holds("C4"),
     };
     let made = c.services.azure.create_vm(&vm, &c.id("vm")).await;

@@ -167,9 +167,6 @@ async fn make_added(c: &StepCtx<'_>) -> StepResult {
 }
 
 async fn unmake_added(c: &StepCtx<'_>) -> StepResult {
-    if c.item.added.is_empty() {
-        return Ok(Vec::new());
-    }
     vcenter::in_session(c, |v| async move { added::unmake(c, &v).await }).await
 }
 

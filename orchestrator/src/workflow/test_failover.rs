@@ -1,7 +1,7 @@
 //! Test failover: a copy of a recovery point comes up in Azure beside the replication, which goes on untouched.
 //!
 //! Order: pick a point (the newest there is; nothing is processed first), make disks of it, make and start a
-//! virtual machine of the name `<name>-test`. Production, source and session are not touched, and nobody's disk but
+//! virtual machine of the name `<name>-test`, in the network that the request names, or in none. Production, source and session are not touched, and nobody's disk but
 //! these is. All of it is taken back when a later step fails; what came up stays until it is cleaned up.
 
 use super::ops::{defect, note, points, session};
@@ -85,7 +85,8 @@ async fn undo_disks(c: &StepCtx<'_>) -> StepResult {
 }
 
 async fn create_vm(c: &StepCtx<'_>) -> StepResult {
-    let vm = failover::make_vm(c, &vm_name(c), |disk| disk_name(c, disk)).await?;
+    let subnet = c.input.network.as_deref().map(|network| failover::subnet_of(c, network));
+    let vm = failover::make_vm(c, &vm_name(c), subnet, |disk| disk_name(c, disk)).await?;
     let copy = TestCopy { vm, since: c.ctx.now() };
     Ok(vec![Fact::TestMade(copy), Fact::NoteCleared(POINT.to_owned())])
 }

@@ -29,7 +29,7 @@ impl Driver<'_> {
         let ended = match self.request(at, Method::POST, &path, &Value::Null).await? {
             Answer::Refused(codes, report) => Ended::Refused(codes, report),
             Answer::Done | Answer::Accepted(_) => match job {
-                None => Ended::Cancelled,
+                None => Ended::Cancelled(Vec::new()),
                 Some(job) => self.ended(Answer::Accepted(job), cancel.within.duration()).await,
             },
         };
@@ -39,7 +39,8 @@ impl Driver<'_> {
         }
         // What is asked for is that the job stops.
         let ended = match (ended, &cancel.expect) {
-            (Ended::Cancelled, Ending::Succeeded) => Ended::Succeeded,
+            (Ended::Cancelled(_), Ending::Succeeded) => Ended::Succeeded,
+            (Ended::Cancelled(errors), Ending::Failed(_)) => Ended::Failed(errors),
             (Ended::Succeeded, Ending::Succeeded) => Ended::Started,
             (ended, _) => ended,
         };

@@ -337,10 +337,14 @@ pub mod body {
             "multiVmSyncStatus": "Enable",
         }}})
     }
-    /// Test failover, into no network.
-    pub fn test_failover(details: &Value) -> Value {
+    /// Test failover, into the network of this id, or into none.
+    pub fn test_failover(details: &Value, network: Option<String>) -> Value {
         let mut body = properties("PrimaryToRecovery", details);
-        body["properties"]["networkType"] = json!("NoNetworkAttachAsInput");
+        let kind = if network.is_some() { "VmNetworkAsInput" } else { "NoNetworkAttachAsInput" };
+        body["properties"]["networkType"] = json!(kind);
+        if let Some(network) = network {
+            body["properties"]["networkId"] = json!(network);
+        }
         body
     }
     /// Another recovery point; its id is filled in.

@@ -30,10 +30,10 @@ pub(super) enum Ended {
     Refused(Vec<String>, Option<Report>),
     /// Waits for a person to do this.
     Paused(String),
-    /// Code and task of the first error, and the error in full.
-    Failed(Option<(String, Report)>),
-    /// Somebody asked the job to stop.
-    Cancelled,
+    /// The errors with their tasks.
+    Failed(Vec<(String, Report)>),
+    /// Somebody asked the job to stop; the errors with their tasks.
+    Cancelled(Vec<(String, Report)>),
     /// The job runs.
     Started,
     NotInTime,
@@ -105,13 +105,13 @@ impl Driver<'_> {
             return Ended::Succeeded;
         }
         if view.state == "Cancelled" {
-            return Ended::Cancelled;
+            return Ended::Cancelled(view.errors);
         }
         if view.refused() {
             let codes = view.errors.iter().map(|(_, report)| report.code.clone()).collect();
             return Ended::Refused(codes, view.errors.into_iter().next().map(|(_, report)| report));
         }
-        Ended::Failed(view.errors.into_iter().next())
+        Ended::Failed(view.errors)
     }
 
     pub(super) async fn expect_success(
@@ -190,7 +190,10 @@ impl Driver<'_> {
         let wanted = match expect {
             Ending::Succeeded => "the job succeeds".to_owned(),
             Ending::Refused(r) => format!("refused with {}", sorted(r.codes.iter().map(|c| &c.value))),
-            Ending::Failed(f) => failed(&f.code.value, f.task.as_ref().map(|t| t.value.as_str())),
+            Ending::Failed(f) => {
+                let wanted = failed(&f.code.value, f.task.as_ref().map(|t| t.value.as_str()));
+                f.also.iter().fold(wanted, |wanted, code| format!("{wanted}, and shows {code}"))
+            }
             Ending::Started => "the job runs".to_owned(),
             Ending::Paused(p) => format!("the job waits for {}", p.action),
         };
@@ -198,12 +201,14 @@ impl Driver<'_> {
         let (shown, error) = match ended {
             Ended::Succeeded => ("the job succeeds".to_owned(), None),
             Ended::Refused(codes, error) => (format!("refused with {}", sorted(codes.iter())), error),
-            Ended::Failed(Some((task, error))) => {
-                (failed(&error.code, names_task.then_some(task.as_str())), Some(error))
+            Ended::Failed(mut errors) if !errors.is_empty() => {
+                let (task, error) = errors.remove(0);
+                let shown = failed(&error.code, names_task.then_some(task.as_str()));
+                (also(expect, shown, &errors), Some(error))
             }
             Ended::Paused(action) => (format!("the job waits for {action}"), None),
-            Ended::Failed(None) => ("the job fails without an error".to_owned(), None),
-            Ended::Cancelled => ("the job is cancelled".to_owned(), None),
+            Ended::Failed(_) => ("the job fails without an error".to_owned(), None),
+            Ended::Cancelled(_) => ("the job is cancelled".to_owned(), None),
             Ended::Started => ("the job runs".to_owned(), None),
             Ended::NotInTime => ("the job does not end in time".to_owned(), None),
         };
@@ -224,7 +229,11 @@ impl Driver<'_> {
             Step::Failover(s) => Asked {
                 method: Method::POST,
                 path: path(&s.item, &s.plan, verb(s.verb)),
-                body: body::failover(s.verb == Verb::Planned, &points::forward(s.point), s.shutdown_source),
+                body: body::failover(
+                    s.verb == Verb::Planned,
+                    &points::to(s.point, &s.address),
+                    s.shutdown_source,
+                ),
                 expect: &s.expect,
                 within: s.within.duration(),
             },
@@ -291,7 +300,7 @@ impl Driver<'_> {
             Step::TestFailover(s) => Asked {
                 method: Method::POST,
                 path: path(&s.item, &s.plan, "testFailover"),
-                body: body::test_failover(&points::forward(s.point)),
+                body: body::test_failover(&points::to(s.point, &s.address), Self::network(s)),
                 expect: &s.expect,
                 within: s.within.duration(),
             },
@@ -506,6 +515,13 @@ fn details(
             "logStorageAccountId": "labcache",
         }),
     }
+}
+
+/// The same with those of the further codes that were asked about and are there.
+fn also(expect: &Ending, shown: String, errors: &[(String, Report)]) -> String {
+    let Ending::Failed(wanted) = expect else { return shown };
+    let there = |code: &&Name| errors.iter().any(|(_, error)| error.code == code.value);
+    wanted.also.iter().filter(there).fold(shown, |shown, code| format!("{shown}, and shows {code}"))
 }
 
 fn failed(code: &str, task: Option<&str>) -> String {

@@ -1,7 +1,7 @@
 //! Recovery points: what a step's word is on the wire, and which one of the list it picks.
 
 use super::play::Driver;
-use crate::scenario::model::{PointPick, RecoveryPoint, Step};
+use crate::scenario::model::{PointPick, RecoveryPoint, Step, TestFailover};
 use crate::scenario::text::Name;
 use serde_json::{Value, json};
 
@@ -17,6 +17,15 @@ pub(super) fn forward(point: RecoveryPoint) -> Value {
     }});
     if multi_vm {
         details["useMultiVmSyncPoint"] = json!("true");
+    }
+    details
+}
+
+/// The same with the static address of the network card; that a request for one failover may give it is ours.
+pub(super) fn to(point: RecoveryPoint, address: &Option<Name>) -> Value {
+    let mut details = forward(point);
+    if let Some(address) = address {
+        details["replicaIpAddress"] = json!(address.value);
     }
     details
 }
@@ -82,6 +91,14 @@ fn picked(step: &Step) -> Option<(&Option<Name>, &Option<Name>, PointPick)> {
 }
 
 impl Driver<'_> {
+    /// ARM id of the network that a test comes up in.
+    pub(super) fn network(step: &TestFailover) -> Option<String> {
+        let name = &step.network.as_ref()?.value;
+        let azure = failback_orchestrator::config::Config::default().azure;
+        let id = failback_wire::arm::network::network_id(&azure.subscription, &azure.resource_group, name);
+        Some(id.to_string())
+    }
+
     /// Fills the id of the picked point in. For a plan that is a point of its first machine.
     pub(super) async fn fill_in_point(&self, step: &Step, body: &mut Value) {
         let Some((item, plan, pick)) = picked(step) else { return };

@@ -326,6 +326,9 @@ pub struct Machine {
     /// It keeps its on-premises address in Azure; default no (P7).
     #[serde(default)]
     pub retain_address: bool,
+    /// `disk.EnableUUID` is TRUE on its virtual machine (P21); default yes.
+    #[serde(default = "yes")]
+    pub enable_uuid: bool,
     /// How long after boot its agent registers (P32); default 6 m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration_delay: Option<Spanned<Period>>,

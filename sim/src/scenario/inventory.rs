@@ -194,6 +194,8 @@ pub struct Machine {
     pub agent_version: Option<String>,
     /// It keeps its address in Azure.
     pub retain_address: bool,
+    /// `disk.EnableUUID` is TRUE on its virtual machine.
+    pub enable_uuid: bool,
     /// How long after boot the agent registers.
     pub registration_delay: Period,
 }
@@ -445,6 +447,10 @@ fn master_targets(estate: &Estate, host: &str, store: &str) -> Vec<MasterTarget>
                 authenticated_proxy: mt.authenticated_proxy,
                 nic_onboot: mt.nic_onboot,
                 lvm: mt.lvm,
+                sizing: failback_wire::proto::session::Sizing {
+                    cores: mt.cores,
+                    system_disk: mt.system_disk.value.0,
+                },
                 kernel_updates: mt.kernel_updates,
             };
             out.controller = mt.controller;
@@ -495,6 +501,7 @@ fn machine(m: &super::estate::Machine, host: &str, store: &str) -> Machine {
         dhcp_service: m.dhcp_service,
         agent_version: m.agent_version.as_ref().map(|v| v.value.clone()),
         retain_address: m.retain_address,
+        enable_uuid: m.enable_uuid,
         registration_delay: m.registration_delay.as_ref().map_or(Period::minutes(6), |p| p.value),
     }
 }

@@ -157,6 +157,9 @@ pub struct Failover {
     /// Whether the source is shut down first (C4); default true.
     #[serde(default = "yes")]
     pub shutdown_source: bool,
+    /// The static address of its network card in Azure; default: the network gives it one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Name>,
     /// Planned or unplanned.
     #[serde(default)]
     pub verb: Verb,
@@ -270,6 +273,12 @@ pub struct TestFailover {
     /// Which recovery point.
     #[serde(default)]
     pub point: RecoveryPoint,
+    /// The virtual network it comes up in (`failover-vnet`); default: in none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Name>,
+    /// The static address of its network card there; default: the network gives it one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<Name>,
     /// How it must end.
     #[serde(default)]
     pub expect: Ending,
@@ -375,6 +384,9 @@ pub struct Failed {
     /// The task that failed; default: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<Name>,
+    /// Codes that the job shows besides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub also: Vec<Name>,
 }
 
 /// Let virtual time pass until all that is given here is so.

@@ -19,7 +19,7 @@ pub struct Cancel {
     /// What is asked: the item or plan (`failoverCancel`), or the job that a step has started.
     #[serde(default)]
     pub ask: CancelBy,
-    /// How it must end; `succeeded`: the job was cancelled.
+    /// How it must end; `succeeded`: the job was cancelled; `failed`: it was, and shows this error.
     #[serde(default)]
     pub expect: Ending,
     /// Within which virtual time; default 2 h.

@@ -145,7 +145,7 @@ fn vm(born: &Born) -> VmConfig {
         guest_id: guest_id(m.os).into(),
         uefi: m.uefi,
         tools_installed: true,
-        extra_config: vec![("disk.EnableUUID".into(), "TRUE".into())],
+        extra_config: m.enable_uuid.then(|| ("disk.EnableUUID".into(), "TRUE".into())).into_iter().collect(),
         controller: ScsiController::LsiLogic,
         disks: born.disks.iter().zip(&m.disks).map(disk).collect(),
         powered_on: true,

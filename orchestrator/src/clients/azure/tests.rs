@@ -365,6 +365,7 @@ async fn a_machine_is_asked_for_in_the_words_of_compute() {
         os_disk: "os".into(),
         data_disks: data.iter().map(|d| (*d).to_owned()).collect(),
         subnet: None,
+        address: None,
         prepare: false,
     };
     let client = hasty(server.uri());

@@ -112,6 +112,8 @@ pub struct NewVm {
     pub data_disks: Vec<String>,
     /// ARM id of the subnet its network card is in; without one it gets no card.
     pub subnet: Option<String>,
+    /// The static address of that card; without one the network gives it any.
+    pub address: Option<String>,
     /// Its system is prepared for Azure, if that is needed, before it boots (C4).
     pub prepare: bool,
 }
@@ -140,7 +142,10 @@ impl NewVm {
             location: self.location.clone(),
             tags: self.prepare.then(|| (PREPARE_TAG.to_owned(), "true".to_owned())).into_iter().collect(),
             properties: VmProperties {
-                network_profile: self.subnet.as_ref().map(|id| NetworkProfile::one_card(&self.name, id)),
+                network_profile: self
+                    .subnet
+                    .as_ref()
+                    .map(|id| NetworkProfile::one_card(&self.name, id, self.address.as_deref())),
                 hardware_profile: Some(HardwareProfile { vm_size: self.size.clone() }),
                 storage_profile: StorageProfile { os_disk, data_disks },
                 ..VmProperties::default()

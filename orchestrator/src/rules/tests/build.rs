@@ -100,6 +100,7 @@ fn health(id: &str) -> ServerHealth {
         unregistered: None,
         refuses: None,
         lvm: false,
+        sizing: None,
     }
 }
 
@@ -113,6 +114,7 @@ fn vcenter() -> VcenterFacts {
             snapshots: Vec::new(),
             disks: vec!["u0".into(), "u1".into()],
             datastores: vec!["ds1".into()],
+            enable_uuid: true,
         }),
         target_vm: Some(TargetVmFacts {
             on: true,

@@ -3,7 +3,7 @@
 //! these. The managed disks stay in Azure, also after the commit: the product did not make them.
 
 use super::super::{StepCtx, StepError, StepResult};
-use super::vcenter::{error, own_vm};
+use super::vcenter::{error, noted_path, own_vm};
 use super::{agent, azure, defect, note, peer_error};
 use crate::catalogue::execution::{AGENT_FAILED, SESSION_FAILED, VM_CREATE_FAILED};
 use crate::catalogue::warning::ADDED_DISK_RETURNS;
@@ -61,6 +61,22 @@ pub(in crate::workflow) async fn find(c: &StepCtx<'_>) -> Result<Added, StepErro
     Ok(added)
 }
 
+/// Name of the note that says which VMDK a disk had before an extra one took its place.
+fn lost_key(disk: &DiskId) -> String {
+    format!("vmdk-lost/{disk}")
+}
+
+/// The disk's VMDK was not found on a machine whose disks can only be guessed: an extra one takes its place (P21).
+pub(super) fn needs_extra(c: &StepCtx<'_>, own: &VmFacts, disk: &ItemDisk) -> bool {
+    let known = noted_path(c.item, &disk.disk).is_some() || c.item.attached.contains_key(&disk.disk);
+    own.disk(&disk.vmdk).is_none() && !known && !own.enable_uuid() && !disk.vmdk.as_str().is_empty()
+}
+
+/// Notes which VMDK was not found.
+pub(super) fn lost(disk: &ItemDisk) -> Fact {
+    note(lost_key(&disk.disk), disk.vmdk.as_str())
+}
+
 /// Name of the note that says where the new VMDK of a disk was made.
 fn made_key(disk: &DiskId) -> String {
     format!("made/{disk}")
@@ -107,7 +123,8 @@ pub(in crate::workflow) async fn unmake(c: &StepCtx<'_>, v: &VcenterClient) -> S
     }
     let mut facts = Vec::new();
     for disk in disks {
-        facts.push(Fact::Vmdk { disk: disk.disk.clone(), vmdk: VmdkUuid::new("") });
+        let before = c.item.notes.get(&lost_key(&disk.disk)).map(String::as_str).unwrap_or_default();
+        facts.push(Fact::Vmdk { disk: disk.disk.clone(), vmdk: VmdkUuid::new(before) });
         facts.push(Fact::NoteCleared(made_key(&disk.disk)));
     }
     Ok(facts)

@@ -2,7 +2,7 @@
 //! here these are put together from what the journal, vCenter and Azure say.
 
 use super::super::{StepCtx, StepError};
-use super::added::Added;
+use super::added::{self, Added};
 use super::{azure, note};
 use crate::catalogue::execution::SESSION_FAILED;
 use crate::catalogue::machine::{DISK_MISMATCH, DISK_RESIZED};
@@ -40,14 +40,22 @@ pub(in crate::workflow) async fn decide_home(
     if home_ran {
         copies.home_ran(c.job);
     }
+    let mut facts = Vec::new();
     for disk in c.item.disks.iter().chain(&added.new) {
         let (unique, size) = managed(c, disk, &added.managed).await?;
+        if own.is_some_and(|own| added::needs_extra(c, own, disk)) {
+            facts.push(added::lost(disk));
+            pairs.push(Pair { source: identity(disk, &unique, size, &copies.azure), target: None });
+            disks.push(ItemDisk { size, vmdk: "".into(), ..disk.clone() });
+            continue;
+        }
         let held = |vm: &VmFacts| vm.disk(&disk.vmdk).map_or(size, |vmdk| vmdk.capacity);
         let target = own.map(|vm| identity(disk, disk.vmdk.as_str(), held(vm), &copies.home));
         pairs.push(Pair { source: identity(disk, &unique, size, &copies.azure), target });
         disks.push(ItemDisk { size, ..disk.clone() });
     }
-    let (sync, mut facts) = decided(&pairs)?;
+    let (sync, decisions) = decided(&pairs)?;
+    facts.extend(decisions);
     facts.extend([Fact::Disks(disks), note(SYNC, if sync == SyncMode::Full { "full" } else { "checksum" })]);
     facts.extend(home_ran.then(|| Fact::HomeRan(c.job.clone())));
     facts.extend((!added.new.is_empty()).then_some(Fact::Added(added.managed)));

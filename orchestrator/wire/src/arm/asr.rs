@@ -276,6 +276,9 @@ pub struct OperationInput {
     /// `Required` or `NotRequired`: shut the source down first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_site_operations: Option<String>,
+    /// Test failover: the virtual network it comes up in; without one it is in none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network_id: Option<String>,
     /// One object for an item, a list for a plan.
     pub provider_specific_details: OneOrMany,
 }
@@ -344,6 +347,9 @@ pub struct ProviderInput {
     pub multi_vm_group_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub multi_vm_group_name: Option<String>,
+    /// Ours: the static address of the network card in Azure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica_ip_address: Option<String>,
     /// Ours: the machine keeps its on-premises address in Azure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retain_ip_address: Option<bool>,

@@ -14,6 +14,11 @@ pub const SUBNETS: &str = "subnets";
 /// The version of Microsoft.Network in which cards are described inside a machine's document.
 const VERSION: &str = "2024-05-01";
 
+/// ARM id of a virtual network.
+pub fn network_id(subscription: &str, group: &str, network: &str) -> ResourceId {
+    ResourceId::new(subscription, group, NAMESPACE, VIRTUAL_NETWORKS, network)
+}
+
 /// ARM id of a subnet.
 pub fn subnet_id(subscription: &str, group: &str, network: &str, subnet: &str) -> ResourceId {
     let mut id = ResourceId::new(subscription, group, NAMESPACE, VIRTUAL_NETWORKS, network);
@@ -74,19 +79,26 @@ pub struct IpProperties {
     /// The subnet it is taken from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subnet: Option<SubResource>,
+    /// The address, when it is static.
+    #[serde(rename = "privateIPAddress", default, skip_serializing_if = "Option::is_none")]
+    pub private_ip_address: Option<String>,
     /// All other fields.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }
 
 impl NetworkProfile {
-    /// One card in this subnet; it goes with its machine.
-    pub fn one_card(machine: &str, subnet: &str) -> Self {
+    /// One card in this subnet, with this static address or whichever is free; it goes with its machine.
+    pub fn one_card(machine: &str, subnet: &str, fixed: Option<&str>) -> Self {
         let extra = [("deleteOption", "Delete".into()), ("primary", true.into())];
         let subnet = SubResource { id: subnet.to_owned(), ..SubResource::default() };
         let address = IpConfiguration {
             name: "ipconfig1".to_owned(),
-            properties: IpProperties { subnet: Some(subnet), ..IpProperties::default() },
+            properties: IpProperties {
+                subnet: Some(subnet),
+                private_ip_address: fixed.map(str::to_owned),
+                ..IpProperties::default()
+            },
         };
         let card = Card {
             name: format!("{machine}-nic"),
@@ -113,7 +125,13 @@ impl NetworkProfile {
     }
     /// ARM id of the subnet that the first card is in.
     pub fn subnet(&self) -> Option<&str> {
-        let address = self.network_interface_configurations.first()?.properties.ip_configurations.first()?;
-        Some(&address.properties.subnet.as_ref()?.id)
+        Some(&self.address()?.properties.subnet.as_ref()?.id)
+    }
+    /// The static address of the first card, if it has one.
+    pub fn fixed_address(&self) -> Option<&str> {
+        self.address()?.properties.private_ip_address.as_deref()
+    }
+    fn address(&self) -> Option<&IpConfiguration> {
+        self.network_interface_configurations.first()?.properties.ip_configurations.first()
     }
 }

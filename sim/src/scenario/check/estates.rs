@@ -22,6 +22,9 @@ const HELD: Size = Size::gib(4);
 /// The most machines of an estate.
 const MACHINES: usize = 2000;
 
+/// The longest retention that is offered on the way to Azure (R7).
+const LONGEST: Period = Period::hours(15 * 24);
+
 pub(super) fn check(file: &Arc<SourceFile>, estate: &Estate) -> Vec<Problem> {
     let mut check = Check { file, out: Vec::new() };
     check.names(estate);
@@ -252,6 +255,9 @@ impl Check<'_> {
         positive(&policy.crash_consistent_every, "crash-consistent-every");
         if let Some(backup) = &estate.configuration_server.backup_every {
             positive(backup, "backup-every");
+        }
+        if policy.retention.value > LONGEST {
+            self.wrong(policy.retention.at, "points are kept for too long".to_owned(), "at most 15d (R7)");
         }
         if policy.app_consistent_every.value >= policy.retention.value && policy.retention.value > Period(0) {
             let at = super::first_known(&[policy.app_consistent_every.at, policy.retention.at]);

@@ -23,6 +23,9 @@ pub struct Settings {
     /// Most machines a replication group may hold (G1); default 16.
     #[serde(default = "group_size")]
     pub group_size: u32,
+    /// What a failback does with the last changes of a machine that it shuts down in Azure; default `drain`.
+    #[serde(default)]
+    pub final_changes: FinalChanges,
 }
 
 impl Default for Settings {
@@ -33,6 +36,7 @@ impl Default for Settings {
             alternate_vcenter: AlternateVcenter::default(),
             uefi: Uefi::default(),
             group_size: group_size(),
+            final_changes: FinalChanges::default(),
         }
     }
 }
@@ -87,8 +91,23 @@ impl From<Settings> for config::Settings {
                 Uefi::Allow => config::Uefi::Allow,
             },
             group_size: settings.group_size as usize,
+            final_changes: match settings.final_changes {
+                FinalChanges::Drain => config::FinalChanges::Drain,
+                FinalChanges::Leave => config::FinalChanges::Leave,
+            },
         }
     }
+}
+
+/// What was written last in Azure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FinalChanges {
+    /// It comes home.
+    #[default]
+    Drain,
+    /// It is given up.
+    Leave,
 }
 
 /// A way home to another vCenter.

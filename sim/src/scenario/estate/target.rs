@@ -43,6 +43,12 @@ pub struct MasterTarget {
     /// Memory of its virtual machine; default 6 GiB (P28).
     #[serde(default = "memory")]
     pub memory: Spanned<Size>,
+    /// Processor cores of a Linux one (P28); default 4.
+    #[serde(default = "cores")]
+    pub cores: u32,
+    /// The disk that the system of a Linux one is on (P28); default 100 GiB.
+    #[serde(default = "system_disk")]
+    pub system_disk: Spanned<Size>,
     /// `/etc/hosts` maps its host name to each of its addresses, which a Linux one needs to register (P9); default yes.
     #[serde(default = "yes")]
     pub hosts_file: bool,
@@ -81,6 +87,12 @@ fn lsi_logic() -> ScsiController {
 }
 fn memory() -> Spanned<Size> {
     Spanned::unplaced(Size::gib(6))
+}
+fn cores() -> u32 {
+    4
+}
+fn system_disk() -> Spanned<Size> {
+    Spanned::unplaced(Size::gib(100))
 }
 fn yes() -> bool {
     true
