@@ -167,6 +167,9 @@ async fn make_added(c: &StepCtx<'_>) -> StepResult {
 }
 
 async fn unmake_added(c: &StepCtx<'_>) -> StepResult {
+    if !added::any(c) {
+        return Ok(Vec::new());
+    }
     vcenter::in_session(c, |v| async move { added::unmake(c, &v).await }).await
 }
 

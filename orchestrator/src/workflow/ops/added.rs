@@ -72,6 +72,12 @@ pub(super) fn needs_extra(c: &StepCtx<'_>, own: &VmFacts, disk: &ItemDisk) -> bo
     own.disk(&disk.vmdk).is_none() && !known && !own.enable_uuid() && !disk.vmdk.as_str().is_empty()
 }
 
+/// True when this attempt has to make VMDKs at the original location.
+pub(in crate::workflow) fn any(c: &StepCtx<'_>) -> bool {
+    let lost = |disk: &ItemDisk| c.item.notes.contains_key(&lost_key(&disk.disk));
+    !c.item.added.is_empty() || c.item.disks.iter().any(lost)
+}
+
 /// Notes which VMDK was not found.
 pub(super) fn lost(disk: &ItemDisk) -> Fact {
     note(lost_key(&disk.disk), disk.vmdk.as_str())
