@@ -1,7 +1,7 @@
 //! Bodies of requests, read into what the workflows want. Everything wrong with a body is told at once.
 
 use super::ids::last_segment;
-use crate::catalogue::machine::BAD_REQUEST;
+use crate::catalogue::machine::{BAD_REQUEST, NOT_ALLOWED};
 use crate::journal::{Input, Item, Leg, Plan, PointChoice, Target, Verb};
 use crate::service::{Action, Refusal};
 use bytes::Bytes;
@@ -133,6 +133,20 @@ pub(super) fn single(body: &Bytes, action: Action, item: &Item) -> Result<Asked,
         OneOrMany::One(provider) => Some(provider.as_ref()),
         OneOrMany::Many(_) => return Err(Refusal::bad(name, "one providerSpecificDetails is expected")),
     };
+    let other_leg = match item.leg {
+        Leg::Forward => Leg::Reverse,
+        Leg::Reverse => Leg::Forward,
+    };
+    // Whoever names the provider of the other direction asks for what the item's state does not allow (C7).
+    let asks_other_way = provider.is_some_and(|provider| {
+        let is = |leg: Leg| provider.instance_type.eq_ignore_ascii_case(wanted_type(action, leg));
+        is(other_leg) && !is(item.leg)
+    });
+    if asks_other_way && !item.may_replicate_home_anew() {
+        let allowed: Vec<&str> = item.allowed().iter().map(|allowed| allowed.as_str()).collect();
+        let detail = format!("{name} is in state {}, allowed: [{}]", item.state, allowed.join(", "));
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, &NOT_ALLOWED, name, detail));
+    }
     let mut problems = Problems::new(name);
     // What replicates home already is asked to do so anew as it was asked the first time.
     let anew = action == Action::Reprotect && item.may_replicate_home_anew();
