@@ -441,7 +441,7 @@ impl Source {
     }
 
     fn batch(&mut self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.queued_bytes.min(BATCH) + 1024);
+        let mut out = Vec::with_capacity(self.queued_bytes.min(BATCH));
         for queued in &self.queue {
             if !out.is_empty() && out.len() + queued.bytes > BATCH {
                 break;

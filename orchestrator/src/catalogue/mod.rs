@@ -16,7 +16,6 @@ pub mod documented;
 pub mod execution;
 pub mod guest;
 pub mod machine;
-pub mod placement;
 pub mod protection;
 pub mod target;
 pub mod warning;
@@ -50,7 +49,6 @@ pub static ALL: LazyLock<Vec<&'static ErrorDoc>> = LazyLock::new(|| {
     let mut all = [
         documented::DOCS,
         control::DOCS,
-        placement::DOCS,
         target::DOCS,
         machine::DOCS,
         execution::DOCS,
@@ -61,6 +59,7 @@ pub static ALL: LazyLock<Vec<&'static ErrorDoc>> = LazyLock::new(|| {
         choice::DOCS,
     ]
     .concat();
+    all.extend(crate::rules::docs());
     all.sort_by_key(|doc| doc.code);
     all
 });

@@ -1,9 +1,11 @@
 //! Rules about Azure and the agent of the copy that is to be the source.
 
+use super::{AGENT, AZURE, BACK, HOME, Rule, TOLD, rule, warning};
 use crate::catalogue::protection::COPY_LEFT;
 use crate::catalogue::{control, documented, machine, warning};
 use crate::facts::{AzureFacts, Facts};
 use crate::journal::Operation;
+use crate::journal::Operation::{EnableProtection, Failback, Reprotect, ReprotectForward};
 use crate::workflow::left_out;
 use failback_wire::error::Report;
 use failback_wire::ids::{DiskId, Site};
@@ -12,6 +14,27 @@ use std::time::Duration;
 
 use super::control::private_link;
 use super::target::late;
+
+/// Rules of this topic, in check order.
+pub(super) static RULES: &[Rule] = &[
+    rule("P40", "the source is registered once", AGENT, registered_once),
+    rule("C14", "the registration of the source is that of this copy", AGENT, own_registration),
+    rule("C16", "Azure answers", AZURE, reachable),
+    rule("C23", "no earlier copy of the machine is left in Azure", &[EnableProtection], nothing_left),
+    rule("P33", "the Azure virtual machine exists", HOME, vm_exists),
+    warning("P33", "the Azure virtual machine can still send what it wrote", &[Failback], vm_still_there),
+    rule("P33", "the Azure virtual machine is in its resource group", BACK, vm_in_its_group),
+    warning("P37", "no disk of a Windows machine was added in Azure", &[Reprotect], added_stay),
+    warning("P37", "no disk of a Linux machine was added in Azure", &[Reprotect], added_return),
+    warning("P37", "no disk was added in Azure since the reprotect", &[Failback], added_late),
+    rule("P31", "the Azure virtual machine runs", &[Reprotect], vm_running),
+    rule("P31", "the guest of the Azure virtual machine answers", &[Reprotect], vm_answers),
+    rule("P31", "the Azure virtual machine is on its network", &[Reprotect], on_its_network),
+    rule("P32", "the agent of the source is registered", &[Reprotect], agent_registered),
+    rule("C21", "the agent at home is registered", &[ReprotectForward], agent_registered),
+    rule("P32", "the agent of the source can reach the configuration server", AGENT, agent_connected),
+    rule("P32", "the agent of the source has a heartbeat, and answers", TOLD, agent_heartbeat),
+];
 
 /// How long an agent may take to register after its machine booted (P32).
 pub(super) const REGISTRATION_GRACE: Duration = Duration::from_secs(15 * 60);

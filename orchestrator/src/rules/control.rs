@@ -1,10 +1,28 @@
 //! Rules about the configuration server and the process server.
 
 use super::target::late;
+use super::{CONTROL, DATABASE, FORWARD, HOME, RELAY, ROW, Rule, SERVED, rule, warning};
 use crate::catalogue::protection::CS_ELSEWHERE;
 use crate::catalogue::{control as doc, documented, warning};
 use crate::facts::{Facts, Seen};
+use crate::journal::Operation::{Disable, Reprotect};
 use failback_wire::error::Report;
+
+/// Rules of this topic, in check order.
+pub(super) static RULES: &[Rule] = &[
+    rule("P2", "the configuration server is connected", CONTROL, cs_connected),
+    rule("C23", "the configuration server is connected", &[Disable], cs_connected),
+    rule("C23", "the configuration server is registered in this vault", DATABASE, cs_in_this_vault),
+    rule("P4", "the configuration server has its registered address", CONTROL, cs_address),
+    rule("P3", "the machine's row is in the database", ROW, cs_row),
+    rule("P11", "a private link leads from the process server to the site", HOME, private_link),
+    rule("P13", "the configuration server knows the process server", SERVED, relay_known),
+    rule("P13", "the process server has a heartbeat", SERVED, relay_heartbeat),
+    rule("P12", "the process server answers", RELAY, relay_answers),
+    rule("P11", "the process server of the way to Azure is on-premises", FORWARD, relay_at_the_site),
+    rule("P12", "the process server has a static address", CONTROL, relay_address),
+    warning("P12", "the process server of the way home is near", &[Reprotect], relay_near),
+];
 
 /// What the configuration server is called in reports.
 const CS: &str = "configuration server";

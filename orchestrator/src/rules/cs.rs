@@ -1,11 +1,25 @@
 //! Rules about the configuration server itself: its identity, its certificate, its place in the network.
 
+use super::{CONTROL, HOME, Rule, SHOWN, rule};
 use crate::catalogue::control as doc;
 use crate::facts::Facts;
+use crate::journal::Operation::EnableProtection;
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
 use failback_wire::ids::Site;
 use std::time::Duration;
+
+/// Rules of this topic, in check order.
+pub(super) static RULES: &[Rule] = &[
+    rule("P4", "it is the configuration server the machine is protected under", CONTROL, same_installation),
+    rule("P4", "the configuration server has no clone", CONTROL, no_clone),
+    rule("P6", "the configuration server's certificate is valid", CONTROL, certificate),
+    rule("P7", "the configuration server has an adapter for addresses that were kept", HOME, second_adapter),
+    rule("P7", "the process server stands in Azure where addresses were kept", HOME, relay_in_azure),
+    rule("P40", "the database has no stale row of the machine", &[EnableProtection], no_stale_row),
+    rule("P25", "the virtual machine has been discovered", &[EnableProtection], discovered),
+    rule("P40", "no other virtual machine has its instance UUID", SHOWN, no_twin),
+];
 
 /// What the configuration server is called in reports.
 const CS: &str = "configuration server";

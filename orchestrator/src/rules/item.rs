@@ -1,11 +1,21 @@
 //! Rules about the item itself: state, group, health, recovery points.
 
+use super::{ALL, MOVES, Rule, rule};
 use crate::catalogue::documented::AGENT_HEARTBEAT;
 use crate::catalogue::machine as doc;
 use crate::catalogue::protection::{REPLICATION_ENDED, UNFINISHED};
 use crate::catalogue::warning::RPO_BREACH;
 use crate::facts::Facts;
+use crate::journal::Operation::{Disable, Failback};
 use failback_wire::error::Report;
+
+/// Rules of this topic, in check order.
+pub(super) static RULES: &[Rule] = &[
+    rule("C7", "the state allows the operation", ALL, state),
+    rule("G2", "a group member moves only by plan", MOVES, group_by_plan),
+    rule("C15", "the replication health is not critical", &[Failback], health),
+    rule("C23", "no other operation stands half-way", &[Disable], nothing_halfway),
+];
 
 pub(super) fn state(f: &Facts) -> Option<Report> {
     (!f.item.allowed).then(|| {

@@ -1,8 +1,14 @@
 //! What a machine in Azure can be: how large its disks, how many, which name. Whatever does not fit is not protected.
 
+use super::{Rule, rule};
 use crate::catalogue::machine::AZURE_LIMITS;
 use crate::facts::{Facts, VcenterFacts, VmFacts};
+use crate::journal::Operation::EnableProtection;
 use failback_wire::error::Report;
+
+/// Rules of this topic, in check order.
+pub(super) static RULES: &[Rule] =
+    &[rule("C4", "the machine fits what Azure can run", &[EnableProtection], of_azure)];
 
 /// Bytes of the disk it boots from, at most.
 const OS_DISK: u64 = 2048 << 30;

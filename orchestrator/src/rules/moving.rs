@@ -1,11 +1,21 @@
 //! Rules of a move to another process server (P13): what is asked of the way home, or of the way to Azure, is asked of
 //! the process server that a machine is moved to.
 
+use super::{Rule, rule};
 use super::{control, cs};
 use crate::catalogue::beside::NOT_SERVED;
 use crate::facts::Facts;
 use crate::journal::Leg;
+use crate::journal::Operation::MoveServer;
 use failback_wire::error::Report;
+
+/// Rules of this topic, in check order.
+pub(super) static RULES: &[Rule] = &[
+    rule("P13", "the machine is served by the process server it leaves", &[MoveServer], served_there),
+    rule("P11", "a private link leads from the new process server to the site", &[MoveServer], private_link),
+    rule("P11", "the new process server of the way to Azure is on-premises", &[MoveServer], at_the_site),
+    rule("P7", "the new process server stands in Azure where addresses were kept", &[MoveServer], in_azure),
+];
 
 /// The operator names where from: of two who move the same machine, one is told.
 pub(super) fn served_there(f: &Facts) -> Option<Report> {

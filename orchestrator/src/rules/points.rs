@@ -1,10 +1,20 @@
 //! Rules about recovery points, and which of them a request may choose.
 
+use super::{POINTS, Rule, rule};
 use crate::catalogue::choice::POINT_NOT_OFFERED;
 use crate::catalogue::machine as doc;
 use crate::facts::{Facts, PlanFacts};
 use crate::journal::{Operation, PointChoice};
 use failback_wire::error::Report;
+
+/// Rules of this topic, in check order.
+pub(super) static RULES: &[Rule] = &[
+    rule("R6", "there is a recovery point", POINTS, has_point),
+    rule("R3", "there is a recovery point of the requested kind", POINTS, has_kind),
+    rule("R3", "the requested recovery point exists", POINTS, has_requested),
+    rule("R3", "the choice of the recovery point is offered", POINTS, offered),
+    rule("R5", "multi-VM points are for plans", POINTS, not_for_groups),
+];
 
 pub(super) fn has_point(f: &Facts) -> Option<Report> {
     let points = f.points.known()?;

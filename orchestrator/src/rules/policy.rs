@@ -1,8 +1,12 @@
 //! Rules about replication policies.
 
+use super::{POLICY, Rule, rule};
 use crate::catalogue::documented::POLICY_UNUSABLE;
 use crate::facts::Facts;
 use failback_wire::error::Report;
+
+/// Rules of this topic, in check order.
+pub(super) static RULES: &[Rule] = &[rule("P10", "the replication policy can be used", POLICY, usable)];
 
 /// It exists, is for this way, and is associated with the configuration server.
 pub(super) fn usable(f: &Facts) -> Option<Report> {

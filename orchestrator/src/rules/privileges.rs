@@ -1,8 +1,21 @@
 //! What the account in vCenter must be allowed to do (P8), privilege by privilege.
 
-use crate::catalogue::placement::PRIVILEGES_MISSING;
-use crate::facts::Facts;
-use failback_wire::error::Report;
+use super::{HOME, Rule, own};
+
+/// Rules of this topic.
+#[rustfmt::skip]
+pub(super) static RULES: &[Rule] = &[
+    // An account that may only read is another matter: see FB1002.
+    own!(Refuse "P8" "the vCenter account has every privilege" HOME;
+        "FB1021" Operator "the vCenter account lacks privileges";
+        "its role was made for discovery, or lacks some of what reprotect and failback need",
+        "the role is not propagated from the datacenter"
+        => "Give the account's role the privileges that are named, propagated from the datacenter; then try again.";
+        |f| {
+            let missing = &f.vcenter.known()?.missing;
+            (!missing.is_empty()).then(|| ("vCenter".to_owned(), missing.join(", ")))
+        }),
+];
 
 /// Privileges that reprotect and failback need, as vCenter names them.
 #[rustfmt::skip]
@@ -29,9 +42,3 @@ pub static NEEDED: &[&str] = &[
     "VirtualMachine.Provisioning.GetVmFiles", "VirtualMachine.Provisioning.PutVmFiles",
     "VirtualMachine.State.RemoveSnapshot",
 ];
-
-/// One that may only read is another matter: see FB1002.
-pub(super) fn all(f: &Facts) -> Option<Report> {
-    let missing = &f.vcenter.known()?.missing;
-    (!missing.is_empty()).then(|| Report::new(&PRIVILEGES_MISSING, "vCenter", missing.join(", ")))
-}

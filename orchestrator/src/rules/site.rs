@@ -1,11 +1,39 @@
 //! Rules about vCenter, hosts, datastores and the on-premises virtual machine.
 
+use super::{DISKS, RETURN, Rule, VCENTER, VM, rule, warning};
 use crate::catalogue::beside::DISKS_NOT_ALL;
 use crate::catalogue::{control, documented, machine, target as doc, warning};
 use crate::config::Vsan;
 use crate::facts::{DatastoreFacts, DiskFacts, Facts, Seen, VcenterFacts, VmFacts};
+use crate::journal::Operation::{CommitBack, Reprotect};
 use failback_wire::error::Report;
 use failback_wire::ids::{DiskId, Site};
+
+/// Rules of this topic, in check order.
+pub(super) static RULES: &[Rule] = &[
+    rule("P1", "vCenter is connected", VCENTER, vcenter_connected),
+    rule("P8", "vCenter accepts the login", VCENTER, vcenter_login),
+    rule("P8", "the vCenter account may write", DISKS, vcenter_writable),
+    rule("P23", "the master target's host has a usable datastore", &[Reprotect], datastores),
+    rule("P23", "disks may lie on the datastore's type", &[Reprotect], vsan),
+    rule("P24", "the datastore is mounted read/write there", &[Reprotect], datastore_writable),
+    rule("C9", "the chosen datastore exists", &[Reprotect], datastore_known),
+    rule("P21", "the machine's disks match its virtual machine", &[Reprotect], disks_match),
+    warning("P21", "no disk needs an extra one", &[Reprotect], extra_disks),
+    rule("P37", "all protected disks replicate home, and no others", &[Reprotect], all_disks_asked_for),
+    rule("E21", "each disk has the size of its copy in Azure", &[Reprotect], sizes_match),
+    warning(
+        "C19",
+        "the on-premises virtual machine has not run since the failover",
+        &[Reprotect],
+        home_stayed_off,
+    ),
+    rule("C12", "the on-premises virtual machine exists", VM, vm_exists),
+    // Else the commit would delete the last copy.
+    rule("C20", "the on-premises virtual machine exists", &[CommitBack], vm_exists),
+    rule("P39", "the host of the virtual machine is connected", DISKS, host_connected),
+    rule("C12", "the on-premises virtual machine is off", RETURN, vm_off),
+];
 
 pub(super) fn vcenter_connected(f: &Facts) -> Option<Report> {
     f.vcenter.silent().map(|why| Report::new(&control::VCENTER_DISCONNECTED, "vCenter", why))

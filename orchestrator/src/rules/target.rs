@@ -1,12 +1,35 @@
 //! Rules about the master target.
 
+use super::{DISKS, HOME, Rule, TARGET, rule, warning};
 use crate::catalogue::{documented, target as doc, warning};
 use crate::facts::{Facts, Slots, TargetVmFacts};
+use crate::journal::Operation::Reprotect;
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::{ErrorDoc, Report};
 use failback_wire::proto::cs::{self, OsFamily};
 use failback_wire::proto::target::{Obstacle, Refusing, Unfit};
 use std::time::Duration;
+
+/// Rules of this topic, in check order.
+pub(super) static RULES: &[Rule] = &[
+    rule("P9", "the master target can register with the configuration server", HOME, can_register),
+    rule("P25", "the configuration server knows the master target", HOME, known),
+    rule("P30", "the master target has a heartbeat", TARGET, heartbeat),
+    rule("P30", "the master target answers", TARGET, answers),
+    rule("P25", "the master target is a virtual machine of this vCenter", HOME, is_a_vm),
+    rule("P15", "the master target is of the machine's family", HOME, os_family),
+    warning("P16", "the master target is not newer than its servers", &[Reprotect], version),
+    rule("P17", "the master target has no snapshot", DISKS, no_snapshot),
+    rule("P18", "the master target's controller is LSI Logic", &[Reprotect], controller),
+    rule("P21", "disk.EnableUUID is TRUE on the master target", &[Reprotect], enable_uuid),
+    rule("P22", "VMware Tools run on the master target", &[Reprotect], tools),
+    rule("P19", "the master target has room for the disks", &[Reprotect], slots),
+    rule("P26", "no disk UUID is the master target's own", &[Reprotect], uuid_clash),
+    rule("P28", "the master target does not lie on LVM", &[Reprotect], no_lvm),
+    rule("P28", "the master target is adapted to its kernel", &[Reprotect], adapted),
+    warning("P28", "a Linux master target has memory and retention enough", &[Reprotect], large_enough),
+    rule("P27", "the master target has a retention volume", &[Reprotect], retention),
+];
 
 /// A server or machine without a sign of life for this long counts as lost (806, 78022, 78174).
 pub(super) const HEARTBEAT_LIMIT: Duration = Duration::from_secs(15 * 60);

@@ -11,7 +11,7 @@ use failback_orchestrator::journal::Operation;
 use failback_orchestrator::rules::effects::EFFECTS;
 use failback_orchestrator::rules::plan::PLAN_RULES;
 use failback_orchestrator::rules::shape::SHAPE_RULES;
-use failback_orchestrator::rules::{NOT_MODELLED, RULES, WHOLE, keys};
+use failback_orchestrator::rules::{NOT_MODELLED, WHOLE, all, keys};
 use serde::Serialize;
 
 /// One rule of the domain.
@@ -86,7 +86,7 @@ fn entry(key: &str, rule: &str, scenarios: &[CheckedScenario]) -> Entry {
     for (_, operation) in WHOLE.iter().filter(|(whole, _)| *whole == key) {
         strikes.push(format!("all preconditions of {}", operation.as_str()));
     }
-    for rule in RULES.iter().filter(|rule| rule.key == key) {
+    for rule in all().filter(|rule| rule.key == key) {
         strikes.push(format!("before {}: {}", names(rule.applies), rule.name));
     }
     for rule in PLAN_RULES.iter().filter(|rule| rule.key == key) {

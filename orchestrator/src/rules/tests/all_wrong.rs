@@ -38,8 +38,8 @@ fn reprotect_reports_all() {
     let mut facts = sound(Reprotect);
     spoil_all(&mut facts);
     let expected = [
-        "FB1801", "FB1701", "FB1005", "FB1002", "78022", "FB1301", "FB1303", "FB1304", "FB1306", "FB1307",
-        "FB1305", "FB1402", "8061", "FB1505", "FB1508", "806", "78093",
+        "FB1801", "FB1701", "FB1005", "806", "FB1002", "8061", "FB1505", "FB1508", "78022", "FB1301",
+        "FB1303", "FB1304", "FB1306", "FB1307", "FB1305", "FB1402", "78093",
     ];
     assert_eq!(refusals(&facts), expected);
 }
@@ -49,7 +49,7 @@ fn failback_reports_all() {
     let mut facts = sound(Failback);
     spoil_all(&mut facts);
     let expected = [
-        "FB1801", "FB1701", "FB1802", "FB1005", "FB1002", "78022", "FB1301", "FB1303", "FB1506", "806",
+        "FB1801", "FB1701", "FB1802", "FB1005", "806", "FB1002", "FB1506", "78022", "FB1301", "FB1303",
         "FB1601",
     ];
     assert_eq!(refusals(&facts), expected);
@@ -64,5 +64,5 @@ fn when_nothing_answers_each_system_is_named_once() {
     facts.relay = Seen::Silent("down".into());
     facts.azure = Seen::Silent("down".into());
     facts.points = Seen::Silent("down".into());
-    assert_eq!(refusals(&facts), ["FB1003", "FB1001", "FB1310", "FB1102", "FB1007"]);
+    assert_eq!(refusals(&facts), ["FB1003", "FB1102", "FB1001", "FB1310", "FB1007"]);
 }

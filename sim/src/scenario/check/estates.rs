@@ -20,7 +20,7 @@ const LARGEST: Size = Size::gib(4);
 /// What all disks of an estate hold when the run begins, at most: every byte of it lives in memory.
 const HELD: Size = Size::gib(4);
 /// The most machines of an estate.
-const MACHINES: usize = 2000;
+const MACHINES: usize = 10_000;
 
 /// The longest retention that is offered on the way to Azure (R7).
 const LONGEST: Period = Period::hours(15 * 24);
