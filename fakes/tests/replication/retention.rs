@@ -24,10 +24,30 @@ async fn points_are_kept_for_a_day_and_the_newest_for_ever() {
     let cuts = rig.lab.count(|what| matches!(what, What::MarkCut { .. }));
     assert_eq!(pruned, cuts - KEPT);
     rig.every_point_is_true(&initial).await;
-    // Nothing comes any more: all but the newest grow old.
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_but_the_newest_point_grow_old_when_nothing_comes_any_more() {
+    let mut rig = Rig::home();
+    rig.start().await;
+    rig.work(60).await;
+    let newest = rig.view(MT).await.points.last().unwrap().clone();
     rig.lab.crash("web01@azure");
     minutes(49 * 60).await;
     assert_eq!(rig.view(MT).await.points, [newest]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopped_session_keeps_its_points_however_long() {
+    let mut rig = Rig::home();
+    let initial = rig.forks();
+    rig.start().await;
+    rig.work(60).await;
+    // Rolls to each of them, to and fro: the session is stopped for that.
+    rig.every_point_is_true(&initial).await;
+    let points = rig.view(MT).await.points;
+    minutes(49 * 60).await;
+    assert_eq!(rig.view(MT).await.points, points);
 }
 
 #[tokio::test(start_paused = true)]

@@ -411,8 +411,13 @@ impl Life {
     fn prune(&mut self, keep: usize) -> Done {
         let points: Vec<_> = self.target().journal().points().cloned().collect();
         let Some(oldest) = points.len().checked_sub(keep).map(|at| &points[at]) else { return Done::Yes };
-        self.owed.retain(|owed| points.iter().rev().take(keep).any(|kept| kept.point == *owed));
         let now = VirtualMs(oldest.time.0 + RETENTION_S * 1000);
+        // Somebody is choosing one of them, or has chosen.
+        if matches!(self.target().intake().phase, Phase::Stopped | Phase::Rolled) {
+            assert_eq!(self.target.as_mut().unwrap().prune(now), []);
+            return Done::Yes;
+        }
+        self.owed.retain(|owed| points.iter().rev().take(keep).any(|kept| kept.point == *owed));
         let target = self.target.as_mut().unwrap();
         let gone = target.prune(now);
         if target.journal().sound().is_err() {
