@@ -98,6 +98,16 @@ pub(super) static RULES: &[Rule] = &[
             let kept = f.settings.vm_snapshots != VmSnapshots::Merge && !vm.snapshots.is_empty();
             kept.then(|| (f.item.name.to_string(), vm.snapshots.join(", ")))
         }),
+    // Merging is documented, a warning before it is not (*ours*).
+    own!(Warn "P17" "the machine has no snapshot that will be merged" &[Reprotect];
+        "FB2115" Operator "the reprotect merges the machine's snapshots: nobody can go back to them";
+        "somebody, or a backup product, took a snapshot of it"
+        => "Nothing stops; clone the machine before a reprotect when its snapshots must be kept.";
+        |f| {
+            let vm = f.vcenter.known()?.vm.as_ref()?;
+            let merged = f.settings.vm_snapshots == VmSnapshots::Merge && !vm.snapshots.is_empty();
+            merged.then(|| (f.item.name.to_string(), vm.snapshots.join(", ")))
+        }),
 ];
 
 /// A machine of ours from an attempt that failed is found by UUID, and so is no stranger.
