@@ -3,8 +3,10 @@
 use failback_lab::driver::{Script, play};
 use failback_orchestrator::config::Rehearsal;
 
-/// Here the agent stops right after it was first told to replicate: told once more it cannot answer.
-const ONCE_ONLY: [&str; 2] = ["recovery-point/missing", "recovery-point/missing-in-a-plan-of-five"];
+/// Here the agent, or the master target, stops right after it was first told to replicate: told once more it cannot
+/// answer.
+const ONCE_ONLY: [&str; 3] =
+    ["recovery-point/missing", "recovery-point/missing-in-a-plan-of-five", "master-target/dead-one-returns"];
 
 #[test]
 fn every_scenario_holds_with_each_step_run_twice_and_each_undo_done_twice() {
