@@ -39,7 +39,7 @@ pub(super) static RULES: &[Rule] = &[
 /// How long an agent may take to register after its machine booted (P32).
 pub(super) const REGISTRATION_GRACE: Duration = Duration::from_secs(15 * 60);
 
-pub(super) fn reachable(f: &Facts) -> Option<Report> {
+fn reachable(f: &Facts) -> Option<Report> {
     f.azure.silent().map(|why| Report::new(&control::AZURE_UNREACHABLE, "Azure", why))
 }
 
@@ -54,7 +54,7 @@ fn is_gone(f: &Facts) -> bool {
 
 /// Without its machine in Azure an item fails back only to a point that the master target holds already; that it may
 /// is ours.
-pub(super) fn vm_exists(f: &Facts) -> Option<Report> {
+fn vm_exists(f: &Facts) -> Option<Report> {
     let name = f.item.name.as_str();
     let has_point = f.points.known().is_some_and(|points| !points.is_empty());
     let lost = is_gone(f) && !(f.operation == Operation::Failback && has_point);
@@ -62,7 +62,7 @@ pub(super) fn vm_exists(f: &Facts) -> Option<Report> {
 }
 
 /// Says that what the machine wrote after the last point is lost.
-pub(super) fn vm_still_there(f: &Facts) -> Option<Report> {
+fn vm_still_there(f: &Facts) -> Option<Report> {
     is_gone(f).then(|| Report::new(&warning::AZURE_VM_GONE, f.item.name.as_str(), ""))
 }
 
@@ -76,17 +76,17 @@ fn added(f: &Facts, os: OsFamily) -> Option<String> {
 }
 
 /// A Windows machine leaves disks that were added in Azure behind.
-pub(super) fn added_stay(f: &Facts) -> Option<Report> {
+fn added_stay(f: &Facts) -> Option<Report> {
     Some(Report::new(&warning::ADDED_DISK_STAYS, f.item.name.as_str(), added(f, OsFamily::Windows)?))
 }
 
 /// A Linux machine brings them home.
-pub(super) fn added_return(f: &Facts) -> Option<Report> {
+fn added_return(f: &Facts) -> Option<Report> {
     Some(Report::new(&warning::ADDED_DISK_RETURNS, f.item.name.as_str(), added(f, OsFamily::Linux)?))
 }
 
 /// Whatever its system, a machine brings home the disks with which its replication home began (ours, for Linux).
-pub(super) fn added_late(f: &Facts) -> Option<Report> {
+fn added_late(f: &Facts) -> Option<Report> {
     if f.item.leaves_disks {
         return None;
     }
@@ -102,25 +102,25 @@ pub(super) fn added_late(f: &Facts) -> Option<Report> {
 }
 
 /// A machine in another resource group is another machine to whoever goes by its id.
-pub(super) fn vm_in_its_group(f: &Facts) -> Option<Report> {
+fn vm_in_its_group(f: &Facts) -> Option<Report> {
     let group = vm(f)?.moved_to.as_ref()?;
     Some(Report::new(&machine::AZURE_VM_MOVED, f.item.name.as_str(), group.as_str()))
 }
 
-pub(super) fn vm_running(f: &Facts) -> Option<Report> {
+fn vm_running(f: &Facts) -> Option<Report> {
     let vm = vm(f).filter(|vm| vm.exists && !vm.running)?;
     Some(Report::new(&documented::AZURE_VM_DOWN, f.item.name.as_str(), vm.power.as_str()))
 }
 
 /// Asked only about a machine that left protection in Azure (ours): two copies of it would go apart, and the next
 /// failover would find its name taken.
-pub(super) fn nothing_left(f: &Facts) -> Option<Report> {
+fn nothing_left(f: &Facts) -> Option<Report> {
     let name = f.item.name.as_str();
     vm(f)?.exists.then(|| Report::new(&COPY_LEFT, name, name))
 }
 
 /// A guest that hangs does not answer although its machine runs. One that boots has the grace of its registration.
-pub(super) fn vm_answers(f: &Facts) -> Option<Report> {
+fn vm_answers(f: &Facts) -> Option<Report> {
     hangs(f).then(|| {
         Report::new(
             &documented::AZURE_VM_DOWN,
@@ -137,7 +137,7 @@ fn hangs(f: &Facts) -> bool {
 
 /// In another subnet, from where nobody hears of its agent. One that the process server still reaches lacks no more than
 /// the way to the site (95226).
-pub(super) fn on_its_network(f: &Facts) -> Option<Report> {
+fn on_its_network(f: &Facts) -> Option<Report> {
     let subnet = cut_off(f)?;
     let detail = format!("it is in the subnet {subnet}, where it cannot be reached");
     Some(Report::new(&documented::AZURE_VM_DOWN, f.item.name.as_str(), detail))
@@ -180,7 +180,7 @@ fn registration(f: &Facts) -> Option<&RegistrationRow> {
 }
 
 /// Copies are told apart by their host ids, and the one at home was noted when its protection began (C14).
-pub(super) fn own_registration(f: &Facts) -> Option<Report> {
+fn own_registration(f: &Facts) -> Option<Report> {
     let site = source(f);
     let (row, home) = (f.cs.known()?.registration(site)?, f.item.home_host.as_deref()?);
     let mixed_up = registered_once(f).is_none() && (row.host_id == home) != (site == Site::OnPremises);
@@ -189,7 +189,7 @@ pub(super) fn own_registration(f: &Facts) -> Option<Report> {
 }
 
 /// Nobody can tell which of two entries is the stale one.
-pub(super) fn registered_once(f: &Facts) -> Option<Report> {
+fn registered_once(f: &Facts) -> Option<Report> {
     let rows = &f.cs.known()?.row.as_ref()?.registrations;
     let hosts: Vec<&str> =
         rows.iter().filter(|row| row.site == source(f)).map(|row| row.host_id.as_str()).collect();
@@ -211,7 +211,7 @@ fn in_grace(f: &Facts) -> bool {
     f.item.source_since.is_some_and(|since| f.now.since(since) < REGISTRATION_GRACE)
 }
 
-pub(super) fn agent_registered(f: &Facts) -> Option<Report> {
+fn agent_registered(f: &Facts) -> Option<Report> {
     let name = f.item.name.as_str();
     if !askable(f) || registration(f).is_some() || !in_grace(f) {
         return None;
@@ -222,7 +222,7 @@ pub(super) fn agent_registered(f: &Facts) -> Option<Report> {
 /// An agent in Azure that registered once may have lost its way to the configuration server since, or a service: it says
 /// so (95226). After the grace, one that still has not registered is silent, or says so too. One that knows of no
 /// trouble, or is at home, where the way is short, just has not been heard of (78174).
-pub(super) fn agent_connected(f: &Facts) -> Option<Report> {
+fn agent_connected(f: &Facts) -> Option<Report> {
     if !askable(f) {
         return None;
     }
@@ -251,7 +251,7 @@ fn lost_its_way(f: &Facts) -> Option<&str> {
     f.agent.known().and_then(|agent| agent.unheard_because.as_deref()).or(no_way)
 }
 
-pub(super) fn agent_heartbeat(f: &Facts) -> Option<Report> {
+fn agent_heartbeat(f: &Facts) -> Option<Report> {
     if !askable(f) || lost_its_way(f).is_some() {
         return None;
     }

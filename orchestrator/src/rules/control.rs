@@ -27,21 +27,21 @@ pub(super) static RULES: &[Rule] = &[
 /// What the configuration server is called in reports.
 const CS: &str = "configuration server";
 
-pub(super) fn cs_connected(f: &Facts) -> Option<Report> {
+fn cs_connected(f: &Facts) -> Option<Report> {
     match &f.cs {
         Seen::Silent(why) => Some(Report::new(&doc::CS_DISCONNECTED, CS, why.as_str())),
         Seen::Unasked | Seen::Refused(_) | Seen::Known(_) => None,
     }
 }
 
-pub(super) fn cs_in_this_vault(f: &Facts) -> Option<Report> {
+fn cs_in_this_vault(f: &Facts) -> Option<Report> {
     match &f.cs {
         Seen::Refused(why) => Some(Report::new(&CS_ELSEWHERE, CS, why.as_str())),
         Seen::Unasked | Seen::Silent(_) | Seen::Known(_) => None,
     }
 }
 
-pub(super) fn cs_address(f: &Facts) -> Option<Report> {
+fn cs_address(f: &Facts) -> Option<Report> {
     let status = &f.cs.known()?.status;
     (status.address != status.registered_address).then(|| {
         let detail = format!("{} instead of {}", status.address, status.registered_address);
@@ -49,7 +49,7 @@ pub(super) fn cs_address(f: &Facts) -> Option<Report> {
     })
 }
 
-pub(super) fn cs_row(f: &Facts) -> Option<Report> {
+fn cs_row(f: &Facts) -> Option<Report> {
     let cs = f.cs.known()?;
     let name = f.item.name.as_str();
     cs.row.is_none().then(|| Report::new(&doc::CS_ROW_MISSING, name, name))
@@ -79,7 +79,7 @@ pub(super) fn relay_at_the_site(f: &Facts) -> Option<Report> {
     (relay_fact(f, "location")? == "azure").then(|| Report::new(&doc::PS_FORWARD_IN_AZURE, id, id))
 }
 
-pub(super) fn relay_address(f: &Facts) -> Option<Report> {
+fn relay_address(f: &Facts) -> Option<Report> {
     let id = f.request.process_server.as_deref()?;
     let dynamic = (relay_fact(f, "static_address")? == "false").then_some("its address is not static");
     let nat = (relay_fact(f, "nat")? == "true").then_some("its address is translated");
@@ -88,14 +88,14 @@ pub(super) fn relay_address(f: &Facts) -> Option<Report> {
 }
 
 /// On the way home a process server on-premises is for ExpressRoute; over a VPN it is discouraged (P12).
-pub(super) fn relay_near(f: &Facts) -> Option<Report> {
+fn relay_near(f: &Facts) -> Option<Report> {
     let id = f.request.process_server.as_deref()?;
     let far = relay_fact(f, "location")? == "on-premises" && !f.request.expressroute;
     far.then(|| Report::new(&warning::PS_BEHIND_VPN, id, id))
 }
 
 /// Quiet when no way leads to the site: then it could not register.
-pub(super) fn relay_known(f: &Facts) -> Option<Report> {
+fn relay_known(f: &Facts) -> Option<Report> {
     let (cs, id) = (f.cs.known()?, f.request.process_server.as_deref()?);
     if private_link(f).is_some() {
         return None;
@@ -104,7 +104,7 @@ pub(super) fn relay_known(f: &Facts) -> Option<Report> {
 }
 
 /// Quiet when no way leads to the site: the cause is told.
-pub(super) fn relay_heartbeat(f: &Facts) -> Option<Report> {
+fn relay_heartbeat(f: &Facts) -> Option<Report> {
     if private_link(f).is_some() {
         return None;
     }
@@ -114,7 +114,7 @@ pub(super) fn relay_heartbeat(f: &Facts) -> Option<Report> {
 }
 
 /// Quiet when the heartbeat is missing too: one cause, one report.
-pub(super) fn relay_answers(f: &Facts) -> Option<Report> {
+fn relay_answers(f: &Facts) -> Option<Report> {
     let why = f.relay.silent()?;
     if relay_heartbeat(f).is_some() || relay_known(f).is_some() {
         return None;

@@ -28,7 +28,7 @@ const CS: &str = "configuration server";
 pub(crate) const WARNING_TIME: Duration = Duration::from_secs(60 * 86_400);
 
 /// A server that was set up anew has the address of the one before it at best, never its identity.
-pub(super) fn same_installation(f: &Facts) -> Option<Report> {
+fn same_installation(f: &Facts) -> Option<Report> {
     let (status, before) = (&f.cs.known()?.status, f.item.cs.as_deref()?);
     (status.instance != before).then(|| {
         let detail = format!("{} is protected under {before}, {} answers", f.item.name, status.instance);
@@ -36,7 +36,7 @@ pub(super) fn same_installation(f: &Facts) -> Option<Report> {
     })
 }
 
-pub(super) fn no_clone(f: &Facts) -> Option<Report> {
+fn no_clone(f: &Facts) -> Option<Report> {
     let clones = &f.cs.known()?.status.clones;
     (!clones.is_empty()).then(|| Report::new(&doc::CS_CLONED, CS, clones.join(", ")))
 }
@@ -46,12 +46,12 @@ pub(crate) fn expired(now: VirtualMs, expires: VirtualMs) -> Option<Report> {
     (expires <= now).then(|| Report::new(&doc::CERTIFICATE_EXPIRED, CS, format!("since {expires}")))
 }
 
-pub(super) fn certificate(f: &Facts) -> Option<Report> {
+fn certificate(f: &Facts) -> Option<Report> {
     expired(f.now, f.cs.known()?.status.certificate_expires)
 }
 
 /// The networks of both sides overlap then: what Azure sends home finds the server over an adapter of its own.
-pub(super) fn second_adapter(f: &Facts) -> Option<Report> {
+fn second_adapter(f: &Facts) -> Option<Report> {
     let status = &f.cs.known()?.status;
     if !f.item.keeps_address || status.registered_adapters >= 2 {
         return None;
@@ -68,20 +68,20 @@ pub(super) fn relay_in_azure(f: &Facts) -> Option<Report> {
 }
 
 /// A machine that the vault does not know, and the database does.
-pub(super) fn no_stale_row(f: &Facts) -> Option<Report> {
+fn no_stale_row(f: &Facts) -> Option<Report> {
     let cs = f.cs.known()?;
     let name = f.item.name.as_str();
     (f.item.unknown && cs.row.is_some()).then(|| Report::new(&doc::STALE_ROW, name, name))
 }
 
-pub(super) fn discovered(f: &Facts) -> Option<Report> {
+fn discovered(f: &Facts) -> Option<Report> {
     let vm = f.item.vm_name.as_str();
     let unseen = f.cs.known()?.status.hidden.iter().any(|hidden| hidden.vm == vm && hidden.twin.is_none());
     unseen.then(|| Report::new(&doc::VM_NOT_DISCOVERED, vm, vm))
 }
 
 /// Of two, only the first discovered is shown, and is greyed out too once it is protected.
-pub(super) fn no_twin(f: &Facts) -> Option<Report> {
+fn no_twin(f: &Facts) -> Option<Report> {
     let vm = f.item.vm_name.as_str();
     let twins = f.cs.known()?.status.hidden.iter().filter_map(|h| Some((h.vm.as_str(), h.twin.as_deref()?)));
     let mut other = twins.filter_map(|(copy, first)| match (copy == vm, first == vm) {

@@ -17,7 +17,7 @@ pub(super) static RULES: &[Rule] = &[
     rule("C23", "no other operation stands half-way", &[Disable], nothing_halfway),
 ];
 
-pub(super) fn state(f: &Facts) -> Option<Report> {
+fn state(f: &Facts) -> Option<Report> {
     (!f.item.allowed).then(|| {
         Report::new(
             &doc::NOT_ALLOWED,
@@ -28,12 +28,12 @@ pub(super) fn state(f: &Facts) -> Option<Report> {
 }
 
 /// What stands half-way is finished first: nobody else knows where its disks lie, or which copy may run (ours).
-pub(super) fn nothing_halfway(f: &Facts) -> Option<Report> {
+fn nothing_halfway(f: &Facts) -> Option<Report> {
     let begun = f.item.halfway.filter(|operation| operation.ends().is_none())?;
     Some(Report::new(&UNFINISHED, f.item.name.as_str(), begun.as_str()))
 }
 
-pub(super) fn group_by_plan(f: &Facts) -> Option<Report> {
+fn group_by_plan(f: &Facts) -> Option<Report> {
     let group = f.item.group.as_ref().filter(|_| !f.request.by_plan)?;
     let detail = format!("{} belongs to {group}", f.item.name);
     Some(Report::new(&doc::GROUP_ONLY_BY_PLAN, f.item.name.as_str(), detail))
@@ -42,7 +42,7 @@ pub(super) fn group_by_plan(f: &Facts) -> Option<Report> {
 /// An attempt that failed half-way has stopped the source, so the health says nothing about it any more. Of a source
 /// that is gone nobody expects heartbeats and new points (P33); nor of one that was shut down after its replication had
 /// ended: nothing it could still write is lost (C23, ours).
-pub(super) fn health(f: &Facts) -> Option<Report> {
+fn health(f: &Facts) -> Option<Report> {
     let ended = f.item.critical.iter().any(|code| code == REPLICATION_ENDED.code);
     let gone = f.azure.known().is_some_and(|vm| !vm.exists || ended && !vm.running);
     let of_the_source = [AGENT_HEARTBEAT.code, RPO_BREACH.code, REPLICATION_ENDED.code];

@@ -35,7 +35,7 @@ fn sizes(f: &Facts, vcenter: &VcenterFacts, vm: &VmFacts) -> Vec<u64> {
 }
 
 /// A machine that Azure could not run is not taken under protection.
-pub(super) fn of_azure(f: &Facts) -> Option<Report> {
+fn of_azure(f: &Facts) -> Option<Report> {
     let name = f.request.azure_name.as_deref().unwrap_or(f.item.name.as_str());
     let report = |detail: String| Some(Report::new(&AZURE_LIMITS, f.item.name.as_str(), detail));
     if !fits(name) {

@@ -1,8 +1,7 @@
 //! Rules of a move to another process server (P13): what is asked of the way home, or of the way to Azure, is asked of
 //! the process server that a machine is moved to.
 
-use super::{Rule, rule};
-use super::{control, cs};
+use super::{Rule, control, cs, rule};
 use crate::catalogue::beside::NOT_SERVED;
 use crate::facts::Facts;
 use crate::journal::Leg;
@@ -18,7 +17,7 @@ pub(super) static RULES: &[Rule] = &[
 ];
 
 /// The operator names where from: of two who move the same machine, one is told.
-pub(super) fn served_there(f: &Facts) -> Option<Report> {
+fn served_there(f: &Facts) -> Option<Report> {
     let (from, name) = (f.request.from_server.as_deref()?, f.item.name.as_str());
     let serves = f.item.process_server.as_deref().unwrap_or("no process server");
     (from != serves).then(|| Report::new(&NOT_SERVED, name, format!("{serves} serves {name}, not {from}")))
@@ -28,14 +27,14 @@ fn on(leg: Leg, f: &Facts, check: fn(&Facts) -> Option<Report>) -> Option<Report
     if f.item.leg == leg { check(f) } else { None }
 }
 
-pub(super) fn private_link(f: &Facts) -> Option<Report> {
+fn private_link(f: &Facts) -> Option<Report> {
     on(Leg::Reverse, f, control::private_link)
 }
 
-pub(super) fn in_azure(f: &Facts) -> Option<Report> {
+fn in_azure(f: &Facts) -> Option<Report> {
     on(Leg::Reverse, f, cs::relay_in_azure)
 }
 
-pub(super) fn at_the_site(f: &Facts) -> Option<Report> {
+fn at_the_site(f: &Facts) -> Option<Report> {
     on(Leg::Forward, f, control::relay_at_the_site)
 }

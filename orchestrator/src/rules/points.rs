@@ -16,13 +16,13 @@ pub(super) static RULES: &[Rule] = &[
     rule("R5", "multi-VM points are for plans", POINTS, not_for_groups),
 ];
 
-pub(super) fn has_point(f: &Facts) -> Option<Report> {
+fn has_point(f: &Facts) -> Option<Report> {
     let points = f.points.known()?;
     points.is_empty().then(|| Report::new(&doc::NO_POINT, f.item.name.as_str(), f.item.name.as_str()))
 }
 
 /// Quiet when there is no point at all: R6 reports that.
-pub(super) fn has_kind(f: &Facts) -> Option<Report> {
+fn has_kind(f: &Facts) -> Option<Report> {
     let points = f.points.known().filter(|points| !points.is_empty())?;
     let kind = f.request.choice.kind()?;
     let found = points.iter().any(|point| point.kind == kind);
@@ -30,7 +30,7 @@ pub(super) fn has_kind(f: &Facts) -> Option<Report> {
 }
 
 /// Quiet in plans, which take none of its kind: [`offered_to_plan`] reports that.
-pub(super) fn has_requested(f: &Facts) -> Option<Report> {
+fn has_requested(f: &Facts) -> Option<Report> {
     let points = f.points.known().filter(|points| !points.is_empty() && !f.request.by_plan)?;
     let PointChoice::Custom(wanted) = &f.request.choice else { return None };
     let found = points.iter().any(|point| point.point == *wanted);
@@ -61,12 +61,12 @@ fn refused(entity: &str, choice: &PointChoice) -> Report {
 }
 
 /// Asked of a machine alone; of a plan [`offered_to_plan`] asks once.
-pub(super) fn offered(f: &Facts) -> Option<Report> {
+fn offered(f: &Facts) -> Option<Report> {
     let (choice, plan) = (&f.request.choice, f.request.by_plan);
     (!plan && unknown_at(f.operation, choice, false)).then(|| refused(f.item.name.as_str(), choice))
 }
 
-pub(super) fn not_for_groups(f: &Facts) -> Option<Report> {
+fn not_for_groups(f: &Facts) -> Option<Report> {
     let (choice, plan) = (&f.request.choice, f.request.by_plan);
     (!plan && needs_groups(f.operation, choice)).then(|| refused(f.item.name.as_str(), choice))
 }

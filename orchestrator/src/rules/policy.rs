@@ -9,7 +9,7 @@ use failback_wire::error::Report;
 pub(super) static RULES: &[Rule] = &[rule("P10", "the replication policy can be used", POLICY, usable)];
 
 /// It exists, is for this way, and is associated with the configuration server.
-pub(super) fn usable(f: &Facts) -> Option<Report> {
+fn usable(f: &Facts) -> Option<Report> {
     let policy = f.policy.as_ref()?;
     let why = match (policy.fits, policy.associated) {
         (true, true) => return None,

@@ -35,18 +35,18 @@ pub(super) static RULES: &[Rule] = &[
     rule("C12", "the on-premises virtual machine is off", RETURN, vm_off),
 ];
 
-pub(super) fn vcenter_connected(f: &Facts) -> Option<Report> {
+fn vcenter_connected(f: &Facts) -> Option<Report> {
     f.vcenter.silent().map(|why| Report::new(&control::VCENTER_DISCONNECTED, "vCenter", why))
 }
 
-pub(super) fn vcenter_login(f: &Facts) -> Option<Report> {
+fn vcenter_login(f: &Facts) -> Option<Report> {
     match &f.vcenter {
         Seen::Refused(why) => Some(Report::new(&control::VCENTER_LOGIN, "vCenter", why.as_str())),
         Seen::Unasked | Seen::Silent(_) | Seen::Known(_) => None,
     }
 }
 
-pub(super) fn vcenter_writable(f: &Facts) -> Option<Report> {
+fn vcenter_writable(f: &Facts) -> Option<Report> {
     (!f.vcenter.known()?.can_write).then(|| Report::new(&control::VCENTER_READ_ONLY, "vCenter", ""))
 }
 
@@ -55,7 +55,7 @@ fn supported(vcenter: &VcenterFacts) -> impl Iterator<Item = &DatastoreFacts> {
 }
 
 /// Without VMware Tools on the master target the list is empty anyway, and P22 reports that.
-pub(super) fn datastores(f: &Facts) -> Option<Report> {
+fn datastores(f: &Facts) -> Option<Report> {
     let vcenter = f.vcenter.known()?;
     let target = vcenter.target_vm.as_ref().filter(|vm| vm.tools)?;
     if !target.host_connected || supported(vcenter).next().is_some() {
@@ -75,7 +75,7 @@ fn wanted(f: &Facts) -> Option<Vec<&str>> {
 }
 
 /// The sources disagree about vSAN; a setting decides.
-pub(super) fn vsan(f: &Facts) -> Option<Report> {
+fn vsan(f: &Facts) -> Option<Report> {
     let vcenter = f.vcenter.known()?;
     match (f.settings.vsan, vcenter.vm.is_some()) {
         (Vsan::Allow, _) | (Vsan::OriginalOnly, true) => return None,
@@ -88,7 +88,7 @@ pub(super) fn vsan(f: &Facts) -> Option<Report> {
     Some(Report::new(&doc::VSAN_REFUSED, store.name.as_str(), store.name.as_str()))
 }
 
-pub(super) fn datastore_writable(f: &Facts) -> Option<Report> {
+fn datastore_writable(f: &Facts) -> Option<Report> {
     let vcenter = f.vcenter.known()?;
     if !vcenter.target_vm.as_ref()?.host_connected {
         return None;
@@ -103,7 +103,7 @@ pub(super) fn datastore_writable(f: &Facts) -> Option<Report> {
 }
 
 /// At the original location the datastore must be given but is ignored (C9).
-pub(super) fn datastore_known(f: &Facts) -> Option<Report> {
+fn datastore_known(f: &Facts) -> Option<Report> {
     let vcenter = f.vcenter.known()?;
     if vcenter.vm.is_some() {
         return None;
@@ -116,13 +116,13 @@ pub(super) fn datastore_known(f: &Facts) -> Option<Report> {
 
 /// Every disk under protection hangs on the machine, or (an earlier attempt) on the master target, or on
 /// nobody while its file is noted: the UUID of that file is looked at before it is attached.
-pub(super) fn disks_match(f: &Facts) -> Option<Report> {
+fn disks_match(f: &Facts) -> Option<Report> {
     let vm = f.vcenter.known()?.vm.as_ref().filter(|vm| vm.enable_uuid)?;
     unmatched(f, vm).map(|names| Report::new(&machine::DISK_MISMATCH, f.item.name.as_str(), names))
 }
 
 /// Without `disk.EnableUUID` on the machine matching is best effort: what is missed comes home on an extra disk (P21).
-pub(super) fn extra_disks(f: &Facts) -> Option<Report> {
+fn extra_disks(f: &Facts) -> Option<Report> {
     let vm = f.vcenter.known()?.vm.as_ref().filter(|vm| !vm.enable_uuid)?;
     unmatched(f, vm).map(|names| Report::new(&warning::EXTRA_DISK, f.item.name.as_str(), names))
 }
@@ -139,7 +139,7 @@ fn unmatched(f: &Facts, vm: &VmFacts) -> Option<String> {
 
 /// Disks are left out when protection is enabled, and for good; the interface has a list for a reprotect too, of which
 /// the pages say nothing. What it left out would be lost with the machine in Azure: it must name all (*ours*).
-pub(super) fn all_disks_asked_for(f: &Facts) -> Option<Report> {
+fn all_disks_asked_for(f: &Facts) -> Option<Report> {
     let asked = f.request.include.as_ref()?;
     let added = f.azure.known().map(|azure| azure.added.as_slice()).unwrap_or_default();
     let known =
@@ -155,7 +155,7 @@ pub(super) fn all_disks_asked_for(f: &Facts) -> Option<Report> {
 
 /// What home holds and what Azure holds are copies of one disk only while they have one size; a reprotect neither
 /// cuts nor stretches. At an alternate location the new disks get the size that Azure's have.
-pub(super) fn sizes_match(f: &Facts) -> Option<Report> {
+fn sizes_match(f: &Facts) -> Option<Report> {
     let (vcenter, azure) = (f.vcenter.known()?, f.azure.known()?);
     vcenter.vm.as_ref()?;
     let differs = |disk: &DiskFacts| {
@@ -168,7 +168,7 @@ pub(super) fn sizes_match(f: &Facts) -> Option<Report> {
 }
 
 /// It runs, or its agent registered after the failover: what it wrote since will be given up (E8).
-pub(super) fn home_stayed_off(f: &Facts) -> Option<Report> {
+fn home_stayed_off(f: &Facts) -> Option<Report> {
     let on = f.vcenter.known().and_then(|vcenter| vcenter.vm.as_ref()).is_some_and(|vm| vm.on);
     let registered =
         f.cs.known().and_then(|cs| cs.registration(Site::OnPremises)).map(|row| row.registered_at);
@@ -181,7 +181,7 @@ pub(super) fn home_stayed_off(f: &Facts) -> Option<Report> {
     Some(Report::new(&warning::SPLIT_BRAIN, f.item.name.as_str(), why))
 }
 
-pub(super) fn vm_exists(f: &Facts) -> Option<Report> {
+fn vm_exists(f: &Facts) -> Option<Report> {
     let name = f.item.name.as_str();
     // A physical machine is known by its agent (P35).
     let physical = f.agent.known().is_some_and(|agent| agent.registered && agent.hardware.is_some());
@@ -189,7 +189,7 @@ pub(super) fn vm_exists(f: &Facts) -> Option<Report> {
     missing.then(|| Report::new(&machine::ONPREM_VM_MISSING, name, name))
 }
 
-pub(super) fn host_connected(f: &Facts) -> Option<Report> {
+fn host_connected(f: &Facts) -> Option<Report> {
     let vcenter = f.vcenter.known()?;
     let vm_lost = vcenter.vm.as_ref().is_some_and(|vm| !vm.host_connected);
     let target_lost = vcenter.target_vm.as_ref().is_some_and(|vm| !vm.host_connected);
@@ -202,7 +202,7 @@ pub(super) fn host_connected(f: &Facts) -> Option<Report> {
 }
 
 /// An earlier attempt may have come as far as powering it on.
-pub(super) fn vm_off(f: &Facts) -> Option<Report> {
+fn vm_off(f: &Facts) -> Option<Report> {
     let vm = f.vcenter.known()?.vm.as_ref()?;
     let name = f.item.name.as_str();
     (vm.on && !f.item.resuming).then(|| Report::new(&machine::ONPREM_VM_ON, name, name))

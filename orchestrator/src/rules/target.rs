@@ -60,13 +60,13 @@ fn named(f: &Facts) -> Option<()> {
 }
 
 /// Quiet when the master target itself says why it is not registered: one cause, one report.
-pub(super) fn known(f: &Facts) -> Option<Report> {
+fn known(f: &Facts) -> Option<Report> {
     named(f)?;
     let listed = f.cs.known()?.server(id(f)).is_some();
     (!listed && can_register(f).is_none()).then(|| Report::new(&doc::MT_UNKNOWN, id(f), id(f)))
 }
 
-pub(super) fn can_register(f: &Facts) -> Option<Report> {
+fn can_register(f: &Facts) -> Option<Report> {
     let doc = match f.target.known()?.unregistered? {
         Obstacle::AuthenticatedProxy => &doc::MT_PROXY,
         Obstacle::HostsFile => &doc::MT_HOSTS_FILE,
@@ -74,13 +74,13 @@ pub(super) fn can_register(f: &Facts) -> Option<Report> {
     report(f, doc, id(f))
 }
 
-pub(super) fn heartbeat(f: &Facts) -> Option<Report> {
+fn heartbeat(f: &Facts) -> Option<Report> {
     let detail = late(f.now, f.cs.known()?.server(id(f))?.last_heartbeat)?;
     report(f, &documented::MT_HEARTBEAT, detail)
 }
 
 /// Quiet when the heartbeat or the whole machine is missing too: one cause, one report.
-pub(super) fn answers(f: &Facts) -> Option<Report> {
+fn answers(f: &Facts) -> Option<Report> {
     let why = f.target.silent()?;
     if heartbeat(f).is_some() || known(f).is_some() || is_a_vm(f).is_some() {
         return None;
@@ -88,7 +88,7 @@ pub(super) fn answers(f: &Facts) -> Option<Report> {
     report(f, &doc::MT_SILENT, why)
 }
 
-pub(super) fn is_a_vm(f: &Facts) -> Option<Report> {
+fn is_a_vm(f: &Facts) -> Option<Report> {
     named(f)?;
     let vcenter = f.vcenter.known()?;
     // In another one P5 reports it.
@@ -102,7 +102,7 @@ fn family(os: OsFamily) -> &'static str {
     }
 }
 
-pub(super) fn os_family(f: &Facts) -> Option<Report> {
+fn os_family(f: &Facts) -> Option<Report> {
     let row = f.cs.known().and_then(|cs| cs.server(id(f))).map(|server| server.os);
     let os = f.target.known().map(|health| health.os).or(row)?;
     if os == f.item.os {
@@ -112,7 +112,7 @@ pub(super) fn os_family(f: &Facts) -> Option<Report> {
     report(f, &doc::MT_OS_FAMILY, detail)
 }
 
-pub(super) fn version(f: &Facts) -> Option<Report> {
+fn version(f: &Facts) -> Option<Report> {
     let (cs, target) = (f.cs.known()?, f.target.known()?);
     let relay = f.relay.known().map_or(cs.status.version.as_str(), |relay| relay.version.as_str());
     let oldest = cs::version(relay).min(cs::version(&cs.status.version));
@@ -126,7 +126,7 @@ pub(super) fn version(f: &Facts) -> Option<Report> {
     report(f, &doc::MT_VERSION, detail)
 }
 
-pub(super) fn no_snapshot(f: &Facts) -> Option<Report> {
+fn no_snapshot(f: &Facts) -> Option<Report> {
     let vm = vm(f)?;
     if vm.snapshots.is_empty() {
         return None;
@@ -134,7 +134,7 @@ pub(super) fn no_snapshot(f: &Facts) -> Option<Report> {
     report(f, &doc::MT_SNAPSHOT, format!("{} on {}", vm.snapshots.join(", "), id(f)))
 }
 
-pub(super) fn controller(f: &Facts) -> Option<Report> {
+fn controller(f: &Facts) -> Option<Report> {
     let vm = vm(f)?;
     if vm.controllers.iter().any(|kind| kind.contains("LsiLogic")) {
         return None;
@@ -142,17 +142,17 @@ pub(super) fn controller(f: &Facts) -> Option<Report> {
     report(f, &doc::MT_CONTROLLER, vm.controllers.join(", "))
 }
 
-pub(super) fn enable_uuid(f: &Facts) -> Option<Report> {
+fn enable_uuid(f: &Facts) -> Option<Report> {
     (!vm(f)?.enable_uuid).then(|| Report::new(&doc::MT_ENABLE_UUID, id(f), ""))
 }
 
 /// In a machine that is off nothing runs: that is its heartbeat's business.
-pub(super) fn tools(f: &Facts) -> Option<Report> {
+fn tools(f: &Facts) -> Option<Report> {
     let without = vm(f).is_some_and(|vm| vm.on && !vm.tools);
     without.then(|| Report::new(&doc::MT_NO_TOOLS, id(f), ""))
 }
 
-pub(super) fn slots(f: &Facts) -> Option<Report> {
+fn slots(f: &Facts) -> Option<Report> {
     let Slots { taken, wanted } = f.slots()?;
     if wanted == 0 || taken + wanted <= MAX_DISKS {
         return None;
@@ -161,12 +161,12 @@ pub(super) fn slots(f: &Facts) -> Option<Report> {
 }
 
 /// That it is refused is ours: the pages only say that LVM is not supported.
-pub(super) fn no_lvm(f: &Facts) -> Option<Report> {
+fn no_lvm(f: &Facts) -> Option<Report> {
     f.target.known()?.lvm.then(|| Report::new(&doc::MT_LVM, id(f), ""))
 }
 
 /// For a master target that is newer than its servers a warning must do (P16); one that malfunctions takes nothing.
-pub(super) fn adapted(f: &Facts) -> Option<Report> {
+fn adapted(f: &Facts) -> Option<Report> {
     match f.target.known()?.refuses.as_ref()? {
         Refusing::KernelUpdated => report(f, &doc::MT_KERNEL_OLD, ""),
         Refusing::NewerThanServers { .. } | Refusing::DisksGone(_) => None,
@@ -177,7 +177,7 @@ pub(super) fn adapted(f: &Facts) -> Option<Report> {
 /// disk (P28). A warning is ours.
 const LINUX_SIZE: (u64, u64, u32, u64) = (6 << 10, 1 << 40, 4, 100 << 30);
 
-pub(super) fn large_enough(f: &Facts) -> Option<Report> {
+fn large_enough(f: &Facts) -> Option<Report> {
     let (memory, target) = (vm(f)?.memory_mb, f.target.known()?);
     let retention = target.retention.as_ref()?.capacity;
     let (cores, disk) =
@@ -196,14 +196,14 @@ pub(super) fn large_enough(f: &Facts) -> Option<Report> {
 }
 
 /// One disk hangs on one machine (I4): the same UUID on both means that both were made from one template.
-pub(super) fn uuid_clash(f: &Facts) -> Option<Report> {
+fn uuid_clash(f: &Facts) -> Option<Report> {
     let vcenter = f.vcenter.known()?;
     let (own, vm) = (vcenter.target_vm.as_ref()?, vcenter.vm.as_ref()?);
     let disk = vm.disks.iter().find(|uuid| own.disks.contains(uuid))?;
     report(f, &doc::MT_UUID_CLASH, disk.as_str())
 }
 
-pub(super) fn retention(f: &Facts) -> Option<Report> {
+fn retention(f: &Facts) -> Option<Report> {
     let Some(volume) = f.target.known()?.retention.as_ref() else {
         return report(f, &doc::NO_RETENTION, "it has none");
     };
