@@ -2,7 +2,7 @@
 
 mod settings;
 
-pub use settings::{AlternateVcenter, FinalChanges, Settings, Uefi, VmSnapshots, Vsan};
+pub use settings::{AlternateVcenter, BeforeCommit, FinalChanges, Settings, Uefi, VmSnapshots, Vsan};
 
 use failback_wire::proto::session::Resync;
 use std::time::Duration;

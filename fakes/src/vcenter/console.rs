@@ -51,6 +51,15 @@ impl Console<'_> {
         let id = id.ok_or_else(|| format!("there is no virtual machine {vm}"))?;
         self.vcenter.apply(self.by, |apply| change(apply, id)).map_err(|fault| format!("{vm}: {fault}"))
     }
+    /// The configuration file and the host of a virtual machine that was taken out of the inventory.
+    pub(super) fn left(&self, vm: &str) -> Option<(String, u64)> {
+        let state = self.vcenter.lock();
+        let found = state.model.unregistered.iter().find(|(_, known)| known.name == vm);
+        found.map(|(path, known)| (path.clone(), known.host))
+    }
+    pub(super) fn apply(&self, change: impl FnOnce(&mut Apply<'_>) -> Applied) -> Applied {
+        self.vcenter.apply(self.by, change)
+    }
     fn on_host(&self, host: &str, change: impl FnOnce(&mut Apply<'_>, u64) -> Applied) -> Result<(), String> {
         let id = self.vcenter.lock().model.host_named(host);
         let id = id.ok_or_else(|| format!("there is no host {host}"))?;

@@ -32,6 +32,24 @@ impl Vcenter {
 }
 
 impl super::console::Console<'_> {
+    /// Takes a virtual machine out of the inventory; its files stay.
+    ///
+    /// # Errors
+    /// See [`super::console::Console`].
+    pub fn unregister_vm(&self, vm: &str) -> Result<(), String> {
+        self.on_vm(vm, |apply, id| apply.unregister(id))
+    }
+    /// Registers one again that was taken out, on the host it was on.
+    ///
+    /// # Errors
+    /// See [`super::console::Console`].
+    pub fn register_vm(&self, vm: &str) -> Result<(), String> {
+        let known = self.left(vm);
+        let (path, host) = known.ok_or_else(|| format!("nobody took a virtual machine {vm} out"))?;
+        let made = self.apply(|apply| apply.register(&path, None, Some(host)).map(drop));
+        made.map_err(|fault| format!("{vm}: {fault}"))
+    }
+
     /// Copies a virtual machine's configuration and registers the copy as if it had been moved: it has the same
     /// instance UUID, no disks, and is off.
     ///

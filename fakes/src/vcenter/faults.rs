@@ -160,6 +160,16 @@ pub enum VcenterFault {
         /// Name of the virtual machine.
         vm: String,
     },
+    /// A virtual machine that is off is taken out of the inventory; its files stay.
+    UnregisterVm {
+        /// Name of the virtual machine.
+        vm: String,
+    },
+    /// One that was taken out is registered again; it has to be discovered anew (P25).
+    RegisterVm {
+        /// Name it had.
+        vm: String,
+    },
     /// A virtual machine's configuration is copied and registered as if it had been moved: the copy keeps its
     /// instance UUID (P40).
     CopyVm {
@@ -218,6 +228,8 @@ impl Vcenter {
             VcenterFault::HostMemory { host, free_mb } => console.set_host_free_memory(host, *free_mb)?,
             VcenterFault::ExtendDisk { vm, disk, bytes } => console.extend_disk(vm, *disk, *bytes)?,
             VcenterFault::DeleteVm { vm } => console.delete_vm(vm)?,
+            VcenterFault::UnregisterVm { vm } => console.unregister_vm(vm)?,
+            VcenterFault::RegisterVm { vm } => console.register_vm(vm)?,
             VcenterFault::CopyVm { vm, name } => console.copy_vm(vm, name)?,
             VcenterFault::PowerOn { vm } => console.power_on(vm)?,
             VcenterFault::PowerOff { vm } => console.power_off(vm)?,

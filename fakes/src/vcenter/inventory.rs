@@ -211,6 +211,7 @@ impl Apply<'_> {
         let mut vm = self.model.unregistered.remove(path).ok_or_else(|| refusal::file_not_found(path))?;
         vm.name = name;
         vm.host = host;
+        vm.created = self.now;
         let reference = vm.reference();
         let disks: Vec<_> = vm.hardware.disks.iter().filter_map(|d| self.model.vmdks.get(&d.path)).collect();
         let disks: Vec<_> = disks.into_iter().map(|v| DiskRef::Vmdk(v.uuid.clone())).collect();

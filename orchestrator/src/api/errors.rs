@@ -15,6 +15,7 @@ fn arm_report(code: &str, message: String) -> Report {
         recommended_action: String::new(),
         entity: String::new(),
         inner: Vec::new(),
+        beneath: Vec::new(),
     }
 }
 

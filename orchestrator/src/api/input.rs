@@ -1,9 +1,10 @@
 //! Bodies of requests, read into what the workflows want. Everything wrong with a body is told at once.
 
 use super::ids::last_segment;
-use crate::catalogue::machine::{BAD_REQUEST, NOT_ALLOWED};
+use crate::catalogue::machine::BAD_REQUEST;
+use crate::config::Settings;
 use crate::journal::{Input, Item, Leg, Plan, PointChoice, Target, Verb};
-use crate::service::{Action, Refusal};
+use crate::service::{Action, Refusal, not_allowed};
 use bytes::Bytes;
 use failback_wire::arm::asr::{
     Body, DisableInput, EnableInput, IN_MAGE, IN_MAGE_AZURE_V2, MoveInput, OneOrMany, OperationInput,
@@ -125,7 +126,12 @@ pub(super) fn leaving(body: &Bytes, name: &str) -> Result<Action, Refusal> {
 }
 
 /// Body of an operation on one item.
-pub(super) fn single(body: &Bytes, action: Action, item: &Item) -> Result<Asked, Refusal> {
+pub(super) fn single(
+    body: &Bytes,
+    action: Action,
+    item: &Item,
+    settings: &Settings,
+) -> Result<Asked, Refusal> {
     let name = item.name.as_str();
     let input: OperationInput = read(body, name)?;
     let provider = match &input.provider_specific_details {
@@ -143,9 +149,8 @@ pub(super) fn single(body: &Bytes, action: Action, item: &Item) -> Result<Asked,
         is(other_leg) && !is(item.leg)
     });
     if asks_other_way && !item.may_replicate_home_anew() {
-        let allowed: Vec<&str> = item.allowed().iter().map(|allowed| allowed.as_str()).collect();
-        let detail = format!("{name} is in state {}, allowed: [{}]", item.state, allowed.join(", "));
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, &NOT_ALLOWED, name, detail));
+        let report = not_allowed(&item.name, item, settings);
+        return Err(Refusal { status: StatusCode::BAD_REQUEST, reports: vec![report] });
     }
     let mut problems = Problems::new(name);
     // What replicates home already is asked to do so anew as it was asked the first time.

@@ -79,7 +79,8 @@ fn view(call: &Call, item: &Item) -> Resource<ItemProperties> {
     let name = item.name.as_str();
     let vault = call.names.config();
     let (health, errors) = call.me.health(&item.name);
-    let allowed = call.me.journal().read(|state| state.offered(&item.name, health));
+    let settings = &call.me.services().config.knobs.settings;
+    let allowed = call.me.journal().read(|state| state.offered(&item.name, health, settings));
     let premises = vault.fabric.clone();
     let forward = item.policy.clone().unwrap_or_else(|| vault.policy.clone());
     // On the way home both fabrics are the one on-premises, and the policy is the failback policy.

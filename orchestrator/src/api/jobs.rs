@@ -136,6 +136,33 @@ fn view(call: &Call, job: &Job) -> Resource<JobProperties> {
     }
 }
 
+/// What lies beneath an error: what a system said, or the errors that it stands for, each with its code, its causes and
+/// what to do about it. The portal has room for one; several share it, a line each.
+fn provider(report: &Report) -> Option<ProviderError> {
+    let all = report.all_beneath();
+    let lines =
+        |of: fn(&Report) -> String| all.iter().map(|report| of(report)).collect::<Vec<_>>().join("\n");
+    match (all.as_slice(), report.inner.as_slice()) {
+        ([], []) => None,
+        ([], inner) => Some(ProviderError {
+            error_message: inner.join("\n"),
+            possible_causes: report.possible_causes.clone(),
+            recommended_action: report.recommended_action.clone(),
+            ..ProviderError::default()
+        }),
+        ([first, ..], inner) => Some(ProviderError {
+            error_code: first.code.parse().unwrap_or_default(),
+            error_id: all.iter().map(|report| report.code.as_str()).collect::<Vec<_>>().join(", "),
+            error_message: match inner {
+                [] => lines(|report| format!("{}: {} {}", report.entity, report.code, report.message)),
+                inner => inner.join("\n"),
+            },
+            possible_causes: lines(|report| report.possible_causes.clone()),
+            recommended_action: lines(|report| report.recommended_action.clone()),
+        }),
+    }
+}
+
 /// State and description of what waits for a person.
 const SUSPENDED: (&str, &str) = ("Suspended", "Suspended");
 
@@ -201,12 +228,6 @@ impl Page<'_> {
     }
 
     fn error(&self, report: &Report, at: VirtualMs, task: &str) -> JobError {
-        let provider = (!report.inner.is_empty()).then(|| ProviderError {
-            error_message: report.inner.join("\n"),
-            possible_causes: report.possible_causes.clone(),
-            recommended_action: report.recommended_action.clone(),
-            ..ProviderError::default()
-        });
         JobError {
             service_error_details: ServiceError {
                 code: report.code.clone(),
@@ -215,7 +236,7 @@ impl Page<'_> {
                 recommended_action: report.recommended_action.clone(),
                 activity_id: self.job.request.job.to_string(),
             },
-            provider_error_details: provider,
+            provider_error_details: provider(report),
             error_level: "Error".to_owned(),
             creation_time: self.call.date(at),
             task_id: task.to_owned(),
@@ -279,15 +300,24 @@ impl Page<'_> {
             self.nest(task, name);
         }
         if self.workflow.scenario == SWITCH {
-            tasks.insert(0, self.commit_first());
+            tasks.insert(0, self.commit_first(progress));
         }
         tasks
     }
 
-    /// A reprotect commits the failover first when that was not done; it always was.
-    fn commit_first(&self) -> Task {
-        let times = self.times(None, None);
-        self.task("CommitFailoverTask", "Committing failover", ("Other", "Skipped"), times)
+    /// A reprotect commits the failover first when that was not done, as its first step (C8).
+    fn commit_first(&self, progress: &Progress) -> Task {
+        let uncommitted = progress.before.is_some_and(|before| before.state.is_uncommitted());
+        let step = self.workflow.steps.first().and_then(|step| progress.steps.get(step.id));
+        let (words, times) = match step.filter(|_| uncommitted) {
+            Some(step) if progress.failed.is_none() || step.done.is_some() => {
+                let outcome = step.done.map(|_| Outcome::Succeeded);
+                (words(outcome, true), self.times(Some(step.started), step.done))
+            }
+            Some(step) => (words(Some(Outcome::Failed), true), self.times(Some(step.started), None)),
+            None => (("Other", "Skipped"), self.times(None, None)),
+        };
+        self.task("CommitFailoverTask", "Committing failover", words, times)
     }
 
     /// Shows the task as what it is: a group of one job, which enables the replication the other way.

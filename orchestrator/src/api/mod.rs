@@ -144,7 +144,8 @@ impl Call {
             Route::Policies | Route::Policy(_) | Route::Mappings | Route::Mapping(..) => self.policies(),
             Route::Plans if get => Ok(json(&List::single(plans::list(self)))),
             Route::Plan(name) if get => Ok(json(&plans::get(self, name)?)),
-            Route::Plan(name) if put => Ok(json(&plans::put(self, name)?)),
+            Route::Plan(name) if put => Ok(json(&plans::save(self, name, false)?)),
+            Route::Plan(name) if self.method == Method::PATCH => Ok(json(&plans::save(self, name, true)?)),
             Route::PlanAction(name, action) if post => self.operate_plan(name, *action),
             Route::Items
             | Route::Item(_)
@@ -212,7 +213,11 @@ impl Call {
         let asked = if self.again(action, item.name.as_str()) {
             BTreeMap::new()
         } else {
-            self.told(action, name, input::single(&self.body, action, &item))?
+            self.told(
+                action,
+                name,
+                input::single(&self.body, action, &item, &self.me.services().config.knobs.settings),
+            )?
         };
         self.accept(action, Target::Item(item.name.clone()), asked)
     }
@@ -266,6 +271,12 @@ impl Call {
     /// Key under which a repeated request finds its job; none without a name from the client.
     fn dedupe(&self, action: Action, target: &str) -> Option<String> {
         self.client_request.as_ref().map(|id| format!("{action:?} {target} {id}"))
+    }
+
+    /// Key under which a repeated request finds that it was done, where no job tells.
+    fn once(&self) -> Option<String> {
+        let method = &self.method;
+        self.client_request.as_ref().map(|id| format!("{method} {:?} {id}", self.route))
     }
 
     /// True when this very request already became a job: then its inputs were good, and the item has

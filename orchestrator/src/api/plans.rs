@@ -1,6 +1,7 @@
 //! Recovery plans: made, read and checked (L1).
 
 use super::ids::last_segment;
+use super::policies::{done, is_done};
 use super::{Call, actions};
 use crate::catalogue::machine::{BAD_REQUEST, NOT_FOUND, PLAN_ACTION_UNFIT};
 use crate::journal::{Allowed, Edge, Item, Plan, PlanAction, Record, Stage, State};
@@ -37,15 +38,22 @@ pub(super) fn get(call: &Call, name: &str) -> Result<Resource<PlanProperties>, R
     Ok(view(call, &find(call, name)?))
 }
 
-/// Creates or replaces a plan.
-pub(super) fn put(call: &Call, name: &str) -> Result<Resource<PlanProperties>, Refusal> {
+/// Creates a plan, or replaces it; or else updates one that is there, as the portal does when it is edited.
+pub(super) fn save(call: &Call, name: &str, update: bool) -> Result<Resource<PlanProperties>, Refusal> {
     let body: Body<PlanProperties> =
         serde_json::from_slice(&call.body).map_err(|error| Refusal::bad(name, error.to_string()))?;
-    let known = find(call, name).map_or_else(|_| name.to_owned(), |plan| plan.name);
+    let known = match find(call, name) {
+        Ok(plan) => plan.name,
+        Err(missing) if update => return Err(missing),
+        Err(_) => name.to_owned(),
+    };
     let at = call.me.now();
     let plan = call.me.journal().append(|state| {
+        if let Some(plan) = state.plans.get(&known).filter(|_| is_done(call, state)) {
+            return Ok::<_, Refusal>((Vec::new(), plan.clone()));
+        }
         let plan = checked(call, state, &known, &body.properties.groups)?;
-        Ok::<_, Refusal>((vec![Record::PlanSaved { at, plan: plan.clone() }], plan))
+        Ok((done(call, vec![Record::PlanSaved { at, plan: plan.clone() }]), plan))
     })?;
     Ok(view(call, &plan))
 }
@@ -142,13 +150,14 @@ fn view(call: &Call, plan: &Plan) -> Resource<PlanProperties> {
         plan.groups.iter().flatten().filter_map(|name| state.items.get(name).cloned()).collect()
     });
     let providers: BTreeSet<&str> = items.iter().map(|item| item.leg.instance_type()).collect();
+    let settings = &call.me.services().config.knobs.settings;
     let offers: BTreeSet<&str> = call.me.journal().read(|state| {
         let offered = |allowed: &Allowed| {
             // Machines leave protection, and change their points, one by one.
             let single = [Allowed::DisableProtection, Allowed::CompleteMigration, Allowed::ChangePit];
             !single.contains(allowed)
         };
-        let of = |item: &Arc<Item>| state.allowed(&item.name).into_iter().filter(offered);
+        let of = |item: &Arc<Item>| state.allowed(&item.name, settings).into_iter().filter(offered);
         items.iter().flat_map(of).map(|allowed| allowed.as_str()).collect()
     });
     let texts = |words: BTreeSet<&str>| words.into_iter().map(str::to_owned).collect::<Vec<_>>();

@@ -50,6 +50,9 @@ pub(super) fn save(call: &Call, name: &str, update: bool) -> Result<Resource<Pol
     let at = call.me.now();
     let knobs = &call.me.services().config.knobs;
     let policy = call.me.journal().append(|state| {
+        if is_done(call, state) {
+            return Ok((Vec::new(), find(state, name)?.clone()));
+        }
         let known = find(state, name).ok();
         if update && known.is_none() {
             return Err(Refusal::missing(name));
@@ -70,7 +73,7 @@ pub(super) fn save(call: &Call, name: &str, update: bool) -> Result<Resource<Pol
             mapping: mapping.clone(),
         };
         let policy = Policy { name, kind: PolicyKind::Forward, replication, mapping };
-        Ok((saved(at, [policy.clone(), back]), policy))
+        Ok((done(call, saved(at, [policy.clone(), back])), policy))
     })?;
     Ok(view(call, &policy))
 }
@@ -79,10 +82,13 @@ pub(super) fn save(call: &Call, name: &str, update: bool) -> Result<Resource<Pol
 pub(super) fn delete(call: &Call, name: &str) -> Result<(), Refusal> {
     let at = call.me.now();
     call.me.journal().append(|state| {
+        if is_done(call, state) {
+            return Ok((Vec::new(), ()));
+        }
         let policy = forward(call, state, name)?;
         unused(state, policy)?;
         let both = [policy.name.clone(), Policy::failback_of(&policy.name)];
-        Ok((both.map(|name| Record::PolicyDeleted { at, name }).into(), ()))
+        Ok((done(call, both.map(|name| Record::PolicyDeleted { at, name }).into()), ()))
     })
 }
 
@@ -104,8 +110,11 @@ pub(super) fn associate(call: &Call, name: &str) -> Result<Resource<MappingPrope
     let at = call.me.now();
     let policy = call.me.journal().append(|state| {
         let found = forward(call, state, last_segment(&input.policy_id))?;
+        if is_done(call, state) {
+            return Ok::<_, Refusal>((Vec::new(), found.clone()));
+        }
         let policy = Policy { mapping: Some(name.to_owned()), ..found.clone() };
-        Ok::<_, Refusal>((saved(at, with_failback(state, &policy)), policy))
+        Ok((done(call, saved(at, with_failback(state, &policy))), policy))
     })?;
     paired(call, &policy).ok_or_else(|| Refusal::missing(name))
 }
@@ -114,12 +123,28 @@ pub(super) fn associate(call: &Call, name: &str) -> Result<Resource<MappingPrope
 pub(super) fn dissociate(call: &Call, name: &str) -> Result<(), Refusal> {
     let at = call.me.now();
     call.me.journal().append(|state| {
+        if is_done(call, state) {
+            return Ok((Vec::new(), ()));
+        }
         let found = mapped(state, name)?;
         let found = forward(call, state, &found.name)?;
         unused(state, found)?;
         let policy = Policy { mapping: None, ..found.clone() };
-        Ok((saved(at, with_failback(state, &policy)), ()))
+        Ok((done(call, saved(at, with_failback(state, &policy))), ()))
     })
+}
+
+/// True when this very request was done before: its sender did not hear of it, as when we went down in between. What
+/// others have changed since stays (I7).
+pub(super) fn is_done(call: &Call, state: &State) -> bool {
+    call.once().is_some_and(|key| state.answered.contains(&key))
+}
+
+/// The records of a request that is done by them, and that it is.
+pub(super) fn done(call: &Call, mut records: Vec<Record>) -> Vec<Record> {
+    let at = call.me.now();
+    records.extend(call.once().map(|key| Record::Answered { at, key }));
+    records
 }
 
 fn read<T: DeserializeOwned>(call: &Call, name: &str) -> Result<T, Refusal> {

@@ -1,6 +1,7 @@
 //! The northbound API through its router: shapes, refusals, long-running operations.
 
 mod inputs;
+mod once;
 mod shapes;
 
 use crate::journal::ProtectionState;

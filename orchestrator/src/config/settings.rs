@@ -16,6 +16,8 @@ pub struct Settings {
     pub group_size: usize,
     /// What a machine in Azure wrote last, at a failback.
     pub final_changes: FinalChanges,
+    /// A reprotect of a failover that nobody committed (C8).
+    pub reprotect_before_commit: BeforeCommit,
 }
 
 impl Default for Settings {
@@ -27,6 +29,7 @@ impl Default for Settings {
             uefi: Uefi::default(),
             group_size: 16,
             final_changes: FinalChanges::default(),
+            reprotect_before_commit: BeforeCommit::default(),
         }
     }
 }
@@ -83,4 +86,15 @@ pub enum VmSnapshots {
     Merge,
     /// It is refused.
     Fail,
+}
+
+/// Whether a failed-over machine may be reprotected before its failover was committed (C8). The pages tell to commit
+/// first; a recorded item offers it at once, and its job then commits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BeforeCommit {
+    /// It may not: whoever has not decided on a recovery point yet shall not give the others up by the way.
+    #[default]
+    Refuse,
+    /// It may: the job commits the failover first.
+    Commit,
 }

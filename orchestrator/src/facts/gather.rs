@@ -10,7 +10,7 @@ use crate::clients::azure::{AzureClient, AzureError};
 use crate::clients::component::ComponentError;
 use crate::clients::cs::OTHER_VAULT;
 use crate::clients::vcenter::{self, Power, VcenterClient, VcenterError};
-use crate::config::AlternateVcenter;
+use crate::config::{AlternateVcenter, Settings};
 use crate::journal::{Allowed, AzureVm, Health, Item, Leg, Operation, PolicyKind, ProtectionState};
 use crate::rules::privileges::NEEDED;
 use crate::service::Services;
@@ -147,14 +147,13 @@ impl<'a> Gathering<'a> {
             noted: item.is_some_and(|item| noted_path(item, &disk.disk).is_some()),
         };
         let critical = member.health == Health::Critical;
-        let codes = member.errors.iter().map(|report| report.code.clone());
         ItemFacts {
             name: name.clone(),
             os: item.and_then(|item| item.os).unwrap_or(OsFamily::Windows),
             platform: item.map(|item| item.platform.clone()).unwrap_or_default(),
             state: item.map_or("unprotected", |item| item.state.as_str()).to_owned(),
-            allowed: allowed(self.operation, item.map(|item| &**item)),
-            critical: if critical { codes.collect() } else { Vec::new() },
+            allowed: allowed(self.operation, item.map(|item| &**item), &self.services.config.knobs.settings),
+            critical: if critical { member.errors.clone() } else { Vec::new() },
             group: item.and_then(|item| item.group.clone()),
             leg: item.map_or(Leg::Forward, |item| item.leg),
             process_server: item.and_then(|item| item.process_server.as_ref()).map(|s| s.id.clone()),
@@ -449,9 +448,9 @@ async fn sizes(azure: &AzureClient, vm: Option<&AzureVm>) -> Result<BTreeMap<Dis
 }
 
 /// True when the item's state allows the operation.
-fn allowed(operation: Operation, item: Option<&Item>) -> bool {
+fn allowed(operation: Operation, item: Option<&Item>, settings: &Settings) -> bool {
     let Some(item) = item else { return operation == EnableProtection };
-    let has = |wanted: Allowed| item.allowed().contains(&wanted);
+    let has = |wanted: Allowed| item.allowed(settings).contains(&wanted);
     match operation {
         EnableProtection => item.state == ProtectionState::EnablingFailed,
         Failover | Failback => has(Allowed::UnplannedFailover) || has(Allowed::PlannedFailover),

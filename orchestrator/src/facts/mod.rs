@@ -11,6 +11,7 @@ use crate::config::Settings;
 use crate::journal::{Leg, Operation, Platform, PointChoice, Verb};
 use failback_wire::clock::VirtualMs;
 use failback_wire::env::Env;
+use failback_wire::error::Report;
 use failback_wire::ids::{DiskId, GroupName, MachineName, VmdkUuid};
 use failback_wire::proto::agent::AgentStatus;
 use failback_wire::proto::cs::{CsStatus, MachineRow, OsFamily, RegistrationRow, ServerRow};
@@ -157,8 +158,8 @@ pub struct ItemFacts {
     pub state: String,
     /// The state allows this operation.
     pub allowed: bool,
-    /// Codes of health errors that make the health critical; empty when it is not.
-    pub critical: Vec<String>,
+    /// Health errors that make the health critical; empty when it is not.
+    pub critical: Vec<Report>,
     /// Replication group, if any.
     pub group: Option<GroupName>,
     /// Which way it replicates, or last did.

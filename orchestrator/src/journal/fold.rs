@@ -1,7 +1,7 @@
 //! State as the fold of the journal. Total: a record about something unknown changes nothing, so that any
 //! prefix of any journal folds.
 
-use crate::config::{ReplicationPolicy, Vault};
+use crate::config::{ReplicationPolicy, Settings, Vault};
 
 use super::item::{AzureVm, Current, Fact, Item};
 use super::plan::{ActionKind, ActionProgress, Plan, PlanAction};
@@ -12,7 +12,7 @@ use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
 use failback_wire::ids::{DiskId, JobId, MachineName};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// All that the journal tells.
@@ -33,6 +33,9 @@ pub struct State {
     /// Replication policies.
     #[serde(default)]
     pub policies: BTreeMap<String, Policy>,
+    /// Requests that became no job and were done, by their keys.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub answered: BTreeSet<String>,
     /// Machines that were under protection once, and are not now.
     #[serde(default)]
     pub gone: BTreeMap<MachineName, Gone>,
@@ -213,17 +216,17 @@ impl State {
     }
     /// What may be asked of the item now; nothing while a job changes it. A job that still looks at its
     /// preconditions changes nothing, and may never.
-    pub fn allowed(&self, item: &MachineName) -> Vec<Allowed> {
+    pub fn allowed(&self, item: &MachineName, settings: &Settings) -> Vec<Allowed> {
         let running = |id: &JobId| self.jobs.get(id).is_some_and(|job| job.phase == Phase::Running);
         match self.items.get(item) {
-            Some(found) if !self.busy(item).is_some_and(running) => found.allowed(),
+            Some(found) if !self.busy(item).is_some_and(running) => found.allowed(settings),
             Some(_) | None => Vec::new(),
         }
     }
     /// What is shown as allowed while the item's health is this. A resynchronisation is shown where it may help, as
     /// recorded, and refused nowhere else (*ours*).
-    pub fn offered(&self, item: &MachineName, health: Health) -> Vec<Allowed> {
-        let mut offered = self.allowed(item);
+    pub fn offered(&self, item: &MachineName, health: Health, settings: &Settings) -> Vec<Allowed> {
+        let mut offered = self.allowed(item, settings);
         let helps = health == Health::Critical && self.items.get(item).is_some_and(|item| item.replicates());
         if helps && !offered.is_empty() {
             offered.push(Allowed::RepairReplication);
@@ -297,12 +300,6 @@ pub fn apply(state: &mut State, record: &Record) {
                 item_changed(item, *at, *to);
             }
         }
-        Record::PolicySaved { policy, .. } => {
-            state.policies.insert(policy.name.clone(), policy.clone());
-        }
-        Record::PolicyDeleted { name, .. } => {
-            state.policies.remove(name);
-        }
         Record::ActionStarted { at, job, action } => {
             state.acts(job, *action, |progress| progress.started = Some(*at));
         }
@@ -314,9 +311,30 @@ pub fn apply(state: &mut State, record: &Record) {
                 *progress = ActionProgress { started, ended, passed_over, comment, request };
             });
         }
+        Record::PlanSaved { .. }
+        | Record::PolicySaved { .. }
+        | Record::PolicyDeleted { .. }
+        | Record::Answered { .. } => at_once(state, record),
+    }
+}
+
+/// What becomes no job.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only these four come here")]
+fn at_once(state: &mut State, record: &Record) {
+    match record {
         Record::PlanSaved { plan, .. } => {
             state.plans.insert(plan.name.clone(), plan.clone());
         }
+        Record::PolicySaved { policy, .. } => {
+            state.policies.insert(policy.name.clone(), policy.clone());
+        }
+        Record::PolicyDeleted { name, .. } => {
+            state.policies.remove(name);
+        }
+        Record::Answered { key, .. } => {
+            state.answered.insert(key.clone());
+        }
+        _ => {}
     }
 }
 

@@ -4,6 +4,7 @@ use super::copies::Copies;
 use super::record::{Leaving, Operation};
 use super::state::{Allowed, Health, Leg, ProtectionState};
 use crate::catalogue::warning::{MT_SMALL, PS_BEHIND_VPN};
+use crate::config::{BeforeCommit, Settings};
 use failback_replication::lineage::Lineage;
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
@@ -327,7 +328,7 @@ impl Item {
     }
 
     /// What may be asked of the item while no job changes it.
-    pub fn allowed(&self) -> Vec<Allowed> {
+    pub fn allowed(&self, settings: &Settings) -> Vec<Allowed> {
         if self.halfway == Some(Operation::ChangePoint) {
             return vec![Allowed::ChangePit];
         }
@@ -338,6 +339,9 @@ impl Item {
         let forward = self.leg == Leg::Forward;
         if forward && all.contains(&Allowed::Commit) {
             all.push(Allowed::ChangePit);
+            if settings.reprotect_before_commit == BeforeCommit::Commit {
+                all.push(Allowed::SwitchProtection);
+            }
         }
         let failed = matches!(
             self.state,

@@ -379,6 +379,8 @@ pub enum Record {
     PolicySaved { at: VirtualMs, policy: Policy },
     /// A replication policy was deleted.
     PolicyDeleted { at: VirtualMs, name: String },
+    /// A request that becomes no job was done; sent again under this key, it is not done again (I7).
+    Answered { at: VirtualMs, key: String },
 }
 
 impl Record {
@@ -402,6 +404,7 @@ impl Record {
             Self::PlanSaved { .. } => "plan-saved",
             Self::PolicySaved { .. } => "policy-saved",
             Self::PolicyDeleted { .. } => "policy-deleted",
+            Self::Answered { .. } => "answered",
         }
     }
 }

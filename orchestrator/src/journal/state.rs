@@ -297,6 +297,11 @@ impl ProtectionState {
         }
     }
 
+    /// True after a failover, or failback, until its commit.
+    pub fn is_uncommitted(self) -> bool {
+        matches!(self, Self::UnplannedFailoverCommitPendingStatesBegin | Self::CommitPendingStatesBegin)
+    }
+
     /// True while a session should feed recovery points.
     pub fn is_replicating(self) -> bool {
         matches!(self, Self::InitialReplicationInProgress | Self::Protected)

@@ -1,6 +1,7 @@
 //! The fold: one record at a time, any prefix, and the same from the image as live.
 
 use super::*;
+use crate::config::Settings;
 use crate::testing::spec;
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
@@ -133,7 +134,11 @@ fn a_job_takes_its_item_from_state_to_state() {
     let mut see = |record: &Record| {
         apply(&mut state, record);
         let item = state.items.get(&name(0));
-        (item.map(|item| item.state), state.busy(&name(0)).is_some(), state.allowed(&name(0)).len())
+        (
+            item.map(|item| item.state),
+            state.busy(&name(0)).is_some(),
+            state.allowed(&name(0), &Settings::default()).len(),
+        )
     };
     use ProtectionState as P;
     assert_eq!(see(&accepted(0, &[0])), (None, true, 0), "nothing exists before the preconditions hold");
@@ -153,7 +158,7 @@ fn a_refusal_leaves_no_trace_in_the_item() {
     let mut state = State::fold(known.iter().chain([&end]));
     let before = state.items.clone();
     apply(&mut state, &accepted(1, &[0]));
-    assert!(!state.allowed(&name(0)).is_empty(), "looking changes nothing");
+    assert!(!state.allowed(&name(0), &Settings::default()).is_empty(), "looking changes nothing");
     apply(&mut state, &Record::Refused { at: VirtualMs(7), job: job(1), reports: vec![report()] });
     assert_eq!(state.items, before);
     assert_eq!(state.busy(&name(0)), None);

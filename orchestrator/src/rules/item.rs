@@ -43,13 +43,15 @@ fn group_by_plan(f: &Facts) -> Option<Report> {
 /// that is gone nobody expects heartbeats and new points (P33); nor of one that was shut down after its replication had
 /// ended: nothing it could still write is lost (C23, ours).
 fn health(f: &Facts) -> Option<Report> {
-    let ended = f.item.critical.iter().any(|code| code == REPLICATION_ENDED.code);
+    let ended = f.item.critical.iter().any(|error| error.code == REPLICATION_ENDED.code);
     let gone = f.azure.known().is_some_and(|vm| !vm.exists || ended && !vm.running);
     let of_the_source = [AGENT_HEARTBEAT.code, RPO_BREACH.code, REPLICATION_ENDED.code];
-    let counts = |code: &&String| !(gone && of_the_source.contains(&code.as_str()));
-    let critical: Vec<&str> = f.item.critical.iter().filter(counts).map(String::as_str).collect();
+    let counts = |error: &&Report| !(gone && of_the_source.contains(&error.code.as_str()));
+    let critical: Vec<Report> = f.item.critical.iter().filter(counts).cloned().collect();
     if critical.is_empty() || f.item.resuming {
         return None;
     }
-    Some(Report::new(&doc::HEALTH_CRITICAL, f.item.name.as_str(), critical.join(", ")))
+    let codes: Vec<&str> = critical.iter().map(|error| error.code.as_str()).collect();
+    let report = Report::new(&doc::HEALTH_CRITICAL, f.item.name.as_str(), codes.join(", "));
+    Some(report.standing_for(critical))
 }

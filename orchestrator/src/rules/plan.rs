@@ -164,9 +164,9 @@ pub fn check_plan(f: &PlanFacts, members: &BTreeMap<MachineName, Vec<Report>>) -
         let names: Vec<_> = refused.iter().map(|(name, _)| name.to_string()).collect();
         let mut whole = Report::new(&doc::PLAN_MEMBER_FAILS, f.plan.as_str(), names.join(", "));
         for (name, reports) in &refused {
-            whole
-                .inner
-                .extend(reports.iter().map(|report| format!("{name}: {} {}", report.code, report.message)));
+            let all = reports.iter().flat_map(|report| [report].into_iter().chain(report.all_beneath()));
+            whole.inner.extend(all.map(|report| format!("{name}: {} {}", report.code, report.message)));
+            whole.beneath.extend(reports.iter().cloned());
         }
         out.push(whole);
         out.extend(refused.into_iter().flat_map(|(_, reports)| reports.iter().cloned()));

@@ -91,6 +91,10 @@ fn answers(f: &Facts) -> Option<Report> {
 fn is_a_vm(f: &Facts) -> Option<Report> {
     named(f)?;
     let vcenter = f.vcenter.known()?;
+    let hidden = f.cs.known().map(|cs| cs.status.hidden.as_slice()).unwrap_or_default();
+    if hidden.iter().any(|hidden| hidden.vm == id(f)) {
+        return report(f, &doc::MT_NOT_A_VM, "it has not been discovered yet");
+    }
     // In another one P5 reports it.
     (vcenter.target_vm.is_none() && !vcenter.elsewhere).then(|| Report::new(&doc::MT_NOT_A_VM, id(f), id(f)))
 }

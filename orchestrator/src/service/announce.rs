@@ -27,7 +27,9 @@ impl Orchestrator {
         let health = self.sights().get(name).map(|sight| sight.health).unwrap_or_default();
         self.journal().read(|state| {
             let item = state.items.get(name)?;
-            let allowed = state.offered(name, health).iter().map(|allowed| allowed.as_str()).collect();
+            let settings = &self.services().config.knobs.settings;
+            let allowed =
+                state.offered(name, health, settings).iter().map(|allowed| allowed.as_str()).collect();
             let health = item.health(health);
             Some(Shown { state: item.state.as_str(), active: item.active, health, allowed })
         })
@@ -111,7 +113,8 @@ impl Orchestrator {
             | Record::ActionStarted { .. }
             | Record::ActionEnded { .. }
             | Record::PolicySaved { .. }
-            | Record::PolicyDeleted { .. } => Vec::new(),
+            | Record::PolicyDeleted { .. }
+            | Record::Answered { .. } => Vec::new(),
             Record::Prechecked { job, .. } | Record::JobEnded { job, .. } => {
                 let names = |job: &Job| job.members.keys().cloned().collect();
                 self.journal().read(|state| state.jobs.get(job).map(names)).unwrap_or_default()
@@ -211,7 +214,8 @@ impl Orchestrator {
             | Record::ItemChanged { .. }
             | Record::PlanSaved { .. }
             | Record::PolicySaved { .. }
-            | Record::PolicyDeleted { .. } => {}
+            | Record::PolicyDeleted { .. }
+            | Record::Answered { .. } => {}
         }
     }
 

@@ -138,6 +138,7 @@ impl Orchestrator {
             recommended_action: String::new(),
             entity: object.clone(),
             inner: Vec::new(),
+            beneath: Vec::new(),
         };
         self.events().add(EventKind::Job, &object, severity, error.unwrap_or(plain), self.now());
     }

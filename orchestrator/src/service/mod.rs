@@ -24,8 +24,8 @@ pub(crate) use protectable::Protectable;
 pub use roll::Roll;
 pub(crate) use servers::{ServerSight, worst};
 pub use services::Services;
-pub(crate) use submit::unknown;
 pub use submit::{Action, Ask, Refusal};
+pub(crate) use submit::{not_allowed, unknown};
 
 use crate::config::{Config, Knobs};
 use crate::journal::{Job, Journal, JournalError, Record, State};
@@ -142,6 +142,7 @@ impl Orchestrator {
     /// Items, jobs and plans as plain data, for checks.
     pub fn observe(&self) -> serde_json::Value {
         let health = |name: &MachineName| self.health(name);
+        let settings = &self.services.config.knobs.settings;
         self.journal.read(|state| {
             let items: BTreeMap<_, _> = state
                 .items
@@ -156,7 +157,7 @@ impl Orchestrator {
                         "rest": item.state.is_rest() && state.busy(name).is_none(),
                         "health": health.as_str(),
                         "healthErrors": errors.iter().map(|e| e.code.as_str()).collect::<Vec<_>>(),
-                        "allowed": state.offered(name, health).iter().map(|a| a.as_str()).collect::<Vec<_>>(),
+                        "allowed": state.offered(name, health, settings).iter().map(|a| a.as_str()).collect::<Vec<_>>(),
                         "warnings": item.warnings.keys().collect::<Vec<_>>(),
                         "halfway": item.halfway,
                         "points": self.sights().get(name).map(|s| s.points().iter().map(|p| p.point.clone()).collect::<Vec<_>>()),

@@ -7,6 +7,7 @@ use crate::catalogue::machine::{
     PLAN_MEMBER_FAILS,
 };
 use crate::catalogue::protection::DISABLED;
+use crate::config::Settings;
 use crate::journal::{
     Accepted, Allowed, Input, Item, Job, JournalError, Leaving, Leg, Operation, ProtectionState, Record,
     State, Target, Verb,
@@ -218,7 +219,7 @@ impl Orchestrator {
             | Action::CleanUpTest
             | Action::ChangePoint
             | Action::MoveServer
-            | Action::Resynchronise => sort(state, &self.services().ctx.env, ask, &names)?,
+            | Action::Resynchronise => sort(state, self.services(), ask, &names)?,
         };
         Ok(Accepted {
             job: JobId::new(self.ids.guid()),
@@ -297,10 +298,11 @@ fn in_group(state: &State, group: &GroupName, but: &MachineName) -> usize {
 /// Who takes part, in which operation, and who is already there. Everything that stands against it is told.
 fn sort(
     state: &State,
-    env: &Env,
+    services: &Services,
     ask: &Ask,
     names: &[&MachineName],
 ) -> Result<(Operation, Vec<MachineName>), Refusal> {
+    let (env, settings) = (&services.ctx.env, &services.config.knobs.settings);
     let single = ask.target.plan().is_none();
     let (mut reports, mut skipped, mut chosen) = (Vec::new(), Vec::new(), None);
     let mut status = StatusCode::BAD_REQUEST;
@@ -314,7 +316,7 @@ fn sort(
         let of_replication = matches!(ask.action, Action::MoveServer | Action::Resynchronise);
         // Shown or not: whoever wants a replication changed may have it (ours).
         let allowed = of_replication && item.replicates()
-            || ask.action.wants().is_some_and(|wanted| item.allowed().contains(&wanted));
+            || ask.action.wants().is_some_and(|wanted| item.allowed(settings).contains(&wanted));
         let allowed = allowed && (single || item.leg == Leg::Forward || env.holds("L4"));
         // Without a recovery point the rules have more to say than the state: they are asked (R6).
         let moves = matches!(ask.action, Action::Failover(_));
@@ -324,7 +326,7 @@ fn sort(
             if !single && ask.action.already(item) && env.holds("L1") {
                 skipped.push(((*name).clone(), operation));
             } else {
-                reports.push(not_allowed(name, item));
+                reports.push(not_allowed(name, item, settings));
             }
         } else if *chosen.get_or_insert(operation) != operation {
             let detail = format!("{name} replicates the other way than the machines before it");
@@ -340,21 +342,23 @@ fn sort(
     let astray =
         skipped.iter().filter(|(_, way)| matches!(ask.action, Action::Failover(_)) && Some(*way) != chosen);
     let astray = astray.filter(|_| chosen.is_some());
-    reports.extend(astray.filter_map(|(name, _)| Some(not_allowed(name, state.items.get(name)?))));
+    reports.extend(astray.filter_map(|(name, _)| Some(not_allowed(name, state.items.get(name)?, settings))));
     match chosen.filter(|_| reports.is_empty()) {
         Some(operation) => Ok((operation, skipped.into_iter().map(|(name, _)| name).collect())),
         None if single || names.is_empty() => Err(Refusal { status, reports }),
         None => {
             let entities: BTreeSet<&str> = reports.iter().map(|report| report.entity.as_str()).collect();
             let entities: Vec<&str> = entities.into_iter().collect();
-            reports.insert(0, Report::new(&PLAN_MEMBER_FAILS, ask.target.name(), entities.join(", ")));
+            let whole = Report::new(&PLAN_MEMBER_FAILS, ask.target.name(), entities.join(", "));
+            reports.insert(0, whole.standing_for(reports.clone()));
             Err(Refusal { status, reports })
         }
     }
 }
 
-fn not_allowed(name: &MachineName, item: &Item) -> Report {
-    let allowed: Vec<&str> = item.allowed().iter().map(|allowed| allowed.as_str()).collect();
+/// What is asked for is not what the item's state allows.
+pub(crate) fn not_allowed(name: &MachineName, item: &Item, settings: &Settings) -> Report {
+    let allowed: Vec<&str> = item.allowed(settings).iter().map(|allowed| allowed.as_str()).collect();
     let detail = format!("{name} is in state {}, allowed: [{}]", item.state, allowed.join(", "));
     Report::new(&NOT_ALLOWED, name.as_str(), detail)
 }

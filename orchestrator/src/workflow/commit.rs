@@ -34,7 +34,8 @@ pub static WORKFLOW: Workflow = Workflow {
     }],
 };
 
-async fn drop_points(c: &StepCtx<'_>) -> StepResult {
+/// Forgets the session to Azure, and with it all points but the one that was chosen.
+pub(super) async fn drop_points(c: &StepCtx<'_>) -> StepResult {
     if let Some(spec) = &c.item.forward {
         session::leave(c, spec).await?;
     }

@@ -9,6 +9,7 @@
 //! here are taken back in reverse. Not taken back: powering off (two running copies would be worse, I2) and
 //! merging snapshots (cannot be).
 
+use super::commit::drop_points;
 use super::ops::vcenter::{self, own_vm, target_vm};
 use super::ops::{added, agent, copies, defect, note, put_row, put_row_of, session};
 use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
@@ -22,6 +23,7 @@ use crate::catalogue::warning::{SOURCE_NOT_SHUT_DOWN, SPLIT_BRAIN};
 use crate::clients::vcenter::{NewVm, Power, VcenterClient, VmFacts};
 use crate::journal::{Fact, Leg, OnPremVm, Operation, ProtectionState, Rest};
 use crate::rules::MAX_DISKS;
+use crate::rules::effects::takes_place;
 use failback_wire::error::ErrorDoc;
 use failback_wire::ids::Site;
 use failback_wire::proto::cs::{Component, OsFamily};
@@ -100,11 +102,21 @@ fn master_target<'a>(c: &'a StepCtx<'_>) -> Result<&'a str, StepError> {
     id.ok_or_else(|| StepError::new(&MT_UNKNOWN, c.item.name.as_str(), "none was chosen"))
 }
 
+/// Where a setting lets a failover be reprotected that nobody committed, this is its commit (C8). It shows under the
+/// task of that name, and is taken back no more than any other.
+async fn commit_first(c: &StepCtx<'_>) -> StepResult {
+    if c.item.forward.is_none() || !takes_place(&c.ctx.env, Operation::Commit, "drop-points") {
+        return Ok(Vec::new());
+    }
+    drop_points(c).await
+}
+
 async fn locate(c: &StepCtx<'_>) -> StepResult {
     let known = c.services.vcenter_at(vcenter::is_elsewhere(c));
     let found = known.with_session(|v| async move { own_vm(c, &v, &DISK_MISMATCH).await }).await?;
     let location = if found.is_some() { "original" } else { "alternate" };
-    let mut facts = copies::decide_home(c, found.as_ref(), added::find(c).await?).await?;
+    let mut facts = commit_first(c).await?;
+    facts.extend(copies::decide_home(c, found.as_ref(), added::find(c).await?).await?);
     facts.push(note(LOCATION, location));
     facts.push(match found.is_none() && leads_elsewhere(c).await? {
         true => note(vcenter::ELSEWHERE, "yes"),

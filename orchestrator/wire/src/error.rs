@@ -55,6 +55,9 @@ pub struct Report {
     /// What lies beneath, from the system that refused.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inner: Vec<String>,
+    /// Errors of their own that it stands for: those of the members of a plan, those behind a health.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beneath: Vec<Report>,
 }
 
 impl Report {
@@ -70,6 +73,16 @@ impl Report {
             recommended_action: doc.action.to_owned(),
             entity: entity.into(),
             inner: Vec::new(),
+            beneath: Vec::new(),
         }
+    }
+    /// The same error, standing for these.
+    #[must_use]
+    pub fn standing_for(self, beneath: Vec<Self>) -> Self {
+        Self { beneath, ..self }
+    }
+    /// Everything beneath it, at any depth.
+    pub fn all_beneath(&self) -> Vec<&Self> {
+        self.beneath.iter().flat_map(|report| [report].into_iter().chain(report.all_beneath())).collect()
     }
 }

@@ -66,6 +66,7 @@ pub const TRAFFIC: [Traffic; 14] = [
             "asr.operate",
             "asr.points",
             "asr.protectable",
+            "asr.vault-health",
         ],
     },
     Traffic { from: &[Role::Orchestrator], to: &[Role::Vcenter], operations: VIM },

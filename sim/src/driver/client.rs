@@ -225,6 +225,15 @@ impl Client {
         Ok(self.get("asr.fabric", &self.fabric).await?["properties"].take())
     }
 
+    /// The vault's health, by its parts.
+    ///
+    /// # Errors
+    /// When no reply came, or no health.
+    pub async fn vault_health(&self) -> Result<Value, ClientError> {
+        let path = format!("{}/replicationVaultHealth", self.vault);
+        Ok(self.get("asr.vault-health", &path).await?["properties"].take())
+    }
+
     /// The vault's events about the health of what has this name, oldest first: (code, severity).
     ///
     /// # Errors
@@ -275,8 +284,8 @@ fn collect_tasks(tasks: &Value, out: &mut Vec<(String, String)>) {
 }
 
 fn report(error: &Value) -> Report {
-    let service = &error["serviceErrorDetails"];
-    let provider = text(&error["providerErrorDetails"]["errorMessage"]);
+    let (service, beneath) = (&error["serviceErrorDetails"], &error["providerErrorDetails"]);
+    let provider = text(&beneath["errorMessage"]);
     Report {
         code: text(&service["code"]),
         message: text(&service["message"]),
@@ -284,7 +293,29 @@ fn report(error: &Value) -> Report {
         recommended_action: text(&service["recommendedAction"]),
         entity: text(&error["taskId"]),
         inner: if provider.is_empty() { Vec::new() } else { vec![provider] },
+        beneath: stood_for(beneath),
     }
+}
+
+/// The errors that one of a job stands for. Causes and actions are told of all together: where any are missing, none
+/// counts.
+fn stood_for(provider: &Value) -> Vec<Report> {
+    let [causes, action] = ["possibleCauses", "recommendedAction"].map(|key| text(&provider[key]));
+    let ids = text(&provider["errorId"]);
+    let codes: Vec<&str> = ids.split(", ").filter(|code| !code.is_empty()).collect();
+    if action.lines().count() < codes.len() || causes.lines().count() < codes.len() {
+        return Vec::new();
+    }
+    let one = |code: &str| Report {
+        code: code.to_owned(),
+        message: String::new(),
+        possible_causes: causes.clone(),
+        recommended_action: action.clone(),
+        entity: String::new(),
+        inner: Vec::new(),
+        beneath: Vec::new(),
+    };
+    codes.into_iter().map(one).collect()
 }
 
 fn refusal(value: &Value) -> Answer {
@@ -302,6 +333,7 @@ fn refusal(value: &Value) -> Answer {
         recommended_action: text(&first["recommendedAction"]),
         entity: text(&first["target"]),
         inner: Vec::new(),
+        beneath: Vec::new(),
     };
     Answer::Refused(codes, Some(report))
 }

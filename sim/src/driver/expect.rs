@@ -10,8 +10,8 @@ use super::steps::At;
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::estate::Side;
 use crate::scenario::model::{
-    DataExpect, Equals, Expect, Health, ItemExpect, ItemState, Power, Row, ServerExpect, VmExpect, WaitUntil,
-    Waiting,
+    DataExpect, Equals, Expect, Health, ItemExpect, ItemState, Power, Row, ServerExpect, VaultExpect,
+    VmExpect, WaitUntil, Waiting,
 };
 use crate::scenario::text::Name;
 use failback_wire::event::VmRef;
@@ -242,6 +242,9 @@ impl Driver<'_> {
         if !expect.servers.is_empty() {
             out.extend(self.judge_servers(&expect.servers).await);
         }
+        if let Some(wanted) = &expect.vault {
+            out.extend(self.judge_vault(wanted).await);
+        }
         for (name, wanted) in &expect.events {
             out.extend(self.judge_events(&name.value, wanted).await);
         }
@@ -281,6 +284,29 @@ impl Driver<'_> {
                 out.push(differs(format!("health of {}", name.value), wanted, health));
             }
             out.extend(judge_alerts(&name.value, wanted.alerts.as_ref(), &codes(server)));
+        }
+        out
+    }
+
+    async fn judge_vault(&self, wanted: &VaultExpect) -> Vec<Finding> {
+        let health = match self.client.vault_health().await {
+            Ok(health) => health,
+            Err(e) => return vec![Finding::new(FindingKind::ExpectationFailed, format!("vault: {e}"))],
+        };
+        let parts = [
+            ("protectedItemsHealth", wanted.items),
+            ("containersHealth", wanted.items),
+            ("fabricsHealth", wanted.servers),
+        ];
+        let mut out = Vec::new();
+        for (part, wanted) in parts {
+            let Some(wanted) = wanted.map(health_word) else { continue };
+            let counts = &health[part]["categorizedResourceCounts"];
+            let worst =
+                ["Critical", "Warning", "Normal"].into_iter().find(|word| counts[word] != Value::Null);
+            if worst != Some(wanted) {
+                out.push(differs(format!("{part} of the vault"), wanted, counts.to_string()));
+            }
         }
         out
     }

@@ -17,6 +17,7 @@ use failback_wire::error::Report;
 use failback_wire::http::Method;
 use failback_wire::ids::{GroupName, MachineName};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -189,7 +190,11 @@ impl Driver<'_> {
     pub(super) fn judge_ending(&mut self, at: At, expect: &Ending, ended: Ended) -> Result<(), Stop> {
         let wanted = match expect {
             Ending::Succeeded => "the job succeeds".to_owned(),
-            Ending::Refused(r) => format!("refused with {}", sorted(r.codes.iter().map(|c| &c.value))),
+            Ending::Refused(r) => {
+                let codes = sorted(r.codes.iter().map(|c| &c.value));
+                let beneath = r.beneath.iter().map(|c| c.value.as_str()).collect();
+                format!("refused with {codes}{}", stands_for(&beneath))
+            }
             Ending::Failed(f) => {
                 let wanted = failed(&f.code.value, f.task.as_ref().map(|t| t.value.as_str()));
                 f.also.iter().fold(wanted, |wanted, code| format!("{wanted}, and shows {code}"))
@@ -200,7 +205,12 @@ impl Driver<'_> {
         let names_task = matches!(expect, Ending::Failed(f) if f.task.is_some());
         let (shown, error) = match ended {
             Ended::Succeeded => ("the job succeeds".to_owned(), None),
-            Ended::Refused(codes, error) => (format!("refused with {}", sorted(codes.iter())), error),
+            Ended::Refused(codes, error) => {
+                let asked = matches!(expect, Ending::Refused(r) if !r.beneath.is_empty());
+                let beneath = error.iter().flat_map(|error| &error.beneath).filter(|_| asked);
+                let beneath = stands_for(&beneath.map(|report| report.code.as_str()).collect());
+                (format!("refused with {}{beneath}", sorted(codes.iter())), error)
+            }
             Ended::Failed(mut errors) if !errors.is_empty() => {
                 let (task, error) = errors.remove(0);
                 let shown = failed(&error.code, names_task.then_some(task.as_str()));
@@ -400,6 +410,7 @@ impl Driver<'_> {
             policy: step.policy.as_ref().map(|name| name.value.as_str()),
             group: step.group.as_ref().map(|name| name.value.as_str()),
             process_server: step.process_server.as_ref().map(|name| name.value.as_str()),
+            every_disk: step.every_disk,
         };
         let machine = inventory.machines.iter().find(|m| m.name == step.item.value);
         machine.map(|machine| self.enable_body(machine, &under)).unwrap_or_default()
@@ -456,12 +467,19 @@ impl Driver<'_> {
             (Some(item), _) => input(&item.value).into(),
             (None, plan) => {
                 let name = plan.as_ref().map(|p| p.value.as_str()).unwrap_or_default();
-                let plan = inventory.plans.iter().find(|p| p.name == name);
+                let plan = inventory.plan_named(name);
                 plan.map(|p| p.members().filter_map(input).collect::<Vec<_>>()).unwrap_or_default().into()
             }
         };
         json!({ "properties": { "failoverDirection": direction, "providerSpecificDetails": details } })
     }
+}
+
+fn stands_for(codes: &BTreeSet<&str>) -> String {
+    if codes.is_empty() {
+        return String::new();
+    }
+    format!(", which stands for {}", codes.iter().copied().collect::<Vec<_>>().join(", "))
 }
 
 /// In place of a name: this input is left out of the request.

@@ -7,8 +7,9 @@ use super::steps::{At, Stop};
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::estate::Side;
 use crate::scenario::inventory::Plan;
-use crate::scenario::model::{Confirm, SavePlan, Verb};
+use crate::scenario::model::{Confirm, Ending, SavePlan, Step, Verb};
 use crate::scenario::plans::{ActionKind, PlanAction, Stage};
+use crate::scenario::text::Spanned;
 use failback_wire::http::Method;
 use serde_json::{Value, json};
 
@@ -16,13 +17,23 @@ impl Driver<'_> {
     pub(super) async fn save_plan(&mut self, at: At, save: &SavePlan) -> Result<(), Stop> {
         let plan = self.checked.inventory.plan(save);
         let asked = Asked {
-            method: Method::PUT,
+            method: if self.has_plan(at, &plan.name) { Method::PATCH } else { Method::PUT },
             path: self.client.plan_path(&plan.name),
             body: self.plan_body(&plan),
             expect: &save.expect,
             within: save.within.duration(),
         };
         self.carry_out(at, &asked).await
+    }
+
+    /// True when a plan of this name is there already: the estate's, or one that an earlier step saved.
+    fn has_plan(&self, at: At, name: &str) -> bool {
+        let saved = |step: &Spanned<Step>| {
+            let Step::SavePlan(save) = &step.value else { return false };
+            save.name.value == name && save.expect == Ending::Succeeded
+        };
+        let of_estate = self.checked.inventory.plans.iter().any(|p| p.from_the_start && p.name == name);
+        of_estate || self.checked.scenario.steps.iter().take(at.index).any(saved)
     }
 
     /// Confirms what the plan's job waits for, and waits until the job is over or waits again.

@@ -240,7 +240,7 @@ impl Driver<'_> {
 
     pub(super) fn enable_body(&self, machine: &Machine, under: &ProtectUnder<'_>) -> serde_json::Value {
         let named = |(n, disk): (usize, &crate::scenario::inventory::Disk)| {
-            (!disk.excluded).then(|| format!("{}-disk{n}", machine.name))
+            (under.every_disk || !disk.excluded).then(|| format!("{}-disk{n}", machine.name))
         };
         let some_excluded = machine.disks.iter().any(|disk| disk.excluded);
         let included: Option<Vec<String>> =
@@ -266,6 +266,7 @@ pub(super) struct ProtectUnder<'a> {
     pub(super) policy: Option<&'a str>,
     pub(super) group: Option<&'a str>,
     pub(super) process_server: Option<&'a str>,
+    pub(super) every_disk: bool,
 }
 
 fn call_moment(before: bool, call: &CallMoment) -> Moment {

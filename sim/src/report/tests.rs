@@ -32,6 +32,7 @@ fn failed() -> Outcome {
         recommended_action: "Connect vCenter, then repeat the failback.".to_owned(),
         entity: "web01".to_owned(),
         inner: vec!["vcenter: 503 Service Unavailable".to_owned()],
+        beneath: Vec::new(),
     };
     let finding = Finding::new(FindingKind::ExpectationFailed, "the failback of web01 failed");
     outcome.findings.push(finding.at(6, 21).compared("succeeded", "failed with FB2002").because(Some(error)));

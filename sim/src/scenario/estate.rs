@@ -6,7 +6,7 @@
 mod settings;
 mod target;
 
-pub use settings::Settings;
+pub use settings::{BeforeCommit, Settings};
 pub use target::{Flaw, MasterTarget, Retention, ScsiController, Setup};
 
 use super::plans::PlanAction;

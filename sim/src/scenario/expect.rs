@@ -30,6 +30,9 @@ pub struct Expect {
     /// Process servers and master targets, as the vault shows them.
     #[serde(default)]
     pub servers: BTreeMap<Name, ServerExpect>,
+    /// Health of the vault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vault: Option<VaultExpect>,
     /// Events of the vault about the health of each item, process server or master target: these, in this order; others
     /// may lie between. An empty list: none at all.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -142,6 +145,18 @@ pub struct ServerExpect {
     /// Codes its health shows, all of them here; an empty list: none at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerts: Option<Vec<Name>>,
+}
+
+/// What the vault must show of itself: of each part the worst.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct VaultExpect {
+    /// The worst health of its items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<Health>,
+    /// The worst health of its servers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub servers: Option<Health>,
 }
 
 /// Written and not at the target yet, of all disks together: at least so much (E19).

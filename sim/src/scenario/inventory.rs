@@ -155,6 +155,8 @@ pub struct MasterTarget {
     pub template_of: Option<String>,
     /// No virtual machine.
     pub physical: bool,
+    /// It is there from the start.
+    pub deployed: bool,
 }
 
 /// A protected machine.
@@ -338,6 +340,10 @@ impl Inventory {
     pub fn names(&self, name: &str, machine: &str) -> bool {
         name == machine || self.sets.get(name).is_some_and(|set| set.iter().any(|one| one == machine))
     }
+    /// The plan of this name, as the last step that saves it leaves it.
+    pub fn plan_named(&self, name: &str) -> Option<&Plan> {
+        self.plans.iter().rfind(|plan| plan.name == name)
+    }
     /// The plan that a step saves.
     pub fn plan(&self, save: &SavePlan) -> Plan {
         let groups = groups(&save.groups, &self.sets);
@@ -425,6 +431,7 @@ fn master_targets(estate: &Estate, host: &str, store: &str) -> Vec<MasterTarget>
             controller: ScsiController::LsiLogic,
             template_of: None,
             physical: false,
+            deployed: true,
         }
     };
     let Some(list) = &estate.master_targets else {
@@ -441,6 +448,7 @@ fn master_targets(estate: &Estate, host: &str, store: &str) -> Vec<MasterTarget>
             out.datastore = text(mt.datastore.as_ref(), store);
             out.version = text(mt.version.as_ref(), VERSION);
             (out.enable_uuid, out.tools, out.physical) = (mt.enable_uuid, mt.tools, mt.physical);
+            out.deployed = mt.deployed;
             out.memory = mt.memory.value;
             out.setup = Setup {
                 hosts_file: mt.hosts_file,

@@ -6,7 +6,7 @@ pub use super::beside::{MoveProcessServer, Resynchronise};
 use super::estate::{Estate, Side};
 pub use super::expect::{
     DataExpect, Equals, EventExpect, Expect, ItemExpect, Lost, Power, ProtectableExpect, Row, ServerExpect,
-    Shown, Takes, VmExpect, Waiting,
+    Shown, Takes, VaultExpect, VmExpect, Waiting,
 };
 use super::fault::{Change, When};
 pub use super::plans::{Confirm, MemberInputs, Paused, SavePlan};
@@ -373,6 +373,9 @@ pub enum Ending {
 pub struct Refused {
     /// Exactly these codes, in any order.
     pub codes: Vec<Name>,
+    /// Codes that the first of them stands for, each once, with causes and what to do; default: whatever it does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beneath: Vec<Name>,
 }
 
 /// A failed job.

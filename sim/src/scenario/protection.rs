@@ -42,6 +42,9 @@ pub struct EnableProtection {
     /// The process server; default: the one that comes with the configuration server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process_server: Option<Name>,
+    /// Whether the request names every disk, those too that the estate means to leave out (P37); default no.
+    #[serde(default)]
+    pub every_disk: bool,
     /// How it must end.
     #[serde(default)]
     pub expect: Ending,

@@ -90,7 +90,7 @@ impl<'a> Operation<'a> {
         if let Some(item) = self.item {
             return named(item).into_iter().collect();
         }
-        let plan = inventory.plans.iter().find(|p| self.plan.is_some_and(|name| p.name == name.value));
+        let plan = self.plan.and_then(|name| inventory.plan_named(&name.value));
         plan.map(|p| p.members().collect()).unwrap_or_default()
     }
 }

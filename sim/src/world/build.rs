@@ -184,6 +184,7 @@ fn plain_vm(env: &Env, name: &str, os: Os, host: &str, datastore: &str) -> VmCon
 fn target_vm(env: &Env, mt: &inventory::MasterTarget, born: &[Born]) -> VmConfig {
     let mut vm = plain_vm(env, &mt.id, mt.os, &mt.host, &mt.datastore);
     (vm.tools_installed, vm.controller, vm.memory_mb) = (mt.tools, mt.controller, mt.memory.0 >> 20);
+    vm.powered_on = mt.deployed;
     if !mt.enable_uuid {
         vm.extra_config.clear();
     }

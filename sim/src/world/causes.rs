@@ -80,7 +80,7 @@ fn vcenter(fault: &VcenterFault, is_target: impl Fn(&str) -> bool) -> &'static [
         VcenterFault::StorageVmotion { .. } => &["P20"],
         VcenterFault::AccountPrivileges { .. } | VcenterFault::AccountPassword { .. } => &["P8"],
         VcenterFault::HostLicence { .. } => &["P34"],
-        VcenterFault::DeleteVm { .. } => &["C12"],
+        VcenterFault::DeleteVm { .. } | VcenterFault::UnregisterVm { .. } => &["C12"],
         VcenterFault::PowerOff { vm } if is_target(vm) => &["P30"],
         VcenterFault::PowerOn { vm } if is_target(vm) => &[],
         VcenterFault::PowerOn { .. } => &["C12", "C19"],
@@ -92,6 +92,7 @@ fn vcenter(fault: &VcenterFault, is_target: impl Fn(&str) -> bool) -> &'static [
         | VcenterFault::DatastoreFree { .. }
         | VcenterFault::ExtendDisk { .. }
         | VcenterFault::CreateVm { .. }
+        | VcenterFault::RegisterVm { .. }
         | VcenterFault::RenameVm { .. }
         | VcenterFault::Vmotion { .. }
         | VcenterFault::SetOption { .. }

@@ -33,7 +33,7 @@ use failback_wire::event::{Actor, VmRef, What};
 use failback_wire::ids::{MachineCopy, MachineName, NodeName, Site, VmdkUuid};
 use failback_wire::node::{Ctx, Fence};
 use failback_wire::store::CommitHook;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -191,20 +191,30 @@ impl World {
         *world.hook.world.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&world);
         let strike: Arc<dyn Strike> = world.clone();
         world.board.connect(&strike);
-        world.start_all();
+        world.start_all(inventory);
         inhabitants.live_in(Arc::downgrade(&world));
         world.switch_metal_on();
         world.settle_strangers(inventory, &env);
         world
     }
 
-    fn start_all(&self) {
+    /// Starts every node but for master targets that nobody has deployed yet.
+    fn start_all(&self, inventory: &Inventory) {
+        let (deployed, ready): (Vec<_>, Vec<_>) =
+            inventory.master_targets.iter().partition(|target| target.deployed);
+
         let nodes =
             [inventory::AZURE, inventory::CONFIGURATION_SERVER, inventory::VCENTER, inventory::ORCHESTRATOR];
-        let servers = self.process_servers.keys().chain(self.master_targets.keys()).map(String::as_str);
+        let deployed = deployed.iter().map(|target| &target.id).collect::<BTreeSet<_>>();
+        let servers = self.process_servers.keys().chain(deployed).map(String::as_str);
         let other = self.alternate.iter().map(|_| inventory::ALTERNATE_VCENTER);
         for node in nodes.into_iter().chain(other).chain(servers) {
             self.restart_or_note(&NodeName::from(node));
+        }
+        for target in ready {
+            if let Err(error) = self.vcenter.console(Actor::Setup).unregister_vm(&target.id) {
+                self.emit(What::Note { text: format!("{} does not lie ready: {error}", target.id) });
+            }
         }
     }
 

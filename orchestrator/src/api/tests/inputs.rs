@@ -1,6 +1,7 @@
 //! Bodies of requests: the ones from the recordings are understood, wrong ones are told in full.
 
 use crate::api::input;
+use crate::config::Settings;
 use crate::journal::{Item, Leg, Plan, PointChoice, ProtectionState, ServerRef, Verb};
 use crate::service::Action;
 use bytes::Bytes;
@@ -15,7 +16,7 @@ fn item(leg: Leg) -> Item {
 
 fn single(action: Action, leg: Leg, properties: Value) -> Result<crate::journal::Input, Vec<String>> {
     let body = Bytes::from(json!({ "properties": properties }).to_string());
-    match input::single(&body, action, &item(leg)) {
+    match input::single(&body, action, &item(leg), &Settings::default()) {
         Ok(mut asked) => Ok(asked.remove(&MachineName::new("vm1")).unwrap()),
         Err(refusal) => Err(refusal.reports.into_iter().map(|report| report.message).collect()),
     }
@@ -152,10 +153,13 @@ fn equal_group_name_and_id_mean_no_group() {
 #[test]
 fn garbage_is_refused() {
     for body in ["{", "[]", "{\"properties\": 7}", "\u{0}"] {
-        let refused = input::single(&Bytes::from(body), FAILOVER, &item(Leg::Forward));
+        let refused = input::single(&Bytes::from(body), FAILOVER, &item(Leg::Forward), &Settings::default());
         assert_eq!(refused.unwrap_err().status, 400, "{body:?}");
     }
-    assert!(input::single(&Bytes::new(), Action::Commit, &item(Leg::Forward)).is_ok(), "commit has no body");
+    assert!(
+        input::single(&Bytes::new(), Action::Commit, &item(Leg::Forward), &Settings::default()).is_ok(),
+        "commit has no body"
+    );
 }
 
 #[test]

@@ -2,14 +2,16 @@
 
 use super::build::{known, min, sound};
 use super::refusals;
+use crate::catalogue::documented::AGENT_HEARTBEAT;
 use crate::facts::{Facts, Seen};
 use crate::journal::Operation::{Failback, Reprotect};
+use failback_wire::error::Report;
 use failback_wire::proto::cs::OsFamily;
 
 pub(super) fn spoil_all(f: &mut Facts) {
     f.item.allowed = false;
     f.item.group = Some("g".into());
-    f.item.critical = vec!["78174".into()];
+    f.item.critical = vec![Report::new(&AGENT_HEARTBEAT, "web01", "")];
     let cs = known(&mut f.cs);
     cs.status.address = "10.0.0.9".into();
     cs.servers.iter_mut().for_each(|server| server.last_heartbeat = min(1));

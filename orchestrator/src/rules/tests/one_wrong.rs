@@ -2,10 +2,12 @@
 
 use super::build::{known, min, point, sound};
 use super::refusals;
+use crate::catalogue::documented::AGENT_HEARTBEAT;
 use crate::config::{AlternateVcenter, Uefi, VmSnapshots};
 use crate::facts::{Facts, Seen};
 use crate::journal::Operation::{self, *};
 use crate::journal::{Platform, PointChoice, Verb};
+use failback_wire::error::Report;
 use failback_wire::event::PointKind;
 use failback_wire::ids::Site;
 use failback_wire::proto::cs::{Hidden, OsFamily, RegistrationRow};
@@ -49,9 +51,9 @@ const CASES: &[Case] = &[
     ("state", |f| f.item.allowed = false, &Operation::ALL, &["FB1801"]),
     ("group member alone", |f| f.item.group = Some("g".into()), &[Failover, Reprotect, Failback, ReprotectForward], &["FB1701"]),
     ("group member by plan", |f| { f.item.group = Some("g".into()); f.request.by_plan = true }, BACK, &[]),
-    ("health", |f| f.item.critical = vec!["78174".into()], &[Failback], &["FB1802"]),
-    ("health, another operation", |f| f.item.critical = vec!["78174".into()], &[Failover, Reprotect], &[]),
-    ("health, second attempt", |f| { f.item.critical = vec!["78174".into()]; f.item.resuming = true }, &[Failback], &[]),
+    ("health", |f| f.item.critical = vec![Report::new(&AGENT_HEARTBEAT, "web01", "")], &[Failback], &["FB1802"]),
+    ("health, another operation", |f| f.item.critical = vec![Report::new(&AGENT_HEARTBEAT, "web01", "")], &[Failover, Reprotect], &[]),
+    ("health, second attempt", |f| { f.item.critical = vec![Report::new(&AGENT_HEARTBEAT, "web01", "")]; f.item.resuming = true }, &[Failback], &[]),
     ("CS silent", |f| f.cs = Seen::Silent("down".into()), &[EnableProtection, Reprotect, Failback, ReprotectForward], &["FB1003"]),
     ("CS silent, not needed", |f| f.cs = Seen::Silent("down".into()), &[Failover, Commit, CommitBack], &[]),
     ("CS address", |f| known(&mut f.cs).status.address = "10.0.0.9".into(), BACK, &["FB1005"]),

@@ -51,6 +51,9 @@ pub struct ErrorDetail {
     /// What it is about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// The errors that it stands for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<ErrorDetail>,
 }
 
 impl ArmError {
@@ -86,6 +89,7 @@ impl From<&Report> for ErrorDetail {
             possible_causes: Some(report.possible_causes.clone()),
             recommended_action: Some(report.recommended_action.clone()),
             target: Some(report.entity.clone()),
+            details: report.beneath.iter().map(Self::from).collect(),
             ..Self::default()
         }
     }

@@ -43,7 +43,7 @@ struct Check<'a, 'b> {
 impl Check<'_, '_> {
     fn change(&mut self, change: &Change, at: Place) {
         if let Change::Vcenter(made) = change
-            && let VcenterFault::CreateVm { name, .. } = &made.value
+            && let VcenterFault::CreateVm { name, .. } | VcenterFault::RegisterVm { vm: name } = &made.value
         {
             self.gone.remove(&(Side::OnPremises, name.clone()));
         }
@@ -118,7 +118,7 @@ impl Check<'_, '_> {
 fn needed(change: &Change) -> Option<Needed<'_>> {
     let (site, vm, deletes) = match change {
         Change::Vcenter(change) => match &change.value {
-            VcenterFault::DeleteVm { vm } => (Side::OnPremises, vm, true),
+            VcenterFault::DeleteVm { vm } | VcenterFault::UnregisterVm { vm } => (Side::OnPremises, vm, true),
             VcenterFault::PowerOn { vm }
             | VcenterFault::PowerOff { vm }
             | VcenterFault::Snapshot { vm, .. }
@@ -143,6 +143,7 @@ fn needed(change: &Change) -> Option<Needed<'_>> {
             | VcenterFault::AccountPassword { .. }
             | VcenterFault::HostLicence { .. }
             | VcenterFault::CreateVm { .. }
+            | VcenterFault::RegisterVm { .. }
             | VcenterFault::HostMemory { .. } => return None,
         },
         Change::Azure(change) => match &change.value {

@@ -5,6 +5,7 @@
 use super::Subject;
 use super::steps::moves;
 use crate::scenario::diagnostic::Problem;
+use crate::scenario::estate::BeforeCommit;
 use crate::scenario::model::{Ending, ItemState, Step, WaitUntil};
 use crate::scenario::step::{Operation, OperationKind};
 use crate::scenario::text::Place;
@@ -219,7 +220,7 @@ fn advance(
             stays(subject, at, machine, (kind, operation.expect, fits), standing, out);
             continue;
         }
-        let next = standing.after(kind);
+        let next = standing.after(kind).or_else(|| commits_first(subject, kind, standing.phase));
         // A plan passes over those that are there already (L1).
         let reached = settled(kind, standing.phase, at).phase;
         let committed = reached.after(OperationKind::Commit) == Some(standing.phase);
@@ -259,6 +260,13 @@ fn advance(
             }
         }
     }
+}
+
+/// Where a setting lets it, a reprotect commits the failover before it (C8).
+fn commits_first(subject: &Subject<'_>, kind: OperationKind, phase: Phase) -> Option<Phase> {
+    let lets = subject.inventory.settings.reprotect_before_commit == BeforeCommit::Commit;
+    let committed = phase.after(OperationKind::Commit).filter(|_| lets && phase == Phase::FailedOver)?;
+    committed.after(kind).filter(|_| kind == OperationKind::ReprotectHome)
 }
 
 /// A cancellation takes back what a step has only started.

@@ -134,14 +134,8 @@ impl Check<'_, '_> {
         self.positive(&save.within, "within");
         self.ending(at, None, &save.expect);
         super::estates::actions(self.subject.file, &save.actions, save.groups.len(), self.out);
-        let known = self.subject.estate.plans.iter().find(|plan| plan.name.value == save.name.value);
         if save.expect != Ending::Succeeded {
             return;
-        }
-        if let Some(known) = known {
-            let title = format!("the estate has a plan `{}` already", save.name);
-            let problem = Problem::at(self.subject.file, save.name.at, title, "for the second time here");
-            self.out.push(problem.and(self.subject.estate_file, known.name.at, "for the first time here"));
         }
         for machine in save.groups.iter().flatten() {
             if !self.subject.inventory.sets.contains_key(&machine.value) {
@@ -158,7 +152,7 @@ impl Check<'_, '_> {
                 if refused.codes.is_empty() {
                     self.wrong(at, "a refusal has at least one code", "`codes` is empty");
                 }
-                for code in &refused.codes {
+                for code in refused.codes.iter().chain(&refused.beneath) {
                     self.code(code);
                 }
             }
@@ -166,8 +160,7 @@ impl Check<'_, '_> {
                 self.code(&failed.code);
             }
             Ending::Paused(paused) => {
-                let plans = &self.subject.inventory.plans;
-                let plan = plans.iter().find(|known| plan.is_some_and(|name| name.value == known.name));
+                let plan = plan.and_then(|name| self.subject.inventory.plan_named(&name.value));
                 let action = &paused.action;
                 if !plan.is_some_and(|plan| plan.actions.iter().any(|known| known.name == *action)) {
                     let title = format!("nothing waits for `{action}` here");
@@ -193,7 +186,7 @@ impl Check<'_, '_> {
                 self.need(Kind::Machine, member);
             }
             let plan = reprotect.plan.as_ref();
-            let plan = plan.and_then(|p| self.subject.inventory.plans.iter().find(|q| q.name == p.value));
+            let plan = plan.and_then(|p| self.subject.inventory.plan_named(&p.value));
             match plan {
                 Some(plan) if plan.members().any(|m| inventory.names(member, m)) => {}
                 Some(plan) => {

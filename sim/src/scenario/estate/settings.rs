@@ -26,6 +26,9 @@ pub struct Settings {
     /// What a failback does with the last changes of a machine that it shuts down in Azure; default `drain`.
     #[serde(default)]
     pub final_changes: FinalChanges,
+    /// Whether a failover may be reprotected that was not committed (C8); default `refuse`.
+    #[serde(default)]
+    pub reprotect_before_commit: BeforeCommit,
 }
 
 impl Default for Settings {
@@ -37,6 +40,7 @@ impl Default for Settings {
             uefi: Uefi::default(),
             group_size: group_size(),
             final_changes: FinalChanges::default(),
+            reprotect_before_commit: BeforeCommit::default(),
         }
     }
 }
@@ -95,6 +99,10 @@ impl From<Settings> for config::Settings {
                 FinalChanges::Drain => config::FinalChanges::Drain,
                 FinalChanges::Leave => config::FinalChanges::Leave,
             },
+            reprotect_before_commit: match settings.reprotect_before_commit {
+                BeforeCommit::Refuse => config::BeforeCommit::Refuse,
+                BeforeCommit::Commit => config::BeforeCommit::Commit,
+            },
         }
     }
 }
@@ -108,6 +116,17 @@ pub enum FinalChanges {
     Drain,
     /// It is given up.
     Leave,
+}
+
+/// A reprotect of what was not committed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum BeforeCommit {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It commits first.
+    Commit,
 }
 
 /// A way home to another vCenter.

@@ -67,6 +67,10 @@ pub struct MasterTarget {
     /// It is a physical machine, unknown to vCenter (P25); default no.
     #[serde(default)]
     pub physical: bool,
+    /// It is there when the run begins; default yes. Else its virtual machine lies ready, off and not registered, until
+    /// steps register it and power it on (P25).
+    #[serde(default = "yes")]
+    pub deployed: bool,
 }
 
 /// A master target's retention volume (P27).
