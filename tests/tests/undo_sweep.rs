@@ -62,5 +62,6 @@ fn every_way_out_is_gone_on_with() {
 fn a_move_and_a_resynchronisation_are_taken_back() {
     let mut failed = sweep("process-server/moved-on-the-way-home");
     failed.extend(sweep("resync/by-hand"));
+    failed.extend(sweep("disks/added-while-replicating"));
     assert_covers(&failed, of_the_replication);
 }

@@ -11,7 +11,7 @@ use axum::routing::{get, post as on_post};
 use bytes::Bytes;
 use failback_wire::event::{VmRef, What};
 use failback_wire::http::{BoxFuture, Call, Http, HttpError, StatusCode, Transport};
-use failback_wire::ids::MachineName;
+use failback_wire::ids::{DiskId, MachineName};
 use failback_wire::node::{Ctx, Fence};
 use failback_wire::proto::agent::{Address, AgentStatus, Tools, fact};
 use failback_wire::proto::cs::{Component, Heartbeat, Registration};
@@ -235,15 +235,24 @@ async fn with_status(State(seat): State<Seat>, request: Request, next: Next) -> 
 impl Guests {
     /// What the agent tells with its heartbeat.
     fn facts(&self, vm: &VmRef) -> BTreeMap<String, String> {
-        let (replicator, blocked) = {
+        let (replicator, blocked, volumes) = {
             let state = self.lock();
             let Some(guest) = state.running.get(vm) else { return BTreeMap::new() };
             let machine = state.machines.get(&guest.config.copy.machine);
             let blocked = machine.and_then(|machine| machine.sending_blocked());
-            (guest.booted.as_ref().map(|up| up.replicator.clone()), blocked)
+            let volumes = machine.map(|machine| machine.volumes.clone()).unwrap_or_default();
+            (guest.booted.as_ref().map(|up| up.replicator.clone()), blocked, volumes)
         };
-        let mut facts = replicator.map(|replicator| replicator.facts()).unwrap_or_default();
+        let mut facts = replicator.as_ref().map(|replicator| replicator.facts()).unwrap_or_default();
         facts.extend(blocked.map(|why| (fact::SENDING.to_owned(), why)));
+        let left = replicator.map(|replicator| replicator.unreplicated()).unwrap_or_default();
+        // A disk that Azure lends is nobody's to protect.
+        let lent =
+            |id: &DiskId| volumes.get(id).is_some_and(|labels| labels.as_slice() == ["Temporary Storage"]);
+        let left: Vec<String> = left.iter().filter(|id| !lent(id)).map(ToString::to_string).collect();
+        if !left.is_empty() {
+            facts.insert(fact::UNREPLICATED.to_owned(), left.join(","));
+        }
         facts
     }
 

@@ -6,7 +6,7 @@
 
 use super::GuestConfig;
 use failback_replication::disk::{Disk, WeakDisk};
-use failback_wire::ids::DiskId;
+use failback_wire::ids::{DiskId, Site};
 
 /// The disks of one virtual machine as its system knew them last.
 #[derive(Clone, Debug, Default)]
@@ -40,9 +40,13 @@ impl Labels {
     }
 }
 
-/// The first id for an added disk that no other disk has; who finds such a disk later counts the same way.
+/// The first id for an added disk that no other disk has; who finds such a disk later counts the same way. At home it is
+/// the number that the protection of the machine gives it.
 fn unused<'a>(config: &GuestConfig, taken: impl Iterator<Item = &'a DiskId> + Clone) -> DiskId {
-    let ids = (0..).map(|n| DiskId::added(&config.copy.machine, n));
-    let mut free = ids.filter(|id| !taken.clone().any(|other| other == id));
-    free.next().unwrap_or_else(|| DiskId::added(&config.copy.machine, 0))
+    let named = |n| match config.copy.site {
+        Site::OnPremises => DiskId::nth(&config.copy.machine, n),
+        Site::Azure => DiskId::added(&config.copy.machine, n),
+    };
+    let mut free = (0..).map(named).filter(|id| !taken.clone().any(|other| other == id));
+    free.next().unwrap_or_else(|| named(0))
 }

@@ -157,6 +157,15 @@ impl Replicator {
         self.lock().run.as_ref().map(|run| run.spec.clone())
     }
 
+    /// The disks that the session it feeds does not cover; none while it feeds none.
+    pub(super) fn unreplicated(&self) -> Vec<DiskId> {
+        let disks = self.disks.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.lock();
+        let Some(run) = &state.run else { return Vec::new() };
+        let covered = |id: &DiskId| run.spec.disks.iter().any(|disk| disk.disk == *id);
+        disks.keys().filter(|id| !covered(id)).cloned().collect()
+    }
+
     /// The disks that it sends, or sent last; none when it never did.
     pub(super) fn replicated(&self) -> Vec<DiskId> {
         self.lock().replicated.clone()
@@ -242,7 +251,10 @@ impl Replicator {
         let app = app_failure.clone().map(|why| (fact::APP_POINT.to_owned(), why));
         let failed = run.again == Again::Repeated && run.spec.resync == Resync::OutsideOfficeHours;
         let name = if failed { fact::RESYNC_FAILED } else { fact::RESYNC };
-        let waits = run.waits.clone().map(|why| (name.to_owned(), why));
+        let misfit = run.source.resized() && !self.follows_sizes(&run.spec);
+        let misfit =
+            misfit.then(|| "a disk is not as large as at the target: somebody must begin it".to_owned());
+        let waits = run.waits.clone().or(misfit).map(|why| (name.to_owned(), why));
         let facts = [rate(fact::CHURN_PEAK, rates.peak), rate(fact::CHURN_DISK, rates.disk), app, waits];
         facts.into_iter().flatten().collect()
     }

@@ -155,6 +155,13 @@ pub enum VcenterFault {
         /// Its new size in bytes; a multiple of 4096.
         bytes: u64,
     },
+    /// An empty disk is made and attached to the virtual machine; the guest of one that runs begins to use it (P37).
+    AddDisk {
+        /// Name of the virtual machine.
+        vm: String,
+        /// Its size in bytes; a multiple of 4096.
+        bytes: u64,
+    },
     /// A virtual machine is deleted with its disks.
     DeleteVm {
         /// Name of the virtual machine.
@@ -227,6 +234,7 @@ impl Vcenter {
             VcenterFault::Vmotion { vm, host } => console.vmotion(vm, host)?,
             VcenterFault::HostMemory { host, free_mb } => console.set_host_free_memory(host, *free_mb)?,
             VcenterFault::ExtendDisk { vm, disk, bytes } => console.extend_disk(vm, *disk, *bytes)?,
+            VcenterFault::AddDisk { vm, bytes } => console.add_disk(vm, *bytes)?,
             VcenterFault::DeleteVm { vm } => console.delete_vm(vm)?,
             VcenterFault::UnregisterVm { vm } => console.unregister_vm(vm)?,
             VcenterFault::RegisterVm { vm } => console.register_vm(vm)?,

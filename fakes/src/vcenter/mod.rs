@@ -9,6 +9,7 @@ mod collector;
 mod config;
 mod console;
 mod discovery;
+mod disks;
 mod faults;
 mod guests;
 mod inventory;
@@ -198,6 +199,7 @@ impl Vcenter {
                 }
                 Effect::GuestOn(vm, disks) => self.guests.power_on(&vm, disks),
                 Effect::GuestOff(vm) => self.guests.power_off(&vm),
+                Effect::GuestDisk(vm, disk) => self.guests.add_disk(&vm, disk, Vec::new()),
             }
         }
     }

@@ -108,6 +108,8 @@ pub(super) enum Effect {
     Emit(What),
     GuestOn(VmRef, Vec<Disk>),
     GuestOff(VmRef),
+    /// The guest finds one more disk.
+    GuestDisk(VmRef, Disk),
 }
 
 /// One operation being applied: it changes the model whole or not at all.

@@ -254,8 +254,8 @@ impl Apply<'_> {
         for (path, bytes) in plan.extended {
             let Some(vmdk) = self.model.vmdks.get(&path) else { continue };
             vmdk.disk.grow(bytes / BLOCK as u64);
-            let change = format!("vmdk {} extended to {bytes} bytes", vmdk.uuid);
-            self.emit(What::VmChanged { vm: vm.clone(), change, by });
+            let disk = DiskRef::Vmdk(vmdk.uuid.clone());
+            self.emit(What::DiskExtended { disk, vm: vm.clone(), bytes, by });
         }
         for (store, bytes) in plan.space {
             if let Some(store) = self.model.datastores.get_mut(&store) {

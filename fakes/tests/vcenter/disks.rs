@@ -237,5 +237,5 @@ async fn a_disk_is_extended_and_never_cut_and_not_under_a_snapshot() {
     let disk = lab.vcenter.disk(&DISK0.into()).unwrap();
     assert_eq!((disk.bytes(), disk.read(0)), (2 * before, root));
     assert!(disk.read(before / 4096).is_zero());
-    assert!(matches!(&lab.events()[..], [What::VmChanged { change, .. }] if change.contains("extended to")));
+    assert!(matches!(&lab.events()[..], [What::DiskExtended { bytes, .. }] if *bytes == 2 * before));
 }

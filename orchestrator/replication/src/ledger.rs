@@ -62,6 +62,11 @@ impl Ledger {
         self.sum = exchanged(self.sum, block, keys[at], key);
         keys[at] = key;
     }
+    /// The disk has so many blocks now, at least; what is new holds zeros.
+    pub fn reach(&mut self, blocks: u64) {
+        let chunks = (blocks as usize).div_ceil(CHUNK).max(self.chunks.len());
+        self.chunks.resize(chunks, None);
+    }
     /// One number over all blocks: equal for equal content, whatever its history.
     pub fn sum(&self) -> u128 {
         self.sum

@@ -133,13 +133,34 @@ impl<V> Target<V> {
     }
 
     fn disk<'a>(&self, id: &DiskId, disks: &'a Attached) -> Result<&'a Disk, TargetError> {
+        self.sized(id, disks, |bytes, stated| bytes == stated)
+    }
+
+    /// The same where a larger one does: what it has more was never written, and stays as it is (P37).
+    fn roomy<'a>(&self, id: &DiskId, disks: &'a Attached) -> Result<&'a Disk, TargetError> {
+        self.sized(id, disks, |bytes, stated| bytes >= stated)
+    }
+
+    fn sized<'a>(
+        &self,
+        id: &DiskId,
+        disks: &'a Attached,
+        fits: impl Fn(u64, u64) -> bool,
+    ) -> Result<&'a Disk, TargetError> {
         let stated = self.intake.spec.disks.iter().find(|d| d.disk == *id);
         let stated = stated.ok_or_else(|| TargetError::UnknownDisk(id.clone()))?;
         let disk = disks.get(id).ok_or_else(|| TargetError::NotAttached(id.clone()))?;
-        if disk.bytes() != stated.size {
-            return Err(TargetError::Resized(id.clone()));
-        }
-        Ok(disk)
+        if fits(disk.bytes(), stated.size) { Ok(disk) } else { Err(TargetError::Resized(id.clone())) }
+    }
+
+    /// The points that cover every disk of the session (R2). Older ones lack a disk that joined it later (P37): they
+    /// are kept, for a session without that disk, and not offered.
+    fn offered(&self) -> impl Iterator<Item = &Arc<Point>> {
+        let disks = &self.intake.spec.disks;
+        let lacking = self.journal.points().take_while(|point| {
+            disks.iter().any(|disk| self.journal.sum_at(&point.point, &disk.disk).is_none())
+        });
+        self.journal.points().skip(lacking.count())
     }
 
     /// The records of a frame bear this.
@@ -179,7 +200,7 @@ impl<V> Target<V> {
 
     /// The session as the target sees it.
     pub fn view(&self) -> SessionView {
-        let mut view = self.intake.view(self.journal.points().cloned().collect());
+        let mut view = self.intake.view(self.offered().cloned().collect());
         if self.stalled {
             view.resync_required.get_or_insert_with(|| STALLED.to_owned());
         }

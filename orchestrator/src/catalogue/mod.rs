@@ -12,6 +12,7 @@ use std::sync::LazyLock;
 pub mod beside;
 pub mod choice;
 pub mod control;
+pub mod disks;
 pub mod documented;
 pub mod execution;
 pub mod guest;
@@ -57,6 +58,7 @@ pub static ALL: LazyLock<Vec<&'static ErrorDoc>> = LazyLock::new(|| {
         protection::DOCS,
         beside::DOCS,
         choice::DOCS,
+        disks::DOCS,
     ]
     .concat();
     all.extend(crate::rules::docs());

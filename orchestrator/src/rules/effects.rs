@@ -24,6 +24,7 @@ const fn effect(key: &'static str, operation: Operation, step: &'static str) -> 
 /// Every effect, in the order of the life of an item.
 pub static EFFECTS: &[Effect] = &[
     effect("P13", MoveServer, "agent"),
+    effect("P37", Resynchronise, "fit"),
     effect("C2", Resynchronise, "agent"),
     effect("C3", Failover, "shut-down-source"),
     effect("C4", Failover, "shut-down-source"),

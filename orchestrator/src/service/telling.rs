@@ -2,13 +2,16 @@
 //! disk type takes, an initial replication that something in the guest holds up.
 
 use super::{Health, Services};
+use crate::catalogue::disks::{NOT_PROTECTED, NOT_REPLICATED_HOME};
 use crate::catalogue::documented::{APP_POINT_MISSING, HIGH_CHURN, INITIAL_SYNC_PROBLEM};
 use crate::catalogue::guest::{RESYNC_FAILED, RESYNC_REQUIRED};
 use crate::config::DiskTier;
 use crate::journal::{Item, Leg, ProtectionState};
 use crate::workflow::Finding;
 use failback_wire::error::{ErrorDoc, Report};
+use failback_wire::ids::DiskId;
 use failback_wire::proto::agent::fact;
+use failback_wire::proto::cs::OsFamily;
 use std::collections::BTreeMap;
 
 /// What a disk of some type takes, by the average size of the writes to it (section 5).
@@ -67,8 +70,26 @@ pub(super) fn findings(services: &Services, item: &Item, facts: &BTreeMap<String
     let failed =
         failed.map(|why| Finding { health: Health::Critical, ..warning(&RESYNC_FAILED, item, why.clone()) });
     let waits = facts.get(fact::RESYNC).map(|why| warning(&RESYNC_REQUIRED, item, why.clone()));
-    let all = [failed, waits, app, stuck, held, churn(services, item, facts)];
+    let left = facts.get(fact::UNREPLICATED).and_then(|ids| unreplicated(services, item, ids));
+    let all = [failed, waits, app, stuck, held, left, churn(services, item, facts)];
     all.into_iter().flatten().collect()
+}
+
+/// Disks of the source that its session does not cover (P37). Those that were excluded when protection was enabled were
+/// numbered with the others then; what a Windows machine gets in Azure stays there, which the reprotect and the failback
+/// say.
+fn unreplicated(services: &Services, item: &Item, ids: &str) -> Option<Finding> {
+    let doc = match (item.leg, item.os) {
+        (Leg::Forward, _) => &NOT_PROTECTED,
+        (Leg::Reverse, Some(OsFamily::Linux)) => &NOT_REPLICATED_HOME,
+        (Leg::Reverse, Some(OsFamily::Windows) | None) => return None,
+    };
+    let numbered = item.disks.len() + item.excluded.len();
+    let excluded: Vec<DiskId> = (0..numbered).map(|index| DiskId::nth(&item.name, index)).collect();
+    let is_new = |id: &&str| !excluded.iter().any(|known| known.as_str() == *id);
+    let new: Vec<&str> = ids.split(',').filter(is_new).collect();
+    let counts = !new.is_empty() && services.ctx.env.holds("P37");
+    counts.then(|| warning(doc, item, new.join(", ")))
 }
 
 /// Churn beyond a limit (78188). The way home ends at a datastore, which has no such type: only the peak counts there.

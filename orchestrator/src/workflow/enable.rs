@@ -81,7 +81,7 @@ pub static WORKFLOW: Workflow = Workflow {
 
 /// The disk's id: it names the disk wherever its copies lie.
 pub(super) fn disk_id(item: &Item, index: usize) -> DiskId {
-    DiskId::new(format!("{}-disk{index}", item.name))
+    DiskId::nth(&item.name, index)
 }
 
 async fn identify(c: &StepCtx<'_>) -> StepResult {

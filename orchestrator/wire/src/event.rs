@@ -128,6 +128,8 @@ pub enum What {
     DiskDetached { disk: DiskRef, vm: VmRef, by: Actor },
     /// Replicated data was written to a disk (`blocks` of 4 KiB), by the software of `writer`.
     DiskWritten { disk: DiskRef, writer: NodeName, blocks: u64 },
+    /// A disk of a virtual machine was made larger, to so many bytes.
+    DiskExtended { disk: DiskRef, vm: VmRef, bytes: u64, by: Actor },
     /// A snapshot was taken of a virtual machine.
     SnapshotTaken { vm: VmRef, name: String, by: Actor },
     /// A snapshot was removed (merged) from a virtual machine.

@@ -76,6 +76,10 @@ name!(
 );
 
 impl DiskId {
+    /// The `n`th disk of the machine, counted from 0, as it was when protection was enabled.
+    pub fn nth(machine: &MachineName, n: usize) -> Self {
+        Self::new(format!("{machine}-disk{n}"))
+    }
     /// The `n`th disk that was added to the machine while it ran in Azure (P37).
     pub fn added(machine: &MachineName, n: usize) -> Self {
         Self::new(format!("{machine}-added{n}"))

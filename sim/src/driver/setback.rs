@@ -80,7 +80,15 @@ const COMPARED: &[&str] = &[
 
 static LEAVES: &[Leaves] = &[
     leaves(Operation::MoveServer, "agent", COMPARED),
+    // A disk that was extended stays so, which is as good at every point.
+    leaves(
+        Operation::Resynchronise,
+        "fit",
+        &["vcenter/vmdks/*/bytes", "vcenter/datastores/*/free", "items/{}/item/disks/*/size"],
+    ),
     leaves(Operation::Resynchronise, "agent", COMPARED),
+    // Seeds of disks that came since, which the next attempt uses.
+    leaves(Operation::ReprotectForward, "seeds", &["azure/blobs/*"]),
     // The item itself, as one that could not be protected; see `agreed_session`.
     leaves(Operation::EnableProtection, "identify", &["items/{}"]),
     // A policy stays known once a machine was protected under it.

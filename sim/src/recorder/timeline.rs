@@ -73,6 +73,7 @@ fn story(what: &What) -> Option<String> {
         What::DiskDeleted { disk: d, .. } => format!("{} deleted", disk(d)),
         What::DiskAttached { disk: d, vm: v, .. } => format!("{} attached to {}", disk(d), vm(v)),
         What::DiskDetached { disk: d, vm: v, .. } => format!("{} detached from {}", disk(d), vm(v)),
+        What::DiskExtended { disk: d, bytes, .. } => format!("{} extended to {bytes} bytes", disk(d)),
         What::SnapshotTaken { vm: v, name, .. } => format!("snapshot `{name}` taken of {}", vm(v)),
         What::SnapshotRemoved { vm: v, name, .. } => format!("snapshot `{name}` of {} removed", vm(v)),
         What::SessionPhase { session, machine, phase } => {

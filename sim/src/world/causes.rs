@@ -91,6 +91,7 @@ fn vcenter(fault: &VcenterFault, is_target: impl Fn(&str) -> bool) -> &'static [
         | VcenterFault::RemoveSnapshots { .. }
         | VcenterFault::DatastoreFree { .. }
         | VcenterFault::ExtendDisk { .. }
+        | VcenterFault::AddDisk { .. }
         | VcenterFault::CreateVm { .. }
         | VcenterFault::RegisterVm { .. }
         | VcenterFault::RenameVm { .. }

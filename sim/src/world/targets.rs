@@ -83,6 +83,10 @@ impl GuestPower for Inhabitants {
         self.guests.shut_down(vm)
     }
 
+    fn add_disk(&self, vm: &VmRef, disk: Disk, volumes: Vec<String>) {
+        self.guests.add_disk(vm, disk, volumes);
+    }
+
     fn is_running(&self, vm: &VmRef) -> bool {
         self.guests.is_running(vm)
     }

@@ -69,7 +69,10 @@ impl<V: Volume> Target<V> {
         let ids: Vec<DiskId> = self.intake.spec.disks.iter().map(|d| d.disk.clone()).collect();
         let mut attached = Vec::new();
         for id in &ids {
-            attached.push(self.disk(id, disks)?.clone());
+            if self.journal.sum_at(point, id).is_none() {
+                return Err(missing());
+            }
+            attached.push(self.roomy(id, disks)?.clone());
         }
         let mut laid = Laid::new();
         for (id, disk) in ids.into_iter().zip(attached) {

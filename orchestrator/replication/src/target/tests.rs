@@ -30,6 +30,8 @@ fn spec(epoch: u64) -> SessionSpec {
     }
 }
 
+mod growth;
+
 struct Bench {
     target: Target,
     disks: Attached,

@@ -41,7 +41,8 @@ impl<V: Volume> Target<V> {
     /// Builds what this disk ought to hold, when it is touched for the first time: what it does hold, but for
     /// the blocks that records speak of. The newest point's sum tells whether the rest is right.
     pub(super) fn settle(&mut self, id: &DiskId, disk: &Disk) {
-        if self.ledgers.contains_key(id) {
+        if let Some(ledger) = self.ledgers.get_mut(id) {
+            ledger.reach(disk.blocks());
             return;
         }
         let mut ledger = Ledger::of(disk);

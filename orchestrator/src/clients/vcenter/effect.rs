@@ -178,6 +178,22 @@ impl VcenterClient {
         Ok(disks.iter().filter_map(|(path, _)| at(&facts, path)).collect())
     }
 
+    /// Makes these disks of the machine at least so many bytes large; what is new reads as zeros.
+    ///
+    /// # Errors
+    /// `TaskFailed` with `NoDiskSpace`, `InvalidState` while the machine has a snapshot …
+    pub async fn extend_disks(&self, vm: &MoRef, disks: &[(VmdkUuid, u64)]) -> Result<()> {
+        let small = |facts: &VmFacts, (uuid, bytes): &(VmdkUuid, u64)| {
+            facts.disk(uuid).filter(|disk| disk.capacity < *bytes).cloned()
+        };
+        let done = |facts: &VmFacts| disks.iter().all(|wanted| small(facts, wanted).is_none());
+        let spec = |facts: &VmFacts| {
+            let edit = |wanted| Some(extension(&small(facts, wanted)?, wanted.1));
+            Ok(reconfigure(facts, disks.iter().filter_map(edit).collect()))
+        };
+        self.converge(vm, "ReconfigVM_Task", done, spec).await.map(drop)
+    }
+
     /// Takes the disks at these paths off the machine and deletes their files; those that are not attached are passed
     /// over.
     ///
@@ -298,6 +314,13 @@ fn removal(disk: &VmdkFacts, file_op: Option<FileOp>) -> DeviceChange {
             ..DeviceSpec::default()
         },
     }
+}
+
+fn extension(disk: &VmdkFacts, bytes: u64) -> DeviceChange {
+    let mut change = removal(disk, None);
+    change.op = DeviceOp::Edit;
+    change.device.capacity_kb = i64::try_from(bytes / 1024).ok();
+    change
 }
 
 fn controller(key: i32, kind: &str, bus: i32) -> DeviceChange {

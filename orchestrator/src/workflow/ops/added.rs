@@ -11,6 +11,7 @@ use crate::clients::vcenter::{VcenterClient, VmFacts};
 use crate::journal::{Fact, Item, ItemDisk};
 use failback_wire::ids::{DiskId, Site, VmdkUuid};
 use failback_wire::proto::agent::AgentStatus;
+use failback_wire::proto::cs::OsFamily;
 use std::collections::BTreeMap;
 
 /// The disks among `held` that were added to the item's machine and are not known to come home yet, by the id and name.
@@ -41,18 +42,30 @@ pub(in crate::workflow) struct Added {
 
 /// Looks for added disks, when the preconditions saw some that come home.
 pub(in crate::workflow) async fn find(c: &StepCtx<'_>) -> Result<Added, StepError> {
+    match c.item.warnings.contains_key(ADDED_DISK_RETURNS.code) {
+        true => look(c, &c.input.exclude).await,
+        false => Ok(Added { new: Vec::new(), managed: c.item.added.clone() }),
+    }
+}
+
+/// Looks for disks that were added since the replication home began: a Linux machine brings them home too (*ours*).
+pub(in crate::workflow) async fn find_late(c: &StepCtx<'_>) -> Result<Added, StepError> {
+    match c.item.os {
+        Some(OsFamily::Linux) => look(c, &["Temporary Storage".to_owned()]).await,
+        Some(OsFamily::Windows) | None => Ok(Added { new: Vec::new(), managed: c.item.added.clone() }),
+    }
+}
+
+async fn look(c: &StepCtx<'_>, exclude: &[String]) -> Result<Added, StepError> {
     let mut added = Added { new: Vec::new(), managed: c.item.added.clone() };
-    let Some(vm) = c.item.azure.as_ref().filter(|_| c.item.warnings.contains_key(ADDED_DISK_RETURNS.code))
-    else {
-        return Ok(added);
-    };
+    let Some(vm) = &c.item.azure else { return Ok(added) };
     let seen =
         c.services.azure.vm(&vm.name).await.map_err(|e| azure::error(&SESSION_FAILED, &vm.name, &e))?;
     let host = agent::address(c.services, &c.item.name, Site::Azure).await;
     let status = c.services.agents.status(&host).await;
     let status = status.map_err(|e| peer_error(&AGENT_FAILED, c.item.name.as_str(), &e))?;
     for (disk, name) in added_disks(c.item, &seen.map(|seen| seen.disks).unwrap_or_default()) {
-        if !left_out(&c.input.exclude, &status, &disk) {
+        if !left_out(exclude, &status, &disk) {
             // Its size is Azure's to say.
             added.new.push(ItemDisk { disk: disk.clone(), size: 0, vmdk: VmdkUuid::new(""), rdm: false });
             added.managed.insert(disk, name);
@@ -84,13 +97,17 @@ pub(super) fn lost(disk: &ItemDisk) -> Fact {
 }
 
 /// Name of the note that says where the new VMDK of a disk was made.
-fn made_key(disk: &DiskId) -> String {
+pub(in crate::workflow) fn made_key(disk: &DiskId) -> String {
     format!("made/{disk}")
 }
 
 /// Where a new disk's file goes: beside the machine's first.
 fn path(own: &VmFacts, disk: &DiskId) -> String {
-    let first = own.disks.first().map(|disk| disk.path.as_str()).unwrap_or_default();
+    beside(own.disks.first().map(|disk| disk.path.as_str()).unwrap_or_default(), disk)
+}
+
+/// The file of a new disk beside another one.
+pub(in crate::workflow) fn beside(first: &str, disk: &DiskId) -> String {
     let directory = first.rsplit_once('/').map_or(first, |(directory, _)| directory);
     format!("{directory}/{disk}.vmdk")
 }

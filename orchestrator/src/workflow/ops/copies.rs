@@ -63,7 +63,7 @@ pub(in crate::workflow) async fn decide_home(
 }
 
 /// Unique id and bytes of the managed disk; what the journal knows of the size while Azure has none.
-async fn managed(
+pub(in crate::workflow) async fn managed(
     c: &StepCtx<'_>,
     disk: &ItemDisk,
     added: &BTreeMap<DiskId, String>,

@@ -27,6 +27,8 @@ pub mod fact {
     pub const RESYNC: &str = "resync-waits";
     /// The resynchronisation that began by itself failed: a person must begin the next.
     pub const RESYNC_FAILED: &str = "resync-failed";
+    /// Disks that it does not replicate, with commas between their ids.
+    pub const UNREPLICATED: &str = "disks-unreplicated";
     /// What keeps it from sending.
     pub const SENDING: &str = "sending-blocked";
 }

@@ -4,7 +4,7 @@ use super::machine::Choice;
 use super::points::Offer;
 use super::{Facts, Job, Touch, short};
 use failback_wire::event::{Actor, DiskRef, Event, VmRef, What};
-use failback_wire::ids::{DiskId, MachineCopy, SessionId, Site};
+use failback_wire::ids::{DiskId, MachineCopy, MachineName, SessionId, Site};
 
 impl Facts {
     /// Takes one event.
@@ -23,9 +23,7 @@ impl Facts {
         match &event.what {
             What::GuestWrote { copy, disk, block, content } => {
                 let machine = self.index.get(&copy.machine).map(|n| &mut self.machines[*n]);
-                let placed = machine.is_some_and(|m| m.wrote(copy.site, disk, *block, *content, at));
-                self.tally.writes += u64::from(placed);
-                self.tally.unplaced_writes += u64::from(!placed);
+                self.tally.wrote(machine.is_some_and(|m| m.wrote(copy.site, disk, *block, *content, at)));
             }
             What::DiskAdded { copy, disk, blocks, volumes } => {
                 self.disk_added(copy, disk, *blocks, volumes);
@@ -39,7 +37,7 @@ impl Facts {
                 }
             }
             What::GuestBooted { copy } => self.booted(copy, event),
-            What::SessionPhase { session, phase, .. } => self.phase(session, phase, event),
+            What::SessionPhase { session, machine, phase } => self.phase(session, machine, phase, event),
             What::NodeCrashed { node } => self.jobs.crashed(node),
             What::PointStored { .. }
             | What::PointPruned { .. }
@@ -60,6 +58,7 @@ impl Facts {
             | What::DiskDeleted { .. }
             | What::DiskAttached { .. }
             | What::DiskDetached { .. }
+            | What::DiskExtended { .. }
             | What::SnapshotTaken { .. }
             | What::SnapshotRemoved { .. }
             | What::GuestStopped { .. }
@@ -91,8 +90,9 @@ impl Facts {
         let replicates = self.machines[n]
             .reverse_sessions()
             .any(|session| self.sessions.get(session).is_none_or(|known| known.ended.is_none()));
-        if copy.site == Site::Azure && !replicates {
-            self.machines[n].disk_added(disk, blocks);
+        match copy.site {
+            Site::Azure if !replicates => self.machines[n].disk_added(disk, blocks),
+            site @ (Site::Azure | Site::OnPremises) => self.machines[n].disk_late(site, disk, blocks),
         }
     }
 
@@ -116,7 +116,11 @@ impl Facts {
     }
 
     /// A session changed phase: when its keeper forgets it, its points are gone.
-    fn phase(&mut self, session: &SessionId, phase: &str, event: &Event) {
+    fn phase(&mut self, session: &SessionId, machine: &MachineName, phase: &str, event: &Event) {
+        if let Some(n) = self.index.get(machine).filter(|_| phase == "waiting") {
+            let machine = &mut self.machines[*n];
+            machine.late(machine.production).begun();
+        }
         if let Some(known) = self.sessions.get_mut(session)
             && known.keeper.as_ref() == Some(&event.node)
         {
@@ -155,6 +159,18 @@ impl Facts {
         let machine = &self.machines[n];
         let own = MachineCopy { machine: machine.name.clone(), site: Site::OnPremises };
         machine.has_successor && event.node.as_str() == own.to_string()
+    }
+
+    /// Disks that came late are covered when this has brought them into the replication (P37).
+    fn take_in_late(&mut self, operation: &str, target: &str) {
+        let site = match operation {
+            "resynchronise" => Site::Azure,
+            "enable-protection" => Site::OnPremises,
+            _ => return,
+        };
+        for n in self.jobs.concerned(&short(target)) {
+            self.machines[n].late(site).asked();
+        }
     }
 
     /// A commit of the way home lets go of Azure's copy.
@@ -272,6 +288,7 @@ impl Facts {
             What::RequestAccepted { operation, target, job } => {
                 self.jobs.accept(job, operation, target, event.at, &event.node);
                 self.join_group(operation, target);
+                self.take_in_late(operation, target);
                 self.release_azure(operation, target);
             }
             What::RequestRefused { operation, target, codes } => self.jobs.refuse(operation, target, codes),
@@ -296,6 +313,9 @@ impl Facts {
                 for n in concerned {
                     let machine = &mut self.machines[n];
                     machine.last_end = Some((state.clone(), code.clone()));
+                    if state == "Failed" {
+                        machine.late(machine.production).failed();
+                    }
                     machine.azure_released &= !refused;
                 }
             }

@@ -1,6 +1,7 @@
 //! A protected machine: its copies, their write logs, the marks cut in them and the point chosen last.
 
 use super::branch::{Branch, Content, Loss, Write};
+use super::late::Late;
 use crate::setup::MachineSetup;
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{ContentHash, Mark, PointKind, VmRef};
@@ -79,6 +80,8 @@ pub(crate) struct Machine {
     pub(crate) split_warned: bool,
     /// When it last warned that the group's members are at different times.
     pub(crate) group_warned: Option<VirtualMs>,
+    /// Disks of each side's copy that its replication does not cover yet.
+    late: BTreeMap<Site, Late>,
     /// State and code of the job on it that ended last.
     pub(crate) last_end: Option<(String, Option<String>)>,
 }
@@ -113,6 +116,7 @@ impl Machine {
             beside_source: false,
             split_warned: false,
             group_warned: None,
+            late: BTreeMap::new(),
             last_end: None,
         }
     }
@@ -138,7 +142,9 @@ impl Machine {
         content: ContentHash,
         at: VirtualMs,
     ) -> bool {
-        let Some(disk) = self.disks.iter().position(|d| d.id == *disk) else { return false };
+        let Some(disk) = self.disks.iter().position(|d| d.id == *disk) else {
+            return self.late(site).wrote(disk, block, content);
+        };
         let Some(branch) = self.branch_at(site) else { return false };
         self.branches[branch].push(Write { disk: disk as u32, block, content, at });
         true
@@ -146,10 +152,34 @@ impl Machine {
     /// An empty disk came into the copy in Azure. A Linux machine takes it home, whatever its VMDK will be.
     pub(crate) fn disk_added(&mut self, id: &DiskId, blocks: u64) {
         if self.os == OsFamily::Linux {
-            self.disks.push(ModelDisk { id: id.clone(), vmdk: VmdkUuid::new(id.as_str()), blocks });
-            for branch in &mut self.branches {
-                branch.add_disk();
-            }
+            self.take_in(id, blocks);
+        }
+    }
+    fn take_in(&mut self, id: &DiskId, blocks: u64) {
+        self.disks.push(ModelDisk { id: id.clone(), vmdk: VmdkUuid::new(id.as_str()), blocks });
+        for branch in &mut self.branches {
+            branch.add_disk();
+        }
+    }
+    /// The disks of the copy at `site` that its replication does not cover yet.
+    pub(crate) fn late(&mut self, site: Site) -> &mut Late {
+        self.late.entry(site).or_default()
+    }
+    /// An empty disk came into a copy that replicates already. It is taken in when the machine is protected anew or, in
+    /// Azure, when a Linux machine is resynchronised.
+    pub(crate) fn disk_late(&mut self, site: Site, id: &DiskId, blocks: u64) {
+        if site == Site::OnPremises || self.os == OsFamily::Linux {
+            self.late(site).add(id, blocks);
+        }
+    }
+    /// A mark covers late disks from now on, with what was written to them so far.
+    fn late_join(&mut self, site: Site, at: VirtualMs) {
+        let Some((disks, writes)) = self.late(site).marked() else { return };
+        for (id, blocks) in disks {
+            self.take_in(&id, blocks);
+        }
+        for (disk, block, content) in writes {
+            self.wrote(site, &disk, block, content, at);
         }
     }
     /// A mark was cut in the copy at `site`. False when the copy is not known.
@@ -162,6 +192,7 @@ impl Machine {
         group: Option<&GroupName>,
         at: VirtualMs,
     ) -> bool {
+        self.late_join(site, at);
         let Some(branch) = self.branch_at(site) else { return false };
         let cut = Cut { branch, len: self.branches[branch].len(), at, kind, group: group.cloned() };
         self.cuts.entry(session.clone()).or_default().entry(mark).or_insert(cut);
@@ -234,6 +265,7 @@ impl Machine {
     /// Azure's virtual machine is gone.
     pub(crate) fn azure_gone(&mut self) {
         self.azure_live = false;
+        self.late.remove(&Site::Azure);
         self.azure = None;
         if self.installed.as_ref().is_some_and(|c| c.to == Site::Azure) {
             self.installed = None;

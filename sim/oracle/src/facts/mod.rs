@@ -4,6 +4,7 @@ mod apply;
 mod branch;
 mod inventory;
 mod jobs;
+mod late;
 mod machine;
 mod points;
 
@@ -59,6 +60,13 @@ pub struct Tally {
     pub disks_compared: u64,
     /// Blocks hashed for that.
     pub blocks_hashed: u64,
+}
+
+impl Tally {
+    fn wrote(&mut self, placed: bool) {
+        self.writes += u64::from(placed);
+        self.unplaced_writes += u64::from(!placed);
+    }
 }
 
 impl Facts {
@@ -191,7 +199,9 @@ impl<'a> Touch<'a> {
             What::DiskCreated { disk, by } | What::DiskDeleted { disk, by } => {
                 Some(Self { by: *by, vm: None, disk: Some(disk) })
             }
-            What::DiskAttached { disk, vm, by } | What::DiskDetached { disk, vm, by } => {
+            What::DiskAttached { disk, vm, by }
+            | What::DiskDetached { disk, vm, by }
+            | What::DiskExtended { disk, vm, by, .. } => {
                 Some(Self { by: *by, vm: Some(vm), disk: Some(disk) })
             }
             What::GuestBooted { .. }

@@ -124,6 +124,7 @@ fn needed(change: &Change) -> Option<Needed<'_>> {
             | VcenterFault::Snapshot { vm, .. }
             | VcenterFault::RemoveSnapshots { vm, .. }
             | VcenterFault::ExtendDisk { vm, .. }
+            | VcenterFault::AddDisk { vm, .. }
             | VcenterFault::RenameVm { vm, .. }
             | VcenterFault::Vmotion { vm, .. }
             | VcenterFault::SetOption { vm, .. }
