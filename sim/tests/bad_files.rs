@@ -224,6 +224,42 @@ fn a_stuck_run_names_who_waits_for_what() {
 }
 
 #[test]
+fn a_run_that_waits_for_nobody_says_how_to_allow_more() {
+    let steps = "horizon: 2h\nsteps:\n  - wait: 10m\n  \
+                 - arm: {crash: {node: orchestrator}, when: {at-task: {task: StartVmOnSecondary}}}\n  \
+                 - failover: {item: web01, expect: started}\n  - wait: 80m\n  - wait-until: {item: web01, health: critical, within: 9h}\n";
+    let said = failure(&small("stuck-in-a-wait", steps));
+    for told in [
+        "stuck: 2h of virtual time passed, in step 5 (wait until web01 is ready): ",
+        " (Failover of web01) is open since ",
+        ", web01 in StartVmOnSecondary since ",
+        "; `horizon: 2h` ends the run; a longer one allows more",
+        "\n    expected  health Critical",
+        "\n    actual    web01: orchestrator is unreachable",
+    ] {
+        assert!(said.contains(told), "{told}\n{said}");
+    }
+}
+
+#[test]
+fn a_job_that_does_not_end_in_time_says_what_it_is_at() {
+    let steps = "steps:\n  - wait: 10m\n  \
+                 - arm: {crash: {node: azure}, when: {at-task: {task: StartVmOnSecondary}}}\n  \
+                 - failover: {item: web01, within: 20m}\n";
+    let ran = run(&small("not-in-time", steps), &["run", "a.scenario.yaml"]);
+    assert_eq!(ran.code, Some(10), "{ran}");
+    for told in [
+        "\n    step      3, a.scenario.yaml:8\n    expected  the job succeeds\n",
+        "    actual    the job does not end in time: ",
+        " (Failover of web01) is open since ",
+        ", web01 in StartVmOnSecondary since ",
+        "; `within: 20m` of the step ends the wait",
+    ] {
+        assert!(ran.stdout.contains(told), "{told}\n{ran}");
+    }
+}
+
+#[test]
 fn a_crash_that_never_comes_is_13() {
     let folder = small("late-crash", "steps:\n  - wait: 5m\n");
     let ran = run(&folder, &["run", "a.scenario.yaml", "--crash-at", "before:9999"]);

@@ -101,7 +101,9 @@ fn every_scenario_ends_well_or_in_a_dead_end_with_nothing_lost() {
 fn codes(checked: &CheckedScenario) -> impl Iterator<Item = &str> {
     checked.scenario.steps.iter().filter_map(|step| asked(checked, &step.value)).flat_map(|(_, expect)| {
         let codes: Vec<&str> = match expect {
-            Ending::Refused(refused) => refused.codes.iter().map(|code| code.value.as_str()).collect(),
+            Ending::Refused(refused) => {
+                refused.codes.iter().chain(&refused.includes).map(|code| code.value.as_str()).collect()
+            }
             Ending::Failed(failed) => vec![failed.code.value.as_str()],
             Ending::Succeeded | Ending::Started | Ending::Paused(_) => Vec::new(),
         };

@@ -206,7 +206,8 @@ fn asked(input: &PolicyProvider, before: ReplicationPolicy) -> ReplicationPolicy
 /// Application-consistent points are more frequent than the retention is long, and all is as it is offered (R1).
 fn sensible(env: &Env, name: &str, policy: ReplicationPolicy) -> Result<(), Refusal> {
     let app = policy.app_interval_s;
-    let why = if app > 0 && app >= policy.retention_s {
+    // A retention of 0 keeps the latest point and nothing else (R7), however often others are made (ours).
+    let why = if policy.retention_s > 0 && app >= policy.retention_s {
         "application-consistent points must be more frequent than the retention is long"
     } else if policy.retention_s > LONGEST {
         "points are kept for 15 days at most"

@@ -97,6 +97,14 @@ fn round(me: &Arc<Orchestrator>) -> Vec<oneshot::Receiver<()>> {
     let unseen = |item: &Item| me.sights().get(&item.name).is_none_or(|sight| sight.view.is_none());
     items.retain(|item| item.replicates() || unseen(item));
     let roll = Arc::new(me.roll(&items));
+    if items.is_empty() {
+        // Servers are looked at even when they serve nobody.
+        let (servers, alone) = (me.clone(), roll.clone());
+        me.services().ctx.spawn(async move {
+            let _ = alone.call(servers.services()).await;
+            servers.hear_of_servers(&alone);
+        });
+    }
     items.retain(|item| {
         !std::mem::replace(&mut me.sights().entry(item.name.clone()).or_default().looking, true)
     });

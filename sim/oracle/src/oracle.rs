@@ -3,7 +3,7 @@
 use crate::check::{CHECKS, Scope, World};
 use crate::facts::{Choice, Content, Facts, Loss};
 use crate::observe::Observation;
-use crate::setup::Setup;
+use crate::setup::{PlanSetup, Setup};
 use crate::violation::{Found, Violation};
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Event, Mark, What};
@@ -42,6 +42,11 @@ impl Oracle {
         if let Some(machine) = self.facts.machine_mut(item) {
             machine.asks_group(group);
         }
+    }
+
+    /// A plan was saved, new or instead of one of this name.
+    pub fn saves_plan(&mut self, plan: &PlanSetup) {
+        self.facts.add_plan(plan);
     }
 
     /// Nothing is going on: judges everything with scope `AtRest`, and settles what `Always` left open.

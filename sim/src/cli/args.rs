@@ -200,5 +200,12 @@ pub(super) enum Format {
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
     /// The code, as jobs and refusals show it: 95226, FB1303.
-    pub(super) code: String,
+    #[arg(required_unless_present = "list", conflicts_with = "list")]
+    pub(super) code: Option<String>,
+    /// List every code with what it means.
+    #[arg(long)]
+    pub(super) list: bool,
+    /// Where the scenarios are that show it.
+    #[arg(long = "scenarios", value_name = "PATH", default_value = "scenarios")]
+    pub(super) paths: Vec<PathBuf>,
 }

@@ -1,24 +1,35 @@
 //! `failback-lab explain`.
 
+use super::args::ExplainArgs;
 use super::output::Output;
 use crate::report::outcome::Exit;
 use crate::scenario::diagnostic::nearest;
+use crate::scenario::model::{Ending, Expect, Scenario, Step};
+use crate::scenario::text::Name;
+use crate::scenario::{CheckedScenario, load};
 use failback_orchestrator::catalogue;
 use failback_wire::error::{Class, ErrorDoc};
 
-/// Prints the catalogue's entry of a code.
-pub(super) fn explain(code: &str, out: &mut Output) -> Exit {
+/// Prints the catalogue's entry of a code, or all codes with what they mean.
+pub(super) fn explain(args: &ExplainArgs, out: &mut Output) -> Exit {
+    let Some(code) = &args.code else {
+        catalogue::ALL.iter().for_each(|doc| out.line(&format!("{:<7} {}", doc.code, doc.title)));
+        return Exit::Held;
+    };
     let Some(doc) = catalogue::lookup(code.trim()) else {
         let codes: Vec<&str> = catalogue::ALL.iter().map(|doc| doc.code).collect();
         let hint = nearest(code, &codes).map(|best| format!("; did you mean `{best}`?")).unwrap_or_default();
-        out.error(&format!("error: there is no error `{code}`{hint}"));
+        let list = "`failback-lab explain --list` lists all";
+        out.error(&format!("error: there is no error `{code}`{hint}; {list}"));
         return Exit::Usage;
     };
-    out.line(&entry(doc));
+    // What cannot be read shows nothing; `check` says what is wrong with it.
+    let loaded = load::load(&args.paths, false);
+    out.line(&entry(doc, &loaded.scenarios));
     Exit::Held
 }
 
-fn entry(doc: &ErrorDoc) -> String {
+fn entry(doc: &ErrorDoc, scenarios: &[CheckedScenario]) -> String {
     let mut lines = vec![format!("{}: {}", doc.code, doc.title), String::new()];
     lines.push("Possible causes".to_owned());
     lines.extend(doc.causes.iter().map(|cause| format!("  - {cause}")));
@@ -36,7 +47,46 @@ fn entry(doc: &ErrorDoc) -> String {
     } else {
         "The number is the lab's own; Site Recovery documents none for this.".to_owned()
     });
+    lines.extend(shown_by(doc.code, scenarios));
     lines.join("\n")
+}
+
+/// The scenarios that name a code in what they expect.
+fn shown_by(code: &str, scenarios: &[CheckedScenario]) -> Option<String> {
+    const MOST: usize = 5;
+    let shows = |checked: &&CheckedScenario| expected(&checked.scenario).any(|name| name.value == code);
+    let names: Vec<&str> = scenarios.iter().filter(shows).map(|s| s.scenario.name.as_str()).collect();
+    let shown = names.iter().take(MOST).copied().collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0 => None,
+        count if count > MOST => Some(format!("Shown by {shown} and {} more scenarios", count - MOST)),
+        _ => Some(format!("Shown by {shown}")),
+    }
+}
+
+/// Every code that a scenario expects somewhere.
+fn expected(scenario: &Scenario) -> impl Iterator<Item = &Name> {
+    let steps = scenario.steps.iter().flat_map(|step| {
+        let checked = if let Step::Check(expect) = &step.value { Some(shown(expect)) } else { None };
+        step.ending().map(ending).unwrap_or_default().into_iter().chain(checked.into_iter().flatten())
+    });
+    steps.chain(shown(&scenario.expect))
+}
+
+fn ending(expect: &Ending) -> Vec<&Name> {
+    match expect {
+        Ending::Refused(refused) => refused.codes.iter().chain(&refused.includes).collect(),
+        Ending::Failed(failed) => [&failed.code].into_iter().chain(&failed.also).collect(),
+        Ending::Succeeded | Ending::Started | Ending::Paused(_) => Vec::new(),
+    }
+}
+
+fn shown(expect: &Expect) -> impl Iterator<Item = &Name> {
+    let items = expect.items.values().flat_map(|i| i.alerts.iter().flatten().chain(&i.alerts_include));
+    let servers = expect.servers.values().flat_map(|s| s.alerts.iter().flatten().chain(&s.alerts_include));
+    let events = expect.events.values().flatten().map(|event| &event.code);
+    let because = expect.protectable.values().flat_map(|item| &item.because);
+    items.chain(servers).chain(expect.warnings.values().flatten()).chain(events).chain(because)
 }
 
 /// True for a warning: those have numbers of their own.
@@ -53,3 +103,6 @@ fn class(class: Class) -> &'static str {
         Class::Bug => "Stops; this is a defect of the lab.",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,7 +29,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => inspect::check(&args, &mut out),
         Command::Schema(args) => inspect::schema(args.what, &mut out),
         Command::Rules(args) => rules::rules(&args, &mut out),
-        Command::Explain(args) => explain::explain(&args.code, &mut out),
+        Command::Explain(args) => explain::explain(&args, &mut out),
         #[cfg(unix)]
         Command::Disk(args) => disk::disk(&args, &mut out),
     };

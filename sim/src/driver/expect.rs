@@ -67,6 +67,14 @@ fn judge_alerts(of: &str, wanted: Option<&Vec<Name>>, shown: &BTreeSet<String>) 
         .then(|| differs(format!("alerts of {of}"), format!("{wanted:?}"), format!("{shown:?}")))
 }
 
+/// Judges alerts: at least these.
+fn judge_alerts_include(of: &str, wanted: &[Name], shown: &BTreeSet<String>) -> Option<Finding> {
+    let missing: BTreeSet<&str> =
+        wanted.iter().map(|code| code.value.as_str()).filter(|code| !shown.contains(*code)).collect();
+    (!missing.is_empty())
+        .then(|| differs(format!("alerts of {of}"), format!("at least {missing:?}"), format!("{shown:?}")))
+}
+
 /// What of a disk waits where, as the wire calls it, in MiB.
 const WAITING: [&str; 3] = ["sourceDataInMB", "psDataInMB", "targetDataInMB"];
 
@@ -284,6 +292,7 @@ impl Driver<'_> {
                 out.push(differs(format!("health of {}", name.value), wanted, health));
             }
             out.extend(judge_alerts(&name.value, wanted.alerts.as_ref(), &codes(server)));
+            out.extend(judge_alerts_include(&name.value, &wanted.alerts_include, &codes(server)));
         }
         out
     }
@@ -484,6 +493,7 @@ fn judge_item(item: &str, wanted: &ItemExpect, seen: &Seen) -> Vec<Finding> {
         out.push(differs(format!("health of {item}"), health_word(health), seen.health.clone()));
     }
     out.extend(judge_alerts(item, wanted.alerts.as_ref(), &seen.alerts));
+    out.extend(judge_alerts_include(item, &wanted.alerts_include, &seen.alerts));
     if let Some(points) = wanted.points.filter(|p| *p > seen.points) {
         out.push(differs(format!("points of {item}"), format!("at least {points}"), seen.points.to_string()));
     }

@@ -12,6 +12,7 @@ mod play;
 mod points;
 mod setback;
 mod steps;
+mod stuck;
 
 pub use failback_orchestrator::config::Rehearsal;
 pub use failback_orchestrator::journal::{Operation, Verb};

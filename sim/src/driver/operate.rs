@@ -37,7 +37,8 @@ pub(super) enum Ended {
     Cancelled(Vec<(String, Report)>),
     /// The job runs.
     Started,
-    NotInTime,
+    /// It runs for longer than it may: what it was last seen at.
+    NotInTime(String),
 }
 
 /// What is asked: method, path, body, how it must end.
@@ -98,7 +99,9 @@ impl Driver<'_> {
             Answer::Refused(codes, report) => return Ended::Refused(codes, report),
             Answer::Accepted(job) => job,
         };
-        let Some(view) = self.job(&job, within).await else { return Ended::NotInTime };
+        let Some(view) = self.job(&job, within).await else {
+            return Ended::NotInTime(self.not_in_time(within));
+        };
         if let Some(action) = view.paused() {
             return Ended::Paused(action.to_owned());
         }
@@ -190,6 +193,9 @@ impl Driver<'_> {
     pub(super) fn judge_ending(&mut self, at: At, expect: &Ending, ended: Ended) -> Result<(), Stop> {
         let wanted = match expect {
             Ending::Succeeded => "the job succeeds".to_owned(),
+            Ending::Refused(r) if r.codes.is_empty() => {
+                format!("refused with at least {}", sorted(r.includes.iter().map(|c| &c.value)))
+            }
             Ending::Refused(r) => {
                 let codes = sorted(r.codes.iter().map(|c| &c.value));
                 let beneath = r.beneath.iter().map(|c| c.value.as_str()).collect();
@@ -205,6 +211,7 @@ impl Driver<'_> {
         let names_task = matches!(expect, Ending::Failed(f) if f.task.is_some());
         let (shown, error) = match ended {
             Ended::Succeeded => ("the job succeeds".to_owned(), None),
+            Ended::Refused(codes, _) if included(expect, &codes) => (wanted.clone(), None),
             Ended::Refused(codes, error) => {
                 let asked = matches!(expect, Ending::Refused(r) if !r.beneath.is_empty());
                 let beneath = error.iter().flat_map(|error| &error.beneath).filter(|_| asked);
@@ -220,7 +227,7 @@ impl Driver<'_> {
             Ended::Failed(_) => ("the job fails without an error".to_owned(), None),
             Ended::Cancelled(_) => ("the job is cancelled".to_owned(), None),
             Ended::Started => ("the job runs".to_owned(), None),
-            Ended::NotInTime => ("the job does not end in time".to_owned(), None),
+            Ended::NotInTime(shown) => (shown, None),
         };
         if wanted == shown {
             return Ok(());
@@ -393,7 +400,9 @@ impl Driver<'_> {
             match self.client.job(job).await {
                 Ok(view) if view.over() => return self.ended(answer, asked.within).await,
                 Ok(view) if view.begun() => return Ended::Started,
-                Ok(_) | Err(_) if Instant::now() >= deadline => return Ended::NotInTime,
+                Ok(_) | Err(_) if Instant::now() >= deadline => {
+                    return Ended::NotInTime(self.not_in_time(asked.within));
+                }
                 Ok(_) | Err(_) => sleep(GLANCE).await,
             }
         }
@@ -466,9 +475,11 @@ impl Driver<'_> {
         let details: Value = match (&step.item, &step.plan) {
             (Some(item), _) => input(&item.value).into(),
             (None, plan) => {
-                let name = plan.as_ref().map(|p| p.value.as_str()).unwrap_or_default();
-                let plan = inventory.plan_named(name);
-                plan.map(|p| p.members().filter_map(input).collect::<Vec<_>>()).unwrap_or_default().into()
+                let plan = plan.as_ref().and_then(|plan| self.plan_now(&plan.value));
+                let given = |name: &str| step.members.keys().any(|member| inventory.names(member, name));
+                let there = |name: &&str| given(name) || !self.left_plan(step.plan.as_ref(), name);
+                let inputs = plan.map(|p| p.members().filter(there).filter_map(input).collect::<Vec<_>>());
+                inputs.unwrap_or_default().into()
             }
         };
         json!({ "properties": { "failoverDirection": direction, "providerSpecificDetails": details } })
@@ -540,6 +551,12 @@ fn also(expect: &Ending, shown: String, errors: &[(String, Report)]) -> String {
     let Ending::Failed(wanted) = expect else { return shown };
     let there = |code: &&Name| errors.iter().any(|(_, error)| error.code == code.value);
     wanted.also.iter().filter(there).fold(shown, |shown, code| format!("{shown}, and shows {code}"))
+}
+
+/// Every code that must be among those of a refusal is.
+fn included(expect: &Ending, codes: &[String]) -> bool {
+    let Ending::Refused(wanted) = expect else { return false };
+    wanted.codes.is_empty() && wanted.includes.iter().all(|code| codes.contains(&code.value))
 }
 
 fn failed(code: &str, task: Option<&str>) -> String {

@@ -7,33 +7,56 @@ use super::steps::{At, Stop};
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::estate::Side;
 use crate::scenario::inventory::Plan;
-use crate::scenario::model::{Confirm, Ending, SavePlan, Step, Verb};
+use crate::scenario::model::{Confirm, Ending, Leave, SavePlan, Step, Verb};
 use crate::scenario::plans::{ActionKind, PlanAction, Stage};
-use crate::scenario::text::Spanned;
+use crate::scenario::text::{Name, Spanned};
+use failback_oracle::PlanSetup;
 use failback_wire::http::Method;
+use failback_wire::ids::MachineName;
 use serde_json::{Value, json};
 
 impl Driver<'_> {
+    /// Steps that are over.
+    fn past(&self) -> &[Spanned<Step>] {
+        let over = self.current.map_or(0, |at| at.index);
+        self.checked.scenario.steps.get(..over).unwrap_or_default()
+    }
+
+    /// The plan as it was saved last.
+    pub(super) fn plan_now(&self, name: &str) -> Option<&Plan> {
+        let inventory = &self.checked.inventory;
+        let saved = self.past().iter().filter(|step| saves(step).is_some()).count();
+        let first = inventory.plans.iter().filter(|plan| plan.from_the_start).count();
+        let there = inventory.plans.get(..first + saved).unwrap_or(&inventory.plans);
+        there.iter().rev().find(|plan| plan.name == name)
+    }
+
+    /// A step has ended this machine's protection since the plan was saved: it is in the plan no more.
+    pub(super) fn left_plan(&self, plan: Option<&Name>, machine: &str) -> bool {
+        let anew = |step: &Spanned<Step>| {
+            saves(step).is_some_and(|save| plan.is_some_and(|plan| plan.value == save.name.value))
+        };
+        let since = self.past().iter().rev().take_while(|step| !anew(step));
+        since.filter_map(|step| leaves(step)).any(|leave| leave.item.value == machine)
+    }
+
     pub(super) async fn save_plan(&mut self, at: At, save: &SavePlan) -> Result<(), Stop> {
         let plan = self.checked.inventory.plan(save);
         let asked = Asked {
-            method: if self.has_plan(at, &plan.name) { Method::PATCH } else { Method::PUT },
+            method: if self.plan_now(&plan.name).is_some() { Method::PATCH } else { Method::PUT },
             path: self.client.plan_path(&plan.name),
             body: self.plan_body(&plan),
             expect: &save.expect,
             within: save.within.duration(),
         };
-        self.carry_out(at, &asked).await
-    }
-
-    /// True when a plan of this name is there already: the estate's, or one that an earlier step saved.
-    fn has_plan(&self, at: At, name: &str) -> bool {
-        let saved = |step: &Spanned<Step>| {
-            let Step::SavePlan(save) = &step.value else { return false };
-            save.name.value == name && save.expect == Ending::Succeeded
-        };
-        let of_estate = self.checked.inventory.plans.iter().any(|p| p.from_the_start && p.name == name);
-        of_estate || self.checked.scenario.steps.iter().take(at.index).any(saved)
+        self.carry_out(at, &asked).await?;
+        if save.expect == Ending::Succeeded {
+            let machine = |name: &String| MachineName::from(name.as_str());
+            let groups = plan.groups.iter().map(|group| group.iter().map(machine).collect()).collect();
+            let setup = PlanSetup { name: plan.name, groups };
+            self.world.recorder.oracle(|oracle| oracle.saves_plan(&setup));
+        }
+        Ok(())
     }
 
     /// Confirms what the plan's job waits for, and waits until the job is over or waits again.
@@ -86,6 +109,25 @@ impl Driver<'_> {
             "groups": groups,
         }})
     }
+}
+
+/// The plan that a step has saved.
+fn saves(step: &Step) -> Option<&SavePlan> {
+    if let Step::SavePlan(save) = step {
+        Some(save).filter(|save| save.expect == Ending::Succeeded)
+    } else {
+        None
+    }
+}
+
+/// The machine that a step has taken out of protection.
+fn leaves(step: &Step) -> Option<&Leave> {
+    let (Step::DisableProtection(leave) | Step::RemoveProtection(leave) | Step::CompleteMigration(leave)) =
+        step
+    else {
+        return None;
+    };
+    Some(leave).filter(|leave| leave.expect == Ending::Succeeded)
 }
 
 fn action(action: &PlanAction) -> Value {

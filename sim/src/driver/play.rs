@@ -2,13 +2,12 @@
 
 use super::client::Client;
 use super::setback::Setback;
-use super::steps::{At, Stop, title};
+use super::steps::{At, Stop};
 use crate::fault::Board;
 use crate::recorder::{Recorder, Recording};
 use crate::report::outcome::{Finding, FindingKind, Lost};
 use crate::scenario::CheckedScenario;
-use crate::scenario::model::{Step, Wire};
-use crate::scenario::units::Period;
+use crate::scenario::model::Wire;
 use crate::world::{World, WorldOptions};
 use failback_oracle::{Violation, twin};
 use failback_orchestrator::config::Rehearsal;
@@ -261,9 +260,6 @@ pub(super) struct Driver<'a> {
     pub(super) walls: Vec<Duration>,
 }
 
-/// How long the last look at a stuck world may take.
-const LAST_LOOK: Duration = Duration::from_secs(60);
-
 impl Driver<'_> {
     /// What machines lost in their last failover or failback, as far as they lost anything.
     fn losses(&self) -> Vec<Lost> {
@@ -273,45 +269,5 @@ impl Driver<'_> {
             (bytes > 0).then(|| Lost { machine: machine.name.clone(), bytes, seconds })
         };
         self.checked.inventory.machines.iter().filter_map(of).collect()
-    }
-
-    /// The verdict "stuck", which names who waits for what.
-    async fn stuck(&self, horizon: Period) -> Finding {
-        let mut who = self.world.net.waiting();
-        let open = self.world.jobs().into_iter().filter(|job| job.is_open());
-        who.extend(open.map(|job| {
-            let of: Vec<&str> = job.names().map(|name| name.as_str()).collect();
-            let (id, operation) = (&job.request.job, job.request.operation);
-            format!("job {id} ({operation:?} of {}) is open since {}", of.join(", "), job.accepted)
-        }));
-        if who.is_empty() {
-            who.push("no call waits for a reply, no job is open".to_owned());
-        }
-        let Some(at) = self.current else {
-            let text = format!("{horizon} of virtual time passed while the estate came under protection");
-            return Finding::new(FindingKind::Stuck, format!("{text}: {}", who.join("; "))).at(1, 0);
-        };
-        let (number, line) = at.step();
-        let step = self.checked.scenario.steps.get(at.index).map(|step| &step.value);
-        let doing = step.map(title).unwrap_or_default();
-        let text =
-            format!("{horizon} of virtual time passed, in step {number} ({doing}): {}", who.join("; "));
-        let finding = Finding::new(FindingKind::Stuck, text).at(number, line);
-        let operation = step.and_then(Step::operation);
-        let machines = operation.as_ref().map(|o| o.machines(&self.checked.inventory)).unwrap_or_default();
-        let (wait, item) = match step {
-            Some(Step::WaitUntil(wait)) => (Some(wait), Some(wait.item.as_str())),
-            Some(_) | None => (None, machines.first().copied()),
-        };
-        let Some(item) = item else { return finding };
-        let look = tokio::time::timeout(LAST_LOOK, self.seen(item)).await;
-        let (missing, shown) = match look {
-            Ok(Ok(seen)) => (wait.and_then(|wait| seen.missing(wait)), seen.to_string()),
-            Ok(Err(error)) => (None, error.to_string()),
-            Err(_) => (None, "the product does not answer".to_owned()),
-        };
-        let ends = operation.map(|o| format!("the {} of {item} ends within {}", o.kind, **o.within));
-        let wanted = missing.or(ends).unwrap_or_else(|| format!("{item} shows what the step waits for"));
-        finding.compared(wanted, shown)
     }
 }

@@ -102,8 +102,7 @@ impl Driver<'_> {
     /// Fills the id of the picked point in. For a plan that is a point of its first machine.
     pub(super) async fn fill_in_point(&self, step: &Step, body: &mut Value) {
         let Some((item, plan, pick)) = picked(step) else { return };
-        let plans = &self.checked.inventory;
-        let first = plan.as_ref().and_then(|name| plans.plan_named(&name.value));
+        let first = plan.as_ref().and_then(|name| self.plan_now(&name.value));
         let first = first.and_then(|plan| plan.members().next());
         let item = item.as_ref().map(|name| name.value.as_str()).or(first).unwrap_or_default();
         let id = json!(self.listed(item, pick).await);

@@ -65,12 +65,22 @@ impl Problem {
     }
     /// The same; advises the candidate that looks most like `word`, or lists a few.
     #[must_use]
-    pub fn suggest<'a>(mut self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn suggest<'a>(self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
+        self.suggest_listed(word, candidates, "failback-lab schema")
+    }
+    /// The same; where not all candidates are listed, `command` lists them.
+    #[must_use]
+    pub fn suggest_listed<'a>(
+        mut self,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+        command: &str,
+    ) -> Self {
         let candidates: Vec<&str> = candidates.into_iter().collect();
         self.help = match (nearest(word, &candidates), candidates.as_slice()) {
             (Some(best), _) => Some(format!("did you mean `{best}`?")),
             (None, []) => None,
-            (None, some) => Some(format!("known: {}", shortened(some))),
+            (None, some) => Some(format!("known: {}", shortened(some, command))),
         };
         self
     }
@@ -139,15 +149,16 @@ fn span(text: &str, at: Place) -> Range<usize> {
 /// The candidate that `word` is probably a slip of.
 pub fn nearest<'a>(word: &str, candidates: &[&'a str]) -> Option<&'a str> {
     let score = |c: &str| strsim::normalized_damerau_levenshtein(&word.to_lowercase(), &c.to_lowercase());
-    let best = candidates.iter().max_by(|a, b| score(a).total_cmp(&score(b)))?;
+    // Of those that are equally near the first.
+    let best = candidates.iter().rev().max_by(|a, b| score(a).total_cmp(&score(b)))?;
     (score(best) >= 0.5).then_some(best)
 }
 
-fn shortened(names: &[&str]) -> String {
+fn shortened(names: &[&str], command: &str) -> String {
     const SHOWN: usize = 14;
     let mut out = names.iter().take(SHOWN).map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
     if names.len() > SHOWN {
-        out.push_str(&format!(" and {} more", names.len() - SHOWN));
+        out.push_str(&format!(" and {} more, which `{command}` lists", names.len() - SHOWN));
     }
     out
 }

@@ -152,9 +152,9 @@ pub struct OtherVcenter {
 pub struct Host {
     /// Name.
     pub name: Name,
-    /// Memory; default 64 GiB (P39).
-    #[serde(default = "host_memory")]
-    pub memory: Spanned<Size>,
+    /// Memory (P39); default 64 GiB, or what all machines of the estate need together where that is more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Spanned<Size>>,
     /// What it runs; default ESXi (P34).
     #[serde(default)]
     pub hypervisor: Hypervisor,
@@ -293,7 +293,7 @@ pub struct Machine {
     /// The ESXi host it runs on; default: the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Name>,
-    /// The datastore its disks lie on; default: the first.
+    /// The datastore its disks lie on; default: the first that its host mounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datastore: Option<Name>,
     /// Disks; default: one of 16 MiB, 25 % allocated.
@@ -529,9 +529,6 @@ impl From<Side> for Site {
 
 fn yes() -> bool {
     true
-}
-fn host_memory() -> Spanned<Size> {
-    Spanned::unplaced(Size::gib(64))
 }
 fn change_log() -> Spanned<Size> {
     Spanned::unplaced(Size::mib(64))

@@ -67,6 +67,9 @@ pub struct ItemExpect {
     /// Codes its health shows, all of them here; an empty list: none at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerts: Option<Vec<Name>>,
+    /// Codes its health shows among others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alerts_include: Vec<Name>,
     /// How many recovery points it offers at least.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub points: Option<u32>,
@@ -145,6 +148,9 @@ pub struct ServerExpect {
     /// Codes its health shows, all of them here; an empty list: none at all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alerts: Option<Vec<Name>>,
+    /// Codes its health shows among others.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alerts_include: Vec<Name>,
 }
 
 /// What the vault must show of itself: of each part the worst.

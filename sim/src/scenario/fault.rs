@@ -177,6 +177,7 @@ pub struct CallMoment {
 pub struct TaskMoment {
     /// The task's id, as the job page shows it; in a plan's job with its machine before it:
     /// `web01/FailoverTask`. A later step must run it.
+    #[schemars(extend("examples" = super::check::tasks()))]
     pub task: Name,
     /// Only in jobs about this item or plan; default: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -73,7 +73,8 @@ pub struct Inventory {
     pub disk_tier: DiskTier,
     /// When a machine whose changes were lost is compared again.
     pub resync: Resync,
-    /// Recovery plans: those of the estate, then those that steps save.
+    /// Recovery plans: those of the estate, then those that steps save, in their order; one that is saved anew is there
+    /// for each time.
     pub plans: Vec<Plan>,
     /// What the domain's sources leave open.
     pub settings: Settings,
@@ -238,6 +239,15 @@ pub struct Plan {
 }
 
 impl Inventory {
+    /// Plans as each is saved for the first time.
+    pub fn plans_first_saved(&self) -> impl Iterator<Item = &Plan> {
+        let earlier = |place: usize, plan: &Plan| self.plans[..place].iter().any(|p| p.name == plan.name);
+        self.plans
+            .iter()
+            .enumerate()
+            .filter(move |(place, plan)| !earlier(*place, plan))
+            .map(|(_, plan)| plan)
+    }
     /// The host is one of the other vCenter.
     pub fn is_elsewhere(&self, host: &str) -> bool {
         self.alternate.iter().flat_map(|(hosts, _)| hosts).any(|other| other.name == host)
@@ -258,10 +268,15 @@ fn text(name: Option<&Name>, default: &str) -> String {
 impl From<&Estate> for Inventory {
     /// Fills in every default.
     fn from(estate: &Estate) -> Self {
-        let hosts = hosts(estate);
+        let memory = host_memory(estate);
+        let hosts = hosts(estate, memory);
         let datastores = datastores(estate);
         let first_host = hosts.first().map(|h| h.name.clone()).unwrap_or_default();
-        let first_store = datastores.first().map(|d| d.name.clone()).unwrap_or_default();
+        let elsewhere = estate.vcenter.alternate.as_ref().map(|other| {
+            let hosts: Vec<Host> = other.hosts.iter().map(|h| host(h, memory)).collect();
+            (hosts, other.datastores.iter().map(datastore).collect::<Vec<_>>())
+        });
+        let store_of = |host: &str| first_store(&datastores, elsewhere.as_ref(), host);
         let several = estate.machines.iter().filter(|m| m.count.is_some());
         let sets: BTreeMap<String, Vec<String>> =
             several.map(|m| (m.name.value.clone(), m.names())).collect();
@@ -276,13 +291,11 @@ impl From<&Estate> for Inventory {
         Self {
             site: estate.site,
             link: estate.network.kind,
-            master_targets: master_targets(estate, &first_host, &first_store),
-            machines: estate.machines.iter().flat_map(|m| machines(m, &first_host, &first_store)).collect(),
-            alternate: estate.vcenter.alternate.as_ref().map(|other| {
-                (other.hosts.iter().map(host).collect(), other.datastores.iter().map(datastore).collect())
-            }),
+            master_targets: master_targets(estate, &first_host, &store_of),
+            machines: estate.machines.iter().flat_map(|m| machines(m, &first_host, &store_of)).collect(),
+            alternate: elsewhere.clone(),
             hosts,
-            datastores,
+            datastores: datastores.clone(),
             cs_address: text(cs.address.as_ref(), "10.0.0.10"),
             cs_backup_every: cs.backup_every.as_ref().map_or(Period::hours(24), |p| p.value),
             cs_certificate_left: certificate_left(&cs.certificate),
@@ -312,8 +325,38 @@ fn certificate_left(certificate: &Certificate) -> Period {
     Period(Period::hours(24 * days).0.saturating_sub(age))
 }
 
-fn host(h: &super::estate::Host) -> Host {
-    Host { name: h.name.value.clone(), memory: h.memory.value, hypervisor: h.hypervisor, licence: h.licence }
+fn host(h: &super::estate::Host, memory: Size) -> Host {
+    let memory = h.memory.as_ref().map_or(memory, |memory| memory.value);
+    Host { name: h.name.value.clone(), memory, hypervisor: h.hypervisor, licence: h.licence }
+}
+
+/// Memory of a host that does not say: enough for all that is protected and for what protects it, so that nothing but a
+/// scenario's own numbers makes it scarce (ours). A machine that is larger than the usual host counts for nothing.
+fn host_memory(estate: &Estate) -> Size {
+    let usual = Size::gib(64);
+    let of = |m: &super::estate::Machine| {
+        let count = m.count.as_ref().map_or(1, |count| u64::from(count.value));
+        if m.memory.value > usual { 0 } else { m.memory.value.0.saturating_mul(count) }
+    };
+    let machines = estate.machines.iter().map(of).fold(0, u64::saturating_add);
+    let targets = estate.master_targets.iter().flatten().map(|mt| mt.memory.value.0);
+    // Two master targets are there where none is listed.
+    let targets = targets.fold(2 * Size::gib(6).0, u64::saturating_add);
+    Size(machines.saturating_add(targets)).max(usual)
+}
+
+/// The first datastore that a host mounts, or else the first.
+fn first_store(
+    datastores: &[Datastore],
+    elsewhere: Option<&(Vec<Host>, Vec<Datastore>)>,
+    host: &str,
+) -> String {
+    let there = elsewhere.filter(|(hosts, _)| hosts.iter().any(|known| known.name == host));
+    let stores = there.map_or(datastores, |(_, stores)| stores);
+    let mounted =
+        |store: &&Datastore| store.hosts.as_ref().is_none_or(|hosts| hosts.iter().any(|h| h == host));
+    let store = stores.iter().find(mounted).or(datastores.first());
+    store.map(|store| store.name.clone()).unwrap_or_default()
 }
 
 /// Boot groups with each machine by its own name.
@@ -340,10 +383,6 @@ impl Inventory {
     pub fn names(&self, name: &str, machine: &str) -> bool {
         name == machine || self.sets.get(name).is_some_and(|set| set.iter().any(|one| one == machine))
     }
-    /// The plan of this name, as the last step that saves it leaves it.
-    pub fn plan_named(&self, name: &str) -> Option<&Plan> {
-        self.plans.iter().rfind(|plan| plan.name == name)
-    }
     /// The plan that a step saves.
     pub fn plan(&self, save: &SavePlan) -> Plan {
         let groups = groups(&save.groups, &self.sets);
@@ -352,12 +391,12 @@ impl Inventory {
     }
 }
 
-fn hosts(estate: &Estate) -> Vec<Host> {
+fn hosts(estate: &Estate, memory: Size) -> Vec<Host> {
     match &estate.vcenter.hosts {
-        Some(list) => list.iter().map(host).collect(),
+        Some(list) => list.iter().map(|h| host(h, memory)).collect(),
         None => vec![Host {
             name: "esx-01".to_owned(),
-            memory: Size::gib(64),
+            memory,
             hypervisor: Hypervisor::Esxi,
             licence: Licence::Paid,
         }],
@@ -412,14 +451,14 @@ fn retention(os: Os) -> (&'static str, Size) {
     }
 }
 
-fn master_targets(estate: &Estate, host: &str, store: &str) -> Vec<MasterTarget> {
+fn master_targets(estate: &Estate, host: &str, store_of: &dyn Fn(&str) -> String) -> Vec<MasterTarget> {
     let plain = |id: &str, os: Os| {
         let (mount, capacity) = retention(os);
         MasterTarget {
             id: id.to_owned(),
             os,
             host: host.to_owned(),
-            datastore: store.to_owned(),
+            datastore: store_of(host),
             version: VERSION.to_owned(),
             retention_mount: mount.to_owned(),
             retention_capacity: capacity,
@@ -445,7 +484,7 @@ fn master_targets(estate: &Estate, host: &str, store: &str) -> Vec<MasterTarget>
         .map(|mt| {
             let mut out = plain(&mt.id, mt.os);
             out.host = text(mt.host.as_ref(), host);
-            out.datastore = text(mt.datastore.as_ref(), store);
+            out.datastore = text(mt.datastore.as_ref(), &store_of(&out.host));
             out.version = text(mt.version.as_ref(), VERSION);
             (out.enable_uuid, out.tools, out.physical) = (mt.enable_uuid, mt.tools, mt.physical);
             out.deployed = mt.deployed;
@@ -473,12 +512,13 @@ fn master_targets(estate: &Estate, host: &str, store: &str) -> Vec<MasterTarget>
         .collect()
 }
 
-fn machines(m: &super::estate::Machine, host: &str, store: &str) -> Vec<Machine> {
-    let like = machine(m, host, store);
+fn machines(m: &super::estate::Machine, host: &str, store_of: &dyn Fn(&str) -> String) -> Vec<Machine> {
+    let like = machine(m, host, store_of);
     m.names().into_iter().map(|name| Machine { name, ..like.clone() }).collect()
 }
 
-fn machine(m: &super::estate::Machine, host: &str, store: &str) -> Machine {
+fn machine(m: &super::estate::Machine, host: &str, store_of: &dyn Fn(&str) -> String) -> Machine {
+    let host = text(m.host.as_ref(), host);
     let disks = match &m.disks {
         Some(list) => {
             let disk = |d: &super::estate::DiskSpec| Disk {
@@ -498,8 +538,8 @@ fn machine(m: &super::estate::Machine, host: &str, store: &str) -> Machine {
         os_version: m.os_version.as_ref().map(|version| version.value.clone()),
         uefi: m.firmware == Firmware::Uefi,
         memory: m.memory.value,
-        host: text(m.host.as_ref(), host),
-        datastore: text(m.datastore.as_ref(), store),
+        datastore: text(m.datastore.as_ref(), &store_of(&host)),
+        host,
         disks,
         writes_per_minute: m.workload.writes_per_minute,
         change_log: m.change_log.value,

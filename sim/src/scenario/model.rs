@@ -371,18 +371,22 @@ pub enum Ending {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Refused {
-    /// Exactly these codes, in any order.
+    /// Exactly these codes, in any order; or else `includes`. `failback-lab explain --list` lists them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub codes: Vec<Name>,
     /// Codes that the first of them stands for, each once, with causes and what to do; default: whatever it does.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub beneath: Vec<Name>,
+    /// At least these codes, whatever else does not hold; or else `codes`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub includes: Vec<Name>,
 }
 
 /// A failed job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Failed {
-    /// The job's error.
+    /// The job's error. `failback-lab explain --list` lists them.
     pub code: Name,
     /// The task that failed; default: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]

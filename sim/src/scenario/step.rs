@@ -2,10 +2,11 @@
 
 use super::estate::Side;
 use super::fault::{CallAction, CallFault, Change, When};
-use super::inventory::Inventory;
-use super::model::{Confirm, Ending, Leave, Step, Verb};
+use super::inventory::{Inventory, Plan};
+use super::model::{Confirm, Ending, Leave, PolicyStep, RenewCertificate, SavePlan, Step, Verb};
 use super::text::{Name, Spanned};
 use super::units::Period;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Operations on items and plans.
@@ -84,14 +85,15 @@ pub struct Operation<'a> {
 }
 
 impl<'a> Operation<'a> {
-    /// The machines it is about, in plan order.
+    /// The machines it is about, in plan order; for a plan that is saved more than once those of each time.
     pub fn machines(&self, inventory: &'a Inventory) -> Vec<&'a str> {
         let named = |name: &str| inventory.machines.iter().find(|m| m.name == name).map(|m| m.name.as_str());
         if let Some(item) = self.item {
             return named(item).into_iter().collect();
         }
-        let plan = self.plan.and_then(|name| inventory.plan_named(&name.value));
-        plan.map(|p| p.members().collect()).unwrap_or_default()
+        let plans = inventory.plans.iter().filter(|p| self.plan.is_some_and(|name| p.name == name.value));
+        let mut seen = BTreeSet::new();
+        plans.flat_map(Plan::members).filter(|machine| seen.insert(*machine)).collect()
     }
 }
 
@@ -103,6 +105,17 @@ impl Confirm {
 }
 
 impl Step {
+    /// How it must end, when it asks the product for something.
+    pub fn ending(&self) -> Option<&Ending> {
+        if let Self::Confirm(Confirm { expect, .. })
+        | Self::SavePlan(SavePlan { expect, .. })
+        | Self::Policy(PolicyStep { expect, .. })
+        | Self::RenewCertificate(RenewCertificate { expect, .. }) = self
+        {
+            return Some(expect);
+        }
+        self.operation().map(|operation| operation.expect)
+    }
     /// The operation, when the step is one.
     pub fn operation<'a>(&'a self) -> Option<Operation<'a>> {
         let of_item = |kind, s: &'a Leave| Operation {

@@ -348,7 +348,7 @@ pub(super) fn oracle(inventory: &Inventory, born: &[Born]) -> Setup {
         split_brain_codes: vec!["FB2102".into()],
         group_codes: vec!["FB2104".into()],
         infrastructure_vms: inventory.master_targets.iter().map(|m| vm(&m.id, Site::OnPremises)).collect(),
-        plans: inventory.plans.iter().map(plan).collect(),
+        plans: inventory.plans_first_saved().map(plan).collect(),
         ..Setup::default()
     }
 }

@@ -76,8 +76,14 @@ impl Jobs {
     pub(crate) fn add_machine(&mut self, name: &str, n: usize) {
         self.machines.insert(short(name), n);
     }
-    /// Makes a plan known.
+    /// Makes a plan known, instead of one of this name.
     pub(crate) fn add_plan(&mut self, name: &str, groups: &[Vec<usize>]) {
+        if self.plans.contains_key(&short(name)) {
+            self.plans_of.values_mut().for_each(|plans| {
+                plans.remove(&short(name));
+            });
+            self.boot_groups.retain(|(plan, _), _| *plan != short(name));
+        }
         for (group, n) in
             groups.iter().enumerate().flat_map(|(group, all)| all.iter().map(move |n| (group, *n)))
         {

@@ -15,7 +15,7 @@ pub use machine::Choice;
 pub(crate) use machine::{Machine, ModelDisk, Origin};
 pub(crate) use points::{Offers, Session};
 
-use crate::setup::{MachineSetup, Setup};
+use crate::setup::{MachineSetup, PlanSetup, Setup};
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Actor, ContentHash, DiskRef, Event, VmRef, What};
 use failback_wire::ids::{GroupName, MachineName, PointId, SessionId, Site};
@@ -101,13 +101,15 @@ impl Facts {
         for disk in &setup.foreign_disks {
             facts.inventory.disk_mut(disk).foreign = true;
         }
-        for plan in &setup.plans {
-            let known =
-                |group: &Vec<MachineName>| group.iter().filter_map(|m| facts.index.get(m).copied()).collect();
-            let groups: Vec<Vec<usize>> = plan.groups.iter().map(known).collect();
-            facts.jobs.add_plan(&plan.name, &groups);
-        }
+        setup.plans.iter().for_each(|plan| facts.add_plan(plan));
         facts
+    }
+    /// Makes a plan known, instead of one of this name.
+    pub(crate) fn add_plan(&mut self, plan: &PlanSetup) {
+        let known =
+            |group: &Vec<MachineName>| group.iter().filter_map(|m| self.index.get(m).copied()).collect();
+        let groups: Vec<Vec<usize>> = plan.groups.iter().map(known).collect();
+        self.jobs.add_plan(&plan.name, &groups);
     }
     fn add_machine(&mut self, setup: &MachineSetup) {
         let n = self.machines.len();

@@ -2,7 +2,7 @@
 
 use super::{known_name, schema};
 use crate::scenario::diagnostic::{Problem, SourceFile};
-use crate::scenario::estate::{DiskSpec, Estate, Plan};
+use crate::scenario::estate::{DiskSpec, Estate, Machine, Plan};
 use crate::scenario::inventory::{
     ALTERNATE_VCENTER, AZURE, CONFIGURATION_SERVER, Inventory, ORCHESTRATOR, VCENTER,
 };
@@ -34,7 +34,9 @@ pub(super) fn check(file: &Arc<SourceFile>, estate: &Estate) -> Vec<Problem> {
     for plan in &estate.plans {
         check.plan(estate, plan);
     }
-    check.out
+    let mut out = check.out;
+    super::clashes::check(file, estate, &Inventory::from(estate), &mut out);
+    out
 }
 
 /// As [`check`], for a file of its own: it says its version.
@@ -98,20 +100,21 @@ impl Check<'_> {
     }
 
     fn distinct(&mut self, names: Vec<&Name>) {
-        let mut seen: BTreeMap<&str, Place> = BTreeMap::new();
+        let mut seen: BTreeMap<String, Place> = BTreeMap::new();
         for name in names {
             if !known_name(name) {
                 let title = format!("`{name}` cannot be a name");
-                self.wrong(name.at, title, "1 to 63 lower-case letters, digits and `-`");
+                self.wrong(name.at, title, "1 to 63 letters, digits and `-`");
             }
-            match seen.get(name.as_str()) {
+            // Host names and names in Azure do not tell capitals from small letters.
+            match seen.get(&name.to_ascii_lowercase()) {
                 Some(first) => {
                     let title = format!("`{name}` is there twice");
                     let problem = Problem::at(self.file, name.at, title, "for the second time here");
                     self.out.push(problem.and(self.file, *first, "for the first time here"));
                 }
                 None => {
-                    seen.insert(name, name.at);
+                    seen.insert(name.to_ascii_lowercase(), name.at);
                 }
             }
         }
@@ -259,7 +262,11 @@ impl Check<'_> {
         if policy.retention.value > LONGEST {
             self.wrong(policy.retention.at, "points are kept for too long".to_owned(), "at most 15d (R7)");
         }
-        if policy.app_consistent_every.value >= policy.retention.value && policy.retention.value > Period(0) {
+        let offered = policy.app_consistent_every.value <= Period::hours(12);
+        if offered
+            && policy.app_consistent_every.value >= policy.retention.value
+            && policy.retention.value > Period(0)
+        {
             let at = super::first_known(&[policy.app_consistent_every.at, policy.retention.at]);
             let title = "application-consistent points are further apart than they are kept".to_owned();
             self.wrong(at, title, "must be shorter than `retention` (R1)");
@@ -271,18 +278,23 @@ impl Check<'_> {
         let copies: Vec<String> = estate.machines.iter().flat_map(|m| m.names()).collect();
         let entries = estate.machines.iter().map(|m| m.name.as_str());
         let machines: Vec<&str> = entries.chain(copies.iter().map(String::as_str)).collect();
-        let mut seen: BTreeMap<&str, Place> = BTreeMap::new();
+        let mut seen: BTreeMap<String, Place> = BTreeMap::new();
         for member in plan.groups.iter().flatten() {
             if !machines.contains(&member.as_str()) {
                 let title = format!("plan `{}` names `{member}`, which is no machine", plan.name);
                 let problem = Problem::at(self.file, member.at, title, "not in `machines`");
                 self.out.push(problem.suggest(member, machines.iter().copied()));
             }
-            if let Some(first) = seen.insert(member, member.at) {
+            let set =
+                estate.machines.iter().find(|machine| machine.count.is_some() && machine.name == *member);
+            let names = set.map_or_else(|| vec![member.value.clone()], Machine::names);
+            if let Some(first) = names.iter().find_map(|name| seen.get(name.as_str())).copied() {
                 let title = format!("`{member}` is in plan `{}` twice", plan.name);
                 let problem = Problem::at(self.file, member.at, title, "for the second time here");
-                self.out.push(problem.and(self.file, first, "for the first time here"));
+                let problem = problem.and(self.file, first, "for the first time here");
+                self.out.push(problem.help("a machine is in one boot group of a plan (L1)"));
             }
+            seen.extend(names.into_iter().map(|name| (name, member.at)));
         }
         if plan.groups.iter().all(Vec::is_empty) {
             self.wrong(

@@ -47,12 +47,16 @@ fn known(subject: &Subject<'_>, names: &Names, expect: &Expect, out: &mut Vec<Pr
     }
     // A virtual machine that steps make is none of the estate's.
     let because = expect.protectable.values().flat_map(|item| &item.because);
+    let of_items = expect.items.values().flat_map(|i| i.alerts.iter().flatten().chain(&i.alerts_include));
+    let of_servers = expect.servers.values().flat_map(|s| s.alerts.iter().flatten().chain(&s.alerts_include));
     let of_events = expect.events.values().flatten().map(|event| &event.code);
-    for code in expect.warnings.values().flatten().chain(of_events).chain(because) {
+    let all = expect.warnings.values().flatten().chain(of_events).chain(because);
+    for code in all.chain(of_items).chain(of_servers) {
         if catalogue::lookup(code).is_none() {
             let title = format!("there is no warning `{code}`");
             let problem = Problem::at(subject.file, code.at, title, "not in the catalogue");
-            out.push(problem.suggest(code, catalogue::ALL.iter().map(|doc| doc.code)));
+            let codes = catalogue::ALL.iter().map(|doc| doc.code);
+            out.push(problem.suggest_listed(code, codes, "failback-lab explain --list"));
         }
     }
     for (item, data) in &expect.data {

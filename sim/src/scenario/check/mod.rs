@@ -2,10 +2,12 @@
 //!
 //! All problems are reported, not only the first.
 
+mod clashes;
 mod estates;
 mod existence;
 mod expects;
 mod faults;
+mod memory;
 mod moments;
 mod names;
 mod phases;
@@ -47,6 +49,11 @@ pub(super) fn switches() -> [(&'static str, &'static str, &'static str, &'static
     faults::SWITCHES
 }
 
+/// Every task of the product's jobs, each once: what `arm` can name as a moment.
+pub fn tasks() -> Vec<&'static str> {
+    moments::all_tasks()
+}
+
 /// Everything that is wrong with the scenario's head: it needs no estate.
 pub fn head(file: &Arc<SourceFile>, scenario: &Scenario) -> Vec<Problem> {
     let mut out = Vec::new();
@@ -78,6 +85,7 @@ pub fn scenario(subject: &Subject<'_>) -> Vec<Problem> {
     let ends = if subject.whole { phases::check(subject, &mut out) } else { phases::Standings::default() };
     if subject.whole {
         existence::check(subject, &mut out);
+        memory::check(subject, &mut out);
     }
     expects::check(subject, &names, &ends, &mut out);
     out.sort_by_key(|p: &Problem| p.labels.first().map(|l| (l.at.line, l.at.column)));
@@ -102,7 +110,7 @@ pub(super) fn schema(file: &Arc<SourceFile>, schema: Option<&Name>, out: &mut Ve
 
 /// A name that can also be a host name.
 fn known_name(name: &str) -> bool {
-    let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let letter = |c: char| c.is_ascii_alphanumeric() || c == '-';
     (1..=63).contains(&name.len()) && name.chars().all(letter) && !name.starts_with('-')
 }
 

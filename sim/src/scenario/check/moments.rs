@@ -203,7 +203,7 @@ fn tasks(operation: Operation, verb: Verb) -> impl Iterator<Item = &'static str>
 }
 
 /// Every task of the product, each once.
-fn all_tasks() -> Vec<&'static str> {
+pub(super) fn all_tasks() -> Vec<&'static str> {
     let mut out = Vec::new();
     for operation in Operation::ALL {
         for id in tasks(operation, Verb::Unplanned).chain(tasks(operation, Verb::Planned)) {

@@ -6,6 +6,7 @@ use super::Subject;
 use super::steps::moves;
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::estate::BeforeCommit;
+use crate::scenario::inventory::Inventory;
 use crate::scenario::model::{Ending, ItemState, Step, WaitUntil};
 use crate::scenario::step::{Operation, OperationKind};
 use crate::scenario::text::Place;
@@ -136,11 +137,13 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Vec<Problem>) -> Standings 
     };
     let mut standings: Standings =
         subject.inventory.machines.iter().map(|m| (m.name.clone(), start(m.protected))).collect();
+    let mut inventory = subject.inventory.clone();
+    inventory.plans.retain(|plan| plan.from_the_start);
     // What plans are in the middle of, while they wait for a person.
     let mut paused: BTreeMap<&str, OperationKind> = BTreeMap::new();
     for step in &subject.scenario.steps {
         if let Some(operation) = step.operation() {
-            advance(subject, step.at, &operation, &mut standings, out);
+            advance(subject, step.at, &operation, &inventory, &mut standings, out);
             if let (Some(plan), Ending::Paused(_)) = (operation.plan, operation.expect) {
                 paused.insert(plan, operation.kind);
             }
@@ -149,7 +152,7 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Vec<Problem>) -> Standings 
             Step::WaitUntil(wait) => waits(subject, wait, &standings, out),
             Step::Confirm(confirm) => match paused.get(confirm.plan.value.as_str()) {
                 Some(kind) => {
-                    advance(subject, step.at, &confirm.ends(*kind), &mut standings, out);
+                    advance(subject, step.at, &confirm.ends(*kind), &inventory, &mut standings, out);
                 }
                 None if matches!(confirm.expect, Ending::Refused(_)) => {}
                 None => {
@@ -158,6 +161,12 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Vec<Problem>) -> Standings 
                     out.push(problem.help("an earlier step of it has to `expect: {paused: …}`"));
                 }
             },
+            Step::SavePlan(save) if save.expect == Ending::Succeeded => {
+                let plan = inventory.plan(save);
+                inventory.plans.retain(|known| known.name != plan.name);
+                inventory.plans.push(plan);
+            }
+            Step::SavePlan(_) => {}
             Step::Check(expect) => super::expects::states(subject, expect, &standings, out),
             Step::Failover(_)
             | Step::Commit(_)
@@ -176,7 +185,6 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Vec<Problem>) -> Standings 
             | Step::CompleteMigration(_)
             | Step::Policy(_)
             | Step::RenewCertificate(_)
-            | Step::SavePlan(_)
             | Step::Wait(_)
             | Step::Write(_)
             | Step::Inject(_)
@@ -194,10 +202,11 @@ fn advance(
     subject: &Subject<'_>,
     at: Place,
     operation: &Operation<'_>,
+    inventory: &Inventory,
     standings: &mut Standings,
     out: &mut Vec<Problem>,
 ) {
-    let machines = operation.machines(subject.inventory);
+    let machines = operation.machines(inventory);
     let fits = |name: &&str| standings.get(*name).is_some_and(|s| s.phase.after(operation.kind).is_some());
     let some_fit = machines.iter().any(fits);
     for machine in machines {

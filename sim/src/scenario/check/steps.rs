@@ -3,6 +3,7 @@
 use super::Subject;
 use super::names::{Kind, Names};
 use crate::scenario::diagnostic::Problem;
+use crate::scenario::inventory::Plan;
 use crate::scenario::model::{Ending, MemberInputs, Reprotect, ReprotectInputs, SavePlan, Step, WaitUntil};
 use crate::scenario::step::{Operation, OperationKind};
 use crate::scenario::text::{Name, Place, Spanned};
@@ -149,20 +150,33 @@ impl Check<'_, '_> {
         match expect {
             Ending::Succeeded | Ending::Started => {}
             Ending::Refused(refused) => {
-                if refused.codes.is_empty() {
-                    self.wrong(at, "a refusal has at least one code", "`codes` is empty");
+                match (refused.codes.as_slice(), refused.includes.as_slice()) {
+                    ([], []) => {
+                        let title = "a refusal has at least one code";
+                        let problem = Problem::at(self.subject.file, at, title, "none is given");
+                        self.out
+                            .push(problem.help("`codes` lists all that are shown, `includes` some of them"));
+                    }
+                    ([_, ..], [included, ..]) => {
+                        let title = "all codes of a refusal, or some of them?";
+                        self.wrong(included.at, title, "either `codes` or `includes`");
+                    }
+                    ([_, ..], []) | ([], [_, ..]) => {}
                 }
-                for code in refused.codes.iter().chain(&refused.beneath) {
+                for code in refused.codes.iter().chain(&refused.includes).chain(&refused.beneath) {
                     self.code(code);
                 }
             }
             Ending::Failed(failed) => {
-                self.code(&failed.code);
+                for code in [&failed.code].into_iter().chain(&failed.also) {
+                    self.code(code);
+                }
             }
             Ending::Paused(paused) => {
-                let plan = plan.and_then(|name| self.subject.inventory.plan_named(&name.value));
+                let plans = self.subject.inventory.plans.iter();
+                let mut plans = plans.filter(|known| plan.is_some_and(|name| name.value == known.name));
                 let action = &paused.action;
-                if !plan.is_some_and(|plan| plan.actions.iter().any(|known| known.name == *action)) {
+                if !plans.any(|plan| plan.actions.iter().any(|known| known.name == *action)) {
                     let title = format!("nothing waits for `{action}` here");
                     self.wrong(action.at, title, "no such action of a plan that fails over or back");
                 }
@@ -174,7 +188,11 @@ impl Check<'_, '_> {
         if catalogue::lookup(code).is_none() {
             let title = format!("there is no error `{code}`");
             let problem = Problem::at(self.subject.file, code.at, title, "not in the catalogue");
-            self.out.push(problem.suggest(code, catalogue::ALL.iter().map(|doc| doc.code)));
+            self.out.push(problem.suggest_listed(
+                code,
+                catalogue::ALL.iter().map(|doc| doc.code),
+                "failback-lab explain --list",
+            ));
         }
     }
 
@@ -185,12 +203,13 @@ impl Check<'_, '_> {
             if !inventory.sets.contains_key(&member.value) {
                 self.need(Kind::Machine, member);
             }
-            let plan = reprotect.plan.as_ref();
-            let plan = plan.and_then(|p| self.subject.inventory.plan_named(&p.value));
+            let plan = reprotect.plan.as_ref().filter(|plan| self.names.has(Kind::Plan, plan));
+            let of = |known: &&Plan| plan.is_some_and(|plan| plan.value == known.name);
+            let mut members = inventory.plans.iter().filter(of).flat_map(Plan::members);
             match plan {
-                Some(plan) if plan.members().any(|m| inventory.names(member, m)) => {}
+                Some(_) if members.any(|m| inventory.names(member, m)) => {}
                 Some(plan) => {
-                    let title = format!("`{member}` is no member of plan `{}`", plan.name);
+                    let title = format!("`{member}` is no member of plan `{plan}`");
                     self.wrong(member.at, title, "not in the plan");
                 }
                 None => self.wrong(member.at, "only plans have members", "use `using` for an item"),

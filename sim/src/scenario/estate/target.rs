@@ -19,7 +19,7 @@ pub struct MasterTarget {
     /// The ESXi host it runs on; default: the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Name>,
-    /// The datastore its own disks lie on; default: the first.
+    /// The datastore its own disks lie on; default: the first that its host mounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datastore: Option<Name>,
     /// Component version; default that of the configuration server (P16).
