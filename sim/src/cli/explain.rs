@@ -75,7 +75,9 @@ fn expected(scenario: &Scenario) -> impl Iterator<Item = &Name> {
 
 fn ending(expect: &Ending) -> Vec<&Name> {
     match expect {
-        Ending::Refused(refused) => refused.codes.iter().chain(&refused.includes).collect(),
+        Ending::Refused(refused) => {
+            refused.codes.iter().chain(&refused.includes).chain(&refused.beneath).collect()
+        }
         Ending::Failed(failed) => [&failed.code].into_iter().chain(&failed.also).collect(),
         Ending::Succeeded | Ending::Started | Ending::Paused(_) => Vec::new(),
     }
