@@ -100,9 +100,7 @@ async fn identify(c: &StepCtx<'_>) -> StepResult {
         vmdk: vmdk.uuid.clone(),
         rdm: vmdk.rdm,
     });
-    let included =
-        |disk: &ItemDisk| c.input.include.as_ref().is_none_or(|include| include.contains(&disk.disk));
-    let (disks, excluded): (Vec<ItemDisk>, Vec<ItemDisk>) = disks.partition(included);
+    let (disks, excluded): (Vec<ItemDisk>, Vec<ItemDisk>) = disks.partition(|disk| included(c, disk));
     let mut facts = vec![
         Fact::Os(if windows { OsFamily::Windows } else { OsFamily::Linux }),
         Fact::Disks(disks),
@@ -114,6 +112,11 @@ async fn identify(c: &StepCtx<'_>) -> StepResult {
     let memory_mb = Some(vm.memory_mb);
     facts.push(Fact::Platform(Platform { uefi: vm.uefi, memory_mb, ..Platform::default() }));
     Ok(facts)
+}
+
+/// The disk is to be protected: all are, unless the request names some (P37).
+fn included(c: &StepCtx<'_>, disk: &ItemDisk) -> bool {
+    c.input.include.as_ref().is_none_or(|include| include.contains(&disk.disk))
 }
 
 /// What vCenter does not know is a physical machine, when its agent has registered and says so (P35). Its disks have no
@@ -129,7 +132,8 @@ async fn identify_physical(c: &StepCtx<'_>) -> StepResult {
         let disk = disk_id(c.item, index);
         ItemDisk { vmdk: VmdkUuid::new(disk.as_str()), disk, size: *size, rdm: false }
     };
-    let disks = hardware.disks.iter().enumerate().map(disk).collect();
+    // What is left out has no place at home that anybody would have to keep: it stays in the physical machine.
+    let disks = hardware.disks.iter().enumerate().map(disk).filter(|disk| included(c, disk)).collect();
     let platform =
         Platform { physical: true, os_version: hardware.os_version, uefi: hardware.uefi, memory_mb: None };
     Ok(vec![Fact::Os(hardware.os), Fact::Disks(disks), Fact::Platform(platform)])

@@ -248,7 +248,7 @@ impl Driver<'_> {
                 path: path(&s.item, &s.plan, verb(s.verb)),
                 body: body::failover(
                     s.verb == Verb::Planned,
-                    &points::to(s.point, &s.address),
+                    &points::to(s.point, &self.address(s.item.as_ref(), s.address.as_ref())),
                     s.shutdown_source,
                 ),
                 expect: &s.expect,
@@ -317,7 +317,12 @@ impl Driver<'_> {
             Step::TestFailover(s) => Asked {
                 method: Method::POST,
                 path: path(&s.item, &s.plan, "testFailover"),
-                body: body::test_failover(&points::to(s.point, &s.address), Self::network(s)),
+                body: {
+                    // In no network there is no card that could have an address.
+                    let item = s.item.as_ref().filter(|_| s.network.is_some());
+                    let point = points::to(s.point, &self.address(item, s.address.as_ref()));
+                    body::test_failover(&point, Self::network(s))
+                },
                 expect: &s.expect,
                 within: s.within.duration(),
             },

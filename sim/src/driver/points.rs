@@ -2,7 +2,7 @@
 
 use super::play::Driver;
 use crate::scenario::model::{PointPick, RecoveryPoint, Step, TestFailover};
-use crate::scenario::text::Name;
+use crate::scenario::text::{Name, Spanned};
 use serde_json::{Value, json};
 
 /// `providerSpecificDetails` of a failover to Azure, or of a test failover. The id of a picked point is filled in later.
@@ -91,6 +91,15 @@ fn picked(step: &Step) -> Option<(&Option<Name>, &Option<Name>, PointPick)> {
 }
 
 impl Driver<'_> {
+    /// The address of a machine's card in Azure: the one that is given, or the one that it keeps (P7). The lab's guests go
+    /// by host names, so which address that is, is ours: that of its place in the estate.
+    pub(super) fn address(&self, item: Option<&Name>, given: Option<&Name>) -> Option<Name> {
+        let machines = &self.checked.inventory.machines;
+        let kept = |item: &Name| machines.iter().position(|m| m.name == item.value && m.retain_address);
+        let kept = || item.and_then(kept).map(|n| format!("10.0.{}.{}", 1 + n / 250, 1 + n % 250));
+        given.cloned().or_else(|| kept().map(Spanned::unplaced))
+    }
+
     /// ARM id of the network that a test comes up in.
     pub(super) fn network(step: &TestFailover) -> Option<String> {
         let name = &step.network.as_ref()?.value;

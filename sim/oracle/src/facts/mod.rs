@@ -132,7 +132,7 @@ impl Facts {
         }
         for vmdk in &setup.excluded {
             let disk = DiskRef::Vmdk(vmdk.clone());
-            if setup.runs_at == Site::OnPremises {
+            if setup.runs_at == Site::OnPremises && !setup.physical {
                 self.inventory.attached(&disk, &setup.onprem_vm, Some(n));
             }
             self.inventory.disk_mut(&disk).excluded = true;
