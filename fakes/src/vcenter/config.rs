@@ -26,6 +26,8 @@ pub enum Hypervisor {
     Esxi,
     /// Microsoft Hyper-V. No vCenter manages one; that it may be listed here is *ours*.
     HyperV,
+    /// VMware Workstation, likewise.
+    Workstation,
 }
 
 impl Hypervisor {
@@ -34,6 +36,7 @@ impl Hypervisor {
         match self {
             Self::Esxi => "VMware ESXi",
             Self::HyperV => "Microsoft Hyper-V",
+            Self::Workstation => "VMware Workstation",
         }
     }
 }
