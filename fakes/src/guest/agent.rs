@@ -300,6 +300,7 @@ impl Guests {
             session: fed.as_ref().map(|spec| spec.session.clone()),
             epoch: fed.as_ref().map(|spec| spec.epoch),
             relay: fed.map(|spec| spec.relay),
+            os_version: config.os_version.clone(),
             tools_enabled,
             addressing,
             disks,

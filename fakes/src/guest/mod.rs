@@ -53,6 +53,8 @@ pub struct GuestConfig {
     pub copy: MachineCopy,
     /// Operating system family.
     pub os: OsFamily,
+    /// Version of that, if anybody says (P15).
+    pub os_version: Option<String>,
     /// How its card gets its address when it is first registered.
     pub addressing: Addressing,
     /// Where its agent listens.

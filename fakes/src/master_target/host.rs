@@ -278,6 +278,7 @@ impl Server for MasterTarget {
         ServerHealth {
             id: self.config.id.clone(),
             os: self.config.os,
+            os_version: state.setup.os_version.clone(),
             version: self.config.version.clone(),
             attached,
             retention: state.retention_now(),

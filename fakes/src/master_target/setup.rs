@@ -30,6 +30,8 @@ pub struct Setup {
     pub kernel_updates: bool,
     /// How large its machine is (P28).
     pub sizing: Sizing,
+    /// Version of its operating system, if anybody says (P15).
+    pub os_version: Option<String>,
 }
 
 impl Default for Setup {
@@ -41,6 +43,7 @@ impl Default for Setup {
             lvm: false,
             kernel_updates: false,
             sizing: Sizing { cores: 4, system_disk: 100 << 30 },
+            os_version: None,
         }
     }
 }

@@ -147,6 +147,7 @@ impl Server for ProcessServer {
         ServerHealth {
             id: self.config.id.clone(),
             os: self.config.os,
+            os_version: None,
             version: state.version.clone(),
             attached: Vec::new(),
             retention: None,
@@ -176,6 +177,7 @@ impl Server for ProcessServer {
         let (cap, used) = (state.cache_bytes, state.cached);
         let free_pct = cap.saturating_sub(used) * 100 / cap.max(1);
         let mut facts = state.condition.facts(self.config.site);
+        facts.extend(self.config.network.clone().map(|network| ("network".to_owned(), network)));
         facts.insert("cache_free_pct".to_owned(), free_pct.to_string());
         facts.insert("upload_eta_min".to_owned(), (state.eta().as_secs() / 60).to_string());
         Some(Heartbeat {

@@ -43,6 +43,8 @@ pub struct ProcessServerConfig {
     pub version: String,
     /// Where it runs (P11, P12).
     pub site: Site,
+    /// The virtual network it is in, when it is in Azure (P12).
+    pub network: Option<String>,
     /// How it is addressed when the run begins.
     pub addressing: Addressing,
     /// Size of the cache in bytes; frames beyond are refused with `busy`.

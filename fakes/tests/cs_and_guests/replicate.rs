@@ -88,6 +88,7 @@ impl Pair {
             os: OsFamily::Windows,
             version: "9.62".to_owned(),
             site: failback_wire::ids::Site::Azure,
+            network: None,
             addressing: Default::default(),
             cache_bytes: 64 << 20,
         });

@@ -72,6 +72,7 @@ impl Set {
             old_agent: None,
             copy: MachineCopy::new("web01", site),
             os: OsFamily::Windows,
+            os_version: None,
             address: address(site).to_owned(),
             host_id: format!("host-{site}"),
             cs_address: CS.to_owned(),

@@ -120,6 +120,7 @@ impl Rig {
             os: OsFamily::Windows,
             version: "9.62".to_owned(),
             site: failback_wire::ids::Site::Azure,
+            network: None,
             addressing: Default::default(),
             cache_bytes,
         });

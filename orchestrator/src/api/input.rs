@@ -70,6 +70,7 @@ pub(super) fn enable(body: &Bytes, name: &str) -> Result<Asked, Refusal> {
         azure_name: provider.target_azure_vm_name.clone(),
         group,
         keep_address: provider.retain_ip_address.unwrap_or_default(),
+        network: provider.target_azure_network_id.as_deref().map(named),
         policy: input.policy_id.as_deref().map(named),
         ..servers(&provider)
     };

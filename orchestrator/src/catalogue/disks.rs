@@ -1,4 +1,4 @@
-//! Disks that change under a machine that replicates: FB1770 to FB1779.
+//! Disks that change under a machine that replicates, and what does not go together: FB1770 to FB1779.
 
 use super::entries;
 
@@ -13,4 +13,10 @@ entries! {
         "the datastore has no room",
         "the master target has a snapshot, so that its disks cannot be extended"
         => "Make room, or remove the snapshot, then resynchronise again; the points from before stay.";
+    MT_OS_OLDER "FB1773" Operator ["P15"] "the master target's operating system is older than the machine's";
+        "the machine was upgraded, or the master target was set up with what was at hand"
+        => "Use a master target with the same or a higher version of the operating system.";
+    PS_IN_OTHER_NETWORK "FB1774" Operator ["P12"] "the process server is in another Azure network than the machine";
+        "machines were failed over into more than one virtual network"
+        => "Set up a process server in each network that machines are in, and use the one in the machine's.";
 }

@@ -306,7 +306,11 @@ impl<'a> Gathering<'a> {
                     running: vm.power == crate::clients::azure::Power::Running,
                     answers: vm.guest_ready,
                     nearby: false,
-                    misplaced: vm.subnet.as_deref().and_then(|id| misplaced(services, id)),
+                    misplaced: vm
+                        .subnet
+                        .as_deref()
+                        .and_then(|id| misplaced(services, item.map(|item| &**item), id)),
+                    network: vm.subnet.as_deref().and_then(network_of),
                     power: format!("{:?}", vm.power).to_lowercase(),
                     sizes,
                     moved_to: None,
@@ -429,11 +433,18 @@ fn vm_name(name: &MachineName, member: &Member) -> String {
 }
 
 /// The subnet of this ARM id, when failed-over machines are put into another.
-fn misplaced(services: &Services, id: &str) -> Option<String> {
+fn misplaced(services: &Services, item: Option<&Item>, id: &str) -> Option<String> {
     let azure = &services.config.azure;
-    let made = services.azure.subnet_id(&azure.network, &azure.subnet).to_string();
+    let network = item.and_then(|item| item.network.as_deref()).unwrap_or(&azure.network);
+    let made = services.azure.subnet_id(network, &azure.subnet).to_string();
     let other = !made.eq_ignore_ascii_case(id);
     other.then(|| id.rsplit_once('/').map_or(id, |(_, name)| name).to_owned())
+}
+
+/// The virtual network in the ARM id of a subnet.
+fn network_of(subnet: &str) -> Option<String> {
+    let mut parts = subnet.rsplit('/');
+    parts.nth(2).map(str::to_owned)
 }
 
 /// Bytes of the managed disks that are there.

@@ -319,6 +319,8 @@ pub struct AzureFacts {
     pub answers: bool,
     /// It is in this subnet, and not in the one it was made in (P31).
     pub misplaced: Option<String>,
+    /// The virtual network that its network card is in (P12).
+    pub network: Option<String>,
     /// From there its agent is in reach of the process server, though not in ours.
     pub nearby: bool,
     /// Its power state as the instance view words it.

@@ -439,6 +439,7 @@ fn prechecked(state: &mut State, at: VirtualMs, id: &JobId, scenario: &str, runn
         if let (Operation::EnableProtection, Some(input)) = (job.request.operation, input) {
             item.group = input.group.clone();
             item.keeps_address = input.keep_address;
+            item.network.clone_from(&input.network);
             item.azure_name = input.azure_name.clone().unwrap_or_else(|| name.to_string());
             item.copies.protected_by(id);
         }

@@ -82,6 +82,9 @@ pub struct Item {
     /// It keeps its on-premises address in Azure; fixed when protection was enabled (P7).
     #[serde(default)]
     pub keeps_address: bool,
+    /// The virtual network it comes up in, in Azure, when that is not the usual one (P12).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
     /// Replication policy it was last asked to be protected under on the way to Azure.
     pub policy: Option<String>,
     /// Warnings by code; a split brain, a lost address.
@@ -298,6 +301,7 @@ impl Item {
             cs: None,
             home_host: None,
             keeps_address: false,
+            network: None,
             policy: None,
             warnings: BTreeMap::new(),
             copies: Copies::default(),

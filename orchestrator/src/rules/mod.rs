@@ -23,6 +23,7 @@ pub mod privileges;
 pub mod shape;
 mod site;
 mod target;
+mod versions;
 
 pub(crate) use target::MAX_DISKS;
 

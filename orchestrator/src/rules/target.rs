@@ -1,6 +1,8 @@
 //! Rules about the master target.
 
+use super::versions::compare;
 use super::{DISKS, HOME, Rule, TARGET, rule, warning};
+use crate::catalogue::disks::MT_OS_OLDER;
 use crate::catalogue::{documented, target as doc, warning};
 use crate::facts::{Facts, Slots, TargetVmFacts};
 use crate::journal::Operation::Reprotect;
@@ -8,6 +10,7 @@ use failback_wire::clock::VirtualMs;
 use failback_wire::error::{ErrorDoc, Report};
 use failback_wire::proto::cs::{self, OsFamily};
 use failback_wire::proto::target::{Obstacle, Refusing, Unfit};
+use std::cmp::Ordering;
 use std::time::Duration;
 
 /// Rules of this topic, in check order.
@@ -18,6 +21,7 @@ pub(super) static RULES: &[Rule] = &[
     rule("P30", "the master target answers", TARGET, answers),
     rule("P25", "the master target is a virtual machine of this vCenter", HOME, is_a_vm),
     rule("P15", "the master target is of the machine's family", HOME, os_family),
+    rule("P15", "the master target's system is not older than the machine's", &[Reprotect], os_version),
     warning("P16", "the master target is not newer than its servers", &[Reprotect], version),
     rule("P17", "the master target has no snapshot", DISKS, no_snapshot),
     rule("P18", "the master target's controller is LSI Logic", &[Reprotect], controller),
@@ -114,6 +118,18 @@ fn os_family(f: &Facts) -> Option<Report> {
     }
     let detail = format!("{} is {}, {} is {}", id(f), family(os), f.item.name, family(f.item.os));
     report(f, &doc::MT_OS_FAMILY, detail)
+}
+
+/// Versions of different products, as of two distributions of Linux, are not compared (*ours*); nor is one that nobody
+/// tells.
+fn os_version(f: &Facts) -> Option<Report> {
+    let told = f.agent.known().and_then(|agent| agent.os_version.as_ref());
+    let own = told.or(f.item.platform.os_version.as_ref())?;
+    let target = f.target.known()?.os_version.as_ref()?;
+    if os_family(f).is_some() || compare(target, own) != Some(Ordering::Less) {
+        return None;
+    }
+    report(f, &MT_OS_OLDER, format!("{} runs {target}, {} runs {own}", id(f), f.item.name))
 }
 
 fn version(f: &Facts) -> Option<Report> {

@@ -198,7 +198,7 @@ fn is_new(c: &StepCtx<'_>, disks: &std::collections::BTreeMap<DiskId, String>) -
 /// Notes the old disks before the new machine takes their place in the item.
 async fn create_vm(c: &StepCtx<'_>) -> StepResult {
     let suffix = noted(c, SUFFIX)?.to_owned();
-    let subnet = failover::subnet_of(c, &c.services.config.azure.network);
+    let subnet = failover::own_subnet(c);
     let named = |disk: &DiskId| disk_name(c, &suffix, disk);
     let vm = failover::make_vm(c, &c.item.azure_name, Some(subnet), named).await?;
     let old = c.item.azure.iter().filter(|vm| !is_new(c, &vm.disks)).flat_map(|vm| &vm.disks);

@@ -279,8 +279,13 @@ fn not_made(error: &AzureError) -> &'static ErrorDoc {
     }
 }
 
+/// ARM id of the subnet that the item's machine comes up in.
+pub(super) fn own_subnet(c: &StepCtx<'_>) -> String {
+    subnet_of(c, c.item.network.as_deref().unwrap_or(&c.services.config.azure.network))
+}
+
 async fn create_vm(c: &StepCtx<'_>) -> StepResult {
-    let subnet = subnet_of(c, &c.services.config.azure.network);
+    let subnet = own_subnet(c);
     let made = make_vm(c, &c.item.azure_name, Some(subnet), |disk| azure::managed_disk(c.item, disk)).await;
     Ok(vec![Fact::AzureVm(made?)])
 }

@@ -255,6 +255,7 @@ impl Driver<'_> {
                 "targetAzureVmName": machine.name,
                 "disksToInclude": included,
                 "retainIpAddress": machine.retain_address,
+                "targetAzureNetworkId": machine.azure_network,
             },
         }})
     }

@@ -263,6 +263,9 @@ pub struct ProcessServer {
     /// Its address is translated on the way to it, as it must not be (P12); default false.
     #[serde(default)]
     pub nat: bool,
+    /// The virtual network it is in, when it is in Azure; default the one that machines come up in (P12).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network: Option<Name>,
 }
 
 /// A protected machine.
@@ -281,7 +284,7 @@ pub struct Machine {
     /// What it is at home when the run begins; default a virtual machine of vCenter (P35).
     #[serde(default)]
     pub source: Source,
-    /// Version of its operating system, such as `windows-server-2008-r2-sp1` (P33).
+    /// Version of its operating system, such as `windows-server-2008-r2-sp1` (P15, P33).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub os_version: Option<Name>,
     /// What it boots by; default BIOS (P33).
@@ -326,6 +329,9 @@ pub struct Machine {
     /// It keeps its on-premises address in Azure; default no (P7).
     #[serde(default)]
     pub retain_address: bool,
+    /// The virtual network it comes up in, in Azure; default `failover-vnet` (P12).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure_network: Option<Name>,
     /// `disk.EnableUUID` is TRUE on its virtual machine (P21); default yes.
     #[serde(default = "yes")]
     pub enable_uuid: bool,

@@ -121,6 +121,8 @@ pub struct ProcessServer {
     pub static_address: bool,
     /// Its address is translated (P12).
     pub nat: bool,
+    /// The virtual network it is in, when that is not the usual one.
+    pub network: Option<String>,
 }
 
 /// A master target.
@@ -197,6 +199,8 @@ pub struct Machine {
     pub agent_version: Option<String>,
     /// It keeps its address in Azure.
     pub retain_address: bool,
+    /// The virtual network it comes up in, when that is not the usual one (P12).
+    pub azure_network: Option<String>,
     /// `disk.EnableUUID` is TRUE on its virtual machine.
     pub enable_uuid: bool,
     /// How long after boot the agent registers.
@@ -431,6 +435,7 @@ fn process_servers(estate: &Estate) -> Vec<ProcessServer> {
         port_open: p.port.is_none_or(|port| port == estate.network.data_port),
         static_address: p.static_address,
         nat: p.nat,
+        network: p.network.as_ref().map(|name| name.value.clone()),
     };
     match &estate.process_servers {
         Some(list) => list.iter().map(server).collect(),
@@ -440,6 +445,7 @@ fn process_servers(estate: &Estate) -> Vec<ProcessServer> {
             port_open: true,
             static_address: true,
             nat: false,
+            network: None,
         }],
     }
 }
@@ -499,6 +505,7 @@ fn master_targets(estate: &Estate, host: &str, store_of: &dyn Fn(&str) -> String
                     system_disk: mt.system_disk.value.0,
                 },
                 kernel_updates: mt.kernel_updates,
+                os_version: mt.os_version.as_ref().map(|version| version.value.clone()),
             };
             out.controller = mt.controller;
             out.template_of = mt.template_of.as_ref().map(|name| name.value.clone());
@@ -549,6 +556,7 @@ fn machine(m: &super::estate::Machine, host: &str, store_of: &dyn Fn(&str) -> St
         dhcp_service: m.dhcp_service,
         agent_version: m.agent_version.as_ref().map(|v| v.value.clone()),
         retain_address: m.retain_address,
+        azure_network: m.azure_network.as_ref().map(|name| name.value.clone()),
         enable_uuid: m.enable_uuid,
         registration_delay: m.registration_delay.as_ref().map_or(Period::minutes(6), |p| p.value),
     }

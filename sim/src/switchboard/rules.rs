@@ -99,6 +99,8 @@ pub struct Rules {
     vpn_down: bool,
     /// Process servers whose data port a firewall has closed.
     closed: BTreeSet<NodeName>,
+    /// The virtual networks that nodes in Azure are in (P12).
+    networks: BTreeMap<NodeName, String>,
     /// Nodes that cannot reach everything.
     reach: BTreeMap<NodeName, Reach>,
     rules: Vec<CallRule>,
@@ -127,6 +129,17 @@ impl Rules {
     /// What a node can reach, and be reached from.
     pub fn set_reach(&mut self, node: &NodeName, reach: Reach) {
         self.reach.insert(node.clone(), reach);
+    }
+    /// The virtual network that a node in Azure is in.
+    pub fn set_network(&mut self, node: NodeName, network: &str) {
+        self.networks.insert(node, network.to_owned());
+    }
+    /// True when both are in virtual networks, and not in one: nobody has joined these.
+    fn are_apart(&self, from: &NodeName, to: &NodeName) -> bool {
+        match (self.networks.get(from), self.networks.get(to)) {
+            (Some(here), Some(there)) => !here.eq_ignore_ascii_case(there),
+            (None, _) | (_, None) => false,
+        }
     }
     /// True when no route leads from this node to that place.
     fn has_no_route(&self, node: &NodeName, to: Zone) -> bool {
@@ -172,7 +185,8 @@ impl Rules {
         let off = over_vpn && (self.vpn_down || self.no_link);
         let dropped = DATA_PORT.contains(&operation) && self.closed.contains(to);
         self.fired_links |= dropped || (off && self.vpn_down);
-        let lost = self.has_no_route(from, zones.1) || self.has_no_route(to, zones.0);
+        let lost =
+            self.has_no_route(from, zones.1) || self.has_no_route(to, zones.0) || self.are_apart(from, to);
         let cut = off || dropped || lost;
         let mut effect = None;
         for rule in &mut self.rules {

@@ -22,6 +22,7 @@ use failback_wire::ids::{DiskId, GroupName, MachineCopy, MachineName, Site, Vmdk
 use failback_wire::proto::agent::{Addressing, Hardware};
 use failback_wire::proto::cs::OsFamily;
 use failback_wire::proto::session::{Resync, RetentionVolume};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// The passphrase all classic components of a lab share.
@@ -86,6 +87,7 @@ impl Born {
         let copy = MachineCopy { machine: self.name(), site };
         GuestConfig {
             os: self.machine.os.into(),
+            os_version: self.machine.os_version.clone(),
             addressing: Addressing::Static,
             address: self.address(site),
             host_id: env.ids(&format!("world/host-id/{copy}")).guid(),
@@ -354,8 +356,11 @@ pub(super) fn oracle(inventory: &Inventory, born: &[Born]) -> Setup {
 }
 
 /// Azure with everything the inventory puts there.
-pub(super) fn azure(config: &Config) -> AzureConfig {
+pub(super) fn azure(config: &Config, inventory: &Inventory) -> AzureConfig {
     let to = &config.azure;
+    let own = inventory.machines.iter().filter_map(|machine| machine.azure_network.as_deref());
+    let servers = inventory.process_servers.iter().filter_map(|server| server.network.as_deref());
+    let networks: BTreeSet<&str> = own.chain(servers).chain([to.network.as_str()]).collect();
     AzureConfig {
         scheme: "http".into(),
         arm_host: to.host.clone(),
@@ -364,7 +369,7 @@ pub(super) fn azure(config: &Config) -> AzureConfig {
         passphrase: PASSPHRASE.into(),
         subscription: to.subscription.clone(),
         groups: vec![to.resource_group.clone()],
-        networks: vec![VirtualNetwork::of_failovers(&to.network)],
+        networks: networks.into_iter().map(VirtualNetwork::of_failovers).collect(),
         location: to.location.clone(),
         tokens: [(to.token.clone(), Actor::Product), (OPERATOR_TOKEN.to_owned(), Actor::Operator)].into(),
         ..AzureConfig::default()
@@ -372,10 +377,15 @@ pub(super) fn azure(config: &Config) -> AzureConfig {
 }
 
 /// The process servers: the one that comes with the configuration server, and those of the inventory.
-pub(super) fn process_servers(inventory: &Inventory) -> Vec<ProcessServerConfig> {
+pub(super) fn process_servers(config: &Config, inventory: &Inventory) -> Vec<ProcessServerConfig> {
     let server = |id: &str, side: Side, addressing: ServerAddressing| ProcessServerConfig {
         id: id.to_owned(),
         site: side.into(),
+        network: (side == Side::Azure).then(|| {
+            let stated = inventory.process_servers.iter().find(|p| p.id == id);
+            let stated = stated.and_then(|server| server.network.clone());
+            stated.unwrap_or_else(|| config.azure.network.clone())
+        }),
         addressing,
         host: id.to_owned(),
         cs_host: inventory.cs_address.clone(),

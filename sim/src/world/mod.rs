@@ -146,7 +146,7 @@ impl World {
         config.knobs.rehearsal = options.rehearsal;
         recorder.set_oracle(Oracle::new(&build::oracle(inventory, &born)));
         place_nodes(&net, inventory);
-        lay_links(&net, inventory, &env);
+        lay_links(&net, inventory, &env, &config.azure.network);
         let guests = Guests::new(shared.clone());
         for b in &born {
             for site in [Site::OnPremises, Site::Azure] {
@@ -157,11 +157,11 @@ impl World {
         let vcenter = Vcenter::new(build::vcenter(&env, inventory, &born, &config), inhabitants.clone());
         let alternate = build::alternate_vcenter(&env, inventory, &born, &config);
         let alternate = alternate.map(|config| Vcenter::new(config, inhabitants.clone()));
-        let azure = Azure::new(build::azure(&config), guests.clone());
+        let azure = Azure::new(build::azure(&config, inventory), guests.clone());
         let cs = ConfigurationServer::new(build::configuration_server(inventory), shared.clone());
         let seen = vcenter.clone();
         cs.discover(Arc::new(move || seen.newcomers()));
-        let process_servers = build::process_servers(inventory).into_iter();
+        let process_servers = build::process_servers(&config, inventory).into_iter();
         let process_servers = process_servers.map(|c| (c.id.to_string(), ProcessServer::new(c))).collect();
         let master_targets = master_targets(inventory, &vcenter, alternate.as_ref());
         let hook = Arc::new(Hook { crash: options.crash, writes: Mutex::default(), world: Mutex::default() });
@@ -380,11 +380,18 @@ fn master_targets(
 }
 
 /// Says which links and ports are there when the run begins.
-fn lay_links(net: &Switchboard, inventory: &Inventory, env: &Env) {
+fn lay_links(net: &Switchboard, inventory: &Inventory, env: &Env, network: &str) {
     net.rules(|r| {
         r.set_link(inventory.link.is_private() || !env.holds("P11"));
         for server in inventory.process_servers.iter().filter(|_| env.holds("P12")) {
             r.set_port(server.id.as_str().into(), server.port_open);
+            if server.location == Side::Azure {
+                r.set_network(server.id.as_str().into(), server.network.as_deref().unwrap_or(network));
+            }
+        }
+        for machine in inventory.machines.iter().filter(|_| env.holds("P12")) {
+            let copy = format!("{}@azure", machine.name);
+            r.set_network(copy.as_str().into(), machine.azure_network.as_deref().unwrap_or(network));
         }
     });
 }

@@ -87,6 +87,7 @@ fn health(id: &str) -> ServerHealth {
     ServerHealth {
         id: id.into(),
         os: OsFamily::Windows,
+        os_version: None,
         version: "9.62".into(),
         attached: Vec::new(),
         retention: Some(RetentionVolume {
@@ -149,6 +150,7 @@ fn agent() -> AgentStatus {
         session: None,
         epoch: None,
         relay: None,
+        os_version: None,
         tools_enabled: true,
         addressing: Addressing::Static,
         trouble: None,

@@ -83,6 +83,7 @@ const CASES: &[Case] = &[
     ("a snapshot that is merged", |f| known(&mut f.vcenter).vm.as_mut().unwrap().snapshots = vec!["old".into()], SITE, &[]),
     ("a snapshot that is not merged", |f| { f.settings.vm_snapshots = VmSnapshots::Fail; known(&mut f.vcenter).vm.as_mut().unwrap().snapshots = vec!["old".into()] }, &[Reprotect], &["FB1516"]),
     ("2008 R2 SP1, physical", |f| f.item.platform = Platform { physical: true, os_version: Some("windows-server-2008-R2-SP1".into()), uefi: false, memory_mb: None }, &[Reprotect], &["FB1510"]),
+    ("a master target with an older system", |f| { known(&mut f.agent).os_version = Some("windows-server-2019".into()); known(&mut f.target).os_version = Some("windows-server-2016".into()) }, &[Reprotect], &["FB1773"]),
     ("2008 R2 SP1, virtual", |f| f.item.platform.os_version = Some("windows-server-2008-r2-sp1".into()), &[Reprotect], &[]),
     ("UEFI", |f| f.item.platform.uefi = true, &[Reprotect], &["FB1511"]),
     ("UEFI, allowed", |f| { f.item.platform.uefi = true; f.settings.uefi = Uefi::Allow }, &[Reprotect], &[]),

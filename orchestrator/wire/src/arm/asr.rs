@@ -358,6 +358,9 @@ pub struct ProviderInput {
     /// Ours: the machine keeps its on-premises address in Azure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retain_ip_address: Option<bool>,
+    /// The virtual network it comes up in, in Azure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_azure_network_id: Option<String>,
 }
 
 // ---- policies ------------------------------------------------------------------------------------------

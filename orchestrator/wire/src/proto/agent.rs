@@ -77,6 +77,9 @@ pub struct AgentStatus {
     /// Through the process server at this address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relay: Option<String>,
+    /// Version of its operating system, where it is known (P15): `windows-server-2019`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os_version: Option<String>,
     /// VMware Tools enabled in the guest.
     pub tools_enabled: bool,
     /// How the guest's network card gets its address (P38).

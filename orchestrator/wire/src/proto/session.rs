@@ -361,6 +361,9 @@ pub struct ServerHealth {
     pub id: String,
     /// Operating system family.
     pub os: super::cs::OsFamily,
+    /// Version of that, where it is known (master target; P15).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os_version: Option<String>,
     /// Component version.
     pub version: String,
     /// UUIDs of VMDKs attached for replication (master target), in order.

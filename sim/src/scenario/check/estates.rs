@@ -1,6 +1,6 @@
 //! What can be wrong with an estate.
 
-use super::{known_name, schema};
+use super::{Spelling, schema};
 use crate::scenario::diagnostic::{Problem, SourceFile};
 use crate::scenario::estate::{DiskSpec, Estate, Machine, Plan};
 use crate::scenario::inventory::{
@@ -86,27 +86,38 @@ impl Check<'_> {
         nodes.extend(estate.master_targets.iter().flatten().map(|m| &m.id));
         nodes.extend(estate.bystanders.iter().map(|b| &b.name));
         for name in &nodes {
-            if reserved.contains(&name.as_str()) {
+            if reserved.iter().any(|own| own.eq_ignore_ascii_case(name)) {
                 self.wrong(name.at, format!("`{name}` is the lab's own name"), "choose another");
             }
         }
+        let machines = nodes.iter().take(estate.machines.len()).copied().collect();
+        self.spelt(machines, Spelling::Azure);
+        self.spelt(nodes.iter().skip(estate.machines.len()).copied().collect(), Spelling::Host);
         self.distinct(nodes);
         let other = estate.vcenter.alternate.iter();
         let hosts = estate.vcenter.hosts.iter().chain(other.clone().map(|other| &other.hosts));
-        self.distinct(hosts.flatten().map(|h| &h.name).collect());
+        let hosts: Vec<&Name> = hosts.flatten().map(|h| &h.name).collect();
+        self.spelt(hosts.clone(), Spelling::Host);
+        self.distinct(hosts);
         let stores = estate.vcenter.datastores.iter().chain(other.map(|other| &other.datastores));
-        self.distinct(stores.flatten().map(|d| &d.name).collect());
-        self.distinct(estate.plans.iter().map(|p| &p.name).collect());
+        let stores: Vec<&Name> = stores.flatten().map(|d| &d.name).collect();
+        self.spelt(stores.clone(), Spelling::Label);
+        self.distinct(stores);
+        let plans: Vec<&Name> = estate.plans.iter().map(|p| &p.name).collect();
+        self.spelt(plans.clone(), Spelling::Azure);
+        self.distinct(plans);
     }
 
+    fn spelt(&mut self, names: Vec<&Name>, spelling: Spelling) {
+        for name in names.into_iter().filter(|name| !spelling.allows(name)) {
+            self.wrong(name.at, format!("`{name}` cannot be a name"), spelling.says());
+        }
+    }
+
+    /// No two have one name: Azure, vCenter and the names of hosts make no difference between capitals and others.
     fn distinct(&mut self, names: Vec<&Name>) {
         let mut seen: BTreeMap<String, Place> = BTreeMap::new();
         for name in names {
-            if !known_name(name) {
-                let title = format!("`{name}` cannot be a name");
-                self.wrong(name.at, title, "1 to 63 letters, digits and `-`");
-            }
-            // Host names and names in Azure do not tell capitals from small letters.
             match seen.get(&name.to_ascii_lowercase()) {
                 Some(first) => {
                     let title = format!("`{name}` is there twice");

@@ -108,10 +108,40 @@ pub(super) fn schema(file: &Arc<SourceFile>, schema: Option<&Name>, out: &mut Ve
     }
 }
 
-/// A name that can also be a host name.
-fn known_name(name: &str) -> bool {
-    let letter = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    (1..=63).contains(&name.len()) && name.chars().all(letter) && !name.starts_with('-')
+/// What a name is a name of, which decides how it may be spelt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spelling {
+    /// A machine or recovery plan: it is, or may become, a resource in Azure.
+    Azure,
+    /// A server or ESXi host: a host name, with its domain.
+    Host,
+    /// A datastore: whatever somebody typed.
+    Label,
+}
+
+impl Spelling {
+    /// True when something can bear this name. Names may have capitals everywhere.
+    fn allows(self, name: &str) -> bool {
+        let more = match self {
+            Self::Azure => "-",
+            Self::Host => "-._",
+            Self::Label => "-._ ()",
+        };
+        let fits = |c: char| c.is_ascii_alphanumeric() || more.contains(c);
+        let ends = |c: char| !(c.is_ascii_alphanumeric() || self == Self::Label && c == ')');
+        (1..=63).contains(&name.len())
+            && name.chars().all(fits)
+            && !name.starts_with(ends)
+            && !name.ends_with(ends)
+    }
+    /// The same in words.
+    fn says(self) -> &'static str {
+        match self {
+            Self::Azure => "1 to 63 letters, digits and `-`",
+            Self::Host => "1 to 63 letters, digits, `-`, `_` and `.`",
+            Self::Label => "1 to 63 letters, digits, `-`, `_`, `.`, `(`, `)` and spaces",
+        }
+    }
 }
 
 /// How many facts of each letter the domain has.

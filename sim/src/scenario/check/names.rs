@@ -129,7 +129,21 @@ impl Names {
     }
 
     pub(super) fn has(&self, kind: Kind, name: &str) -> bool {
-        self.list(kind).iter().any(|n| n == name)
+        let same = |known: &String| match kind {
+            // What Azure calls a resource compares without regard to case.
+            Kind::AzureVm => known.eq_ignore_ascii_case(name),
+            Kind::Machine
+            | Kind::Plan
+            | Kind::MasterTarget
+            | Kind::ProcessServer
+            | Kind::Datastore
+            | Kind::Host
+            | Kind::Account
+            | Kind::Vm
+            | Kind::Node
+            | Kind::Caller => known == name,
+        };
+        self.list(kind).iter().any(same)
     }
 
     /// What a node is to the others; `None` for a name that is none.

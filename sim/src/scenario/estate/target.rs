@@ -16,6 +16,9 @@ pub struct MasterTarget {
     pub id: Name,
     /// Operating system family (P15).
     pub os: Os,
+    /// Version of its operating system, such as `windows-server-2019`; by default nobody compares it (P15).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub os_version: Option<Name>,
     /// The ESXi host it runs on; default: the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host: Option<Name>,
