@@ -311,7 +311,7 @@ impl Guests {
     }
 
     /// Enables or disables VMware Tools in the guest that runs in `vm`; it stays so wherever its disks go.
-    fn set_tools(&self, vm: &VmRef, enabled: bool) {
+    pub(super) fn set_tools(&self, vm: &VmRef, enabled: bool) {
         let mut state = self.lock();
         let super::State { running, machines, .. } = &mut *state;
         let Some(guest) = running.get(vm) else { return };

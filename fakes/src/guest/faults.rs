@@ -2,7 +2,7 @@
 
 use super::services::{AgentService, Start};
 use super::{BootDriver, DriverStart, GuestPower, Guests, Machine};
-use failback_wire::event::Actor;
+use failback_wire::event::{Actor, VmRef};
 use failback_wire::ids::{MachineCopy, MachineName, Site};
 use failback_wire::proto::agent::Addressing;
 use schemars::JsonSchema;
@@ -118,6 +118,13 @@ pub enum GuestFault {
         #[serde(default)]
         dhcp: bool,
     },
+    /// A person disables VMware Tools in the guest that runs, or enables them (C5, C16).
+    SetTools {
+        /// Machine.
+        machine: String,
+        /// Enabled from now on.
+        enabled: bool,
+    },
     /// A driver of the machine's system starts at another time, from its next boot on (C4).
     SetDriver {
         /// Machine.
@@ -183,13 +190,10 @@ impl Guests {
             }
             GuestFault::SetAddress { machine, dhcp } => {
                 let addressing = if *dhcp { Addressing::Dhcp } else { Addressing::Static };
-                let copies = self.running_copies(&MachineName::from(machine.as_str()));
-                if copies.is_empty() {
-                    return Err(format!("no copy of {machine} runs"));
-                }
-                let vms = copies.iter().filter_map(|copy| self.vm_of(copy));
-                vms.for_each(|vm| self.address(&vm, addressing));
-                Ok(())
+                self.running(machine, |vm| self.address(vm, addressing))
+            }
+            GuestFault::SetTools { machine, enabled } => {
+                self.running(machine, |vm| self.set_tools(vm, *enabled))
             }
             GuestFault::SetDriver { machine, driver, start } => self.machine(machine, |machine| {
                 machine.boot.drivers.insert(*driver, *start);
@@ -212,6 +216,16 @@ impl Guests {
     fn set_agent(&self, machine: &str, site: GuestSite, stopped: Option<Start>) -> Result<(), String> {
         let mut services = AgentService::ALL.into_iter();
         services.try_for_each(|service| self.set_service(machine, site.into(), service, stopped))
+    }
+
+    /// Does something in each copy that runs.
+    fn running(&self, machine: &str, change: impl Fn(&VmRef)) -> Result<(), String> {
+        let copies = self.running_copies(&MachineName::from(machine));
+        if copies.is_empty() {
+            return Err(format!("no copy of {machine} runs"));
+        }
+        copies.iter().filter_map(|copy| self.vm_of(copy)).for_each(|vm| change(&vm));
+        Ok(())
     }
 
     fn machine(&self, name: &str, change: impl FnOnce(&mut Machine)) -> Result<(), String> {

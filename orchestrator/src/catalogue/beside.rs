@@ -7,8 +7,8 @@ entries! {
         "it was moved to another process server already",
         "another process server was named when it was protected or reprotected"
         => "Look up on the machine's page which process server serves it, and name that one as the source.";
-    DISKS_NOT_ALL "FB1721" Operator ["P37", "C9"] "a reprotect replicates all protected disks, and no others";
-        "disksToInclude leaves out a disk that is protected",
+    DISKS_UNFIT "FB1721" Operator ["P37", "C9"] "a reprotect cannot replicate these disks";
+        "disksToInclude leaves out the disk that the machine boots from",
         "it names a disk that is not protected"
-        => "Name every protected disk, or none. Which disks are left out is said when protection is enabled; to change it, disable protection and enable it again.";
+        => "Name the disk that the machine boots from and what else shall come home, or no disk at all, which means every protected one.";
 }

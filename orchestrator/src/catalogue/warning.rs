@@ -54,6 +54,9 @@ entries! {
     ADDED_DISK_LATE "FB1761" Operator ["P37"] "a disk that was added in Azure after the reprotect does not come home";
         "replication home covers the disks that the machine had when it began"
         => "Instead of failing back resynchronise a Linux machine, which brings the disk home; before the commit copy what it holds to a protected disk, or attach it to another machine in Azure; the commit does not delete it.";
+    DISK_LEFT_OUT "FB2180" Operator ["P37"] "a protected disk does not come home";
+        "the reprotect was asked to leave it out"
+        => "Nothing of it is deleted, in Azure or at home: attach its managed disk to another machine, or copy what it holds to a disk that comes home.";
     EXTRA_DISK "FB2155" Operator ["P21"] "a disk was not found at home, and comes back as an extra one";
         "disk.EnableUUID is not set on the virtual machine, so that its disks can only be guessed"
         => "Set disk.EnableUUID on the machine; the old file stays where it is, and may be deleted.";

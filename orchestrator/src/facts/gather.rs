@@ -1,6 +1,7 @@
 //! Gathering facts: read-only calls, each with a limit. Nothing here changes anything, and the vCenter
 //! session is closed before the facts are handed out.
 
+use super::asked::{allowed, asked_for};
 use super::{
     AzureFacts, CsFacts, DatastoreFacts, DiskFacts, Facts, ItemFacts, PolicyFacts, RequestFacts, Seen,
     TargetVmFacts, VcenterFacts, VmFacts,
@@ -10,8 +11,8 @@ use crate::clients::azure::{AzureClient, AzureError};
 use crate::clients::component::ComponentError;
 use crate::clients::cs::OTHER_VAULT;
 use crate::clients::vcenter::{self, Power, VcenterClient, VcenterError};
-use crate::config::{AlternateVcenter, Settings};
-use crate::journal::{Allowed, AzureVm, Health, Item, Leg, Operation, PolicyKind, ProtectionState};
+use crate::config::AlternateVcenter;
+use crate::journal::{AzureVm, Health, Leg, Operation, PolicyKind};
 use crate::rules::privileges::NEEDED;
 use crate::service::Services;
 use crate::workflow::{Member, UNKNOWN_SESSION, added_disks, agent_address, noted_path};
@@ -147,6 +148,7 @@ impl<'a> Gathering<'a> {
             noted: item.is_some_and(|item| noted_path(item, &disk.disk).is_some()),
         };
         let critical = member.health == Health::Critical;
+        let (kept, left) = asked_for(self.operation, item.map(|item| &**item), &member.input);
         ItemFacts {
             name: name.clone(),
             os: item.and_then(|item| item.os).unwrap_or(OsFamily::Windows),
@@ -158,11 +160,8 @@ impl<'a> Gathering<'a> {
             leg: item.map_or(Leg::Forward, |item| item.leg),
             process_server: item.and_then(|item| item.process_server.as_ref()).map(|s| s.id.clone()),
             // One that has no VMDK yet has nothing to match (P37).
-            disks: item
-                .map(|item| {
-                    item.disks.iter().filter(|disk| !disk.vmdk.as_str().is_empty()).map(disk).collect()
-                })
-                .unwrap_or_default(),
+            disks: kept.into_iter().filter(|disk| !disk.vmdk.as_str().is_empty()).map(disk).collect(),
+            left_out: left.into_iter().map(|disk| disk.disk.clone()).collect(),
             source_since: item.and_then(|item| item.last_failover),
             registered_after: item.and_then(|item| item.chosen.as_ref()).map(|chosen| chosen.time),
             cs: item.and_then(|item| item.cs.clone()),
@@ -456,25 +455,6 @@ async fn sizes(azure: &AzureClient, vm: Option<&AzureVm>) -> Result<BTreeMap<Dis
         }
     }
     Ok(sizes)
-}
-
-/// True when the item's state allows the operation.
-fn allowed(operation: Operation, item: Option<&Item>, settings: &Settings) -> bool {
-    let Some(item) = item else { return operation == EnableProtection };
-    let has = |wanted: Allowed| item.allowed(settings).contains(&wanted);
-    match operation {
-        EnableProtection => item.state == ProtectionState::EnablingFailed,
-        Failover | Failback => has(Allowed::UnplannedFailover) || has(Allowed::PlannedFailover),
-        Operation::Commit | CommitBack => has(Allowed::Commit),
-        Reprotect => has(Allowed::SwitchProtection) || item.may_replicate_home_anew(),
-        ReprotectForward => has(Allowed::SwitchProtection),
-        Disable | Operation::Purge => has(Allowed::DisableProtection),
-        Operation::CompleteMigration => has(Allowed::CompleteMigration),
-        TestFailover => has(Allowed::TestFailover),
-        CleanUpTest => has(Allowed::TestFailoverCleanup),
-        ChangePoint => has(Allowed::ChangePit),
-        MoveServer | Resynchronise => item.replicates(),
-    }
 }
 
 fn found(result: Result<vcenter::VmFacts, VcenterError>) -> Result<Option<vcenter::VmFacts>, VcenterError> {

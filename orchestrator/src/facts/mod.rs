@@ -3,6 +3,7 @@
 //! A system that does not answer is a fact, not an error: [`Seen`] says so, and the rule that needs the
 //! system reports it. Rules never ask anything themselves, so a refusal touches nothing.
 
+mod asked;
 mod gather;
 
 pub use gather::Gathering;
@@ -158,6 +159,8 @@ pub struct ItemFacts {
     pub state: String,
     /// The state allows this operation.
     pub allowed: bool,
+    /// Protected disks that a reprotect home is asked to leave out (P37).
+    pub left_out: Vec<DiskId>,
     /// Health errors that make the health critical; empty when it is not.
     pub critical: Vec<Report>,
     /// Replication group, if any.

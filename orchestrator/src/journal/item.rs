@@ -44,6 +44,9 @@ pub struct Item {
     /// VMDKs of its virtual machine that were left out when protection was enabled (P37).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excluded: Vec<VmdkUuid>,
+    /// Protected disks that the last reprotect home left out, until the failback is committed: they stay in Azure (P37).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<ItemDisk>,
     /// The virtual machine in Azure, while it exists.
     pub azure: Option<AzureVm>,
     /// Managed disks that somebody added to it and that come home with it (P37). They are nobody's to delete.
@@ -208,6 +211,8 @@ pub enum Fact {
     Disks(Vec<ItemDisk>),
     /// All managed disks that were added in Azure and come home; replaces what was known.
     Added(BTreeMap<DiskId, String>),
+    /// All protected disks that a reprotect home leaves out; replaces what was known.
+    Left(Vec<ItemDisk>),
     /// VMDKs of the virtual machine that are not protected; replaces what was known.
     Excluded(Vec<VmdkUuid>),
     /// One disk's VMDK is another one now (alternate location).
@@ -286,6 +291,7 @@ impl Item {
             platform: Platform::default(),
             disks: Vec::new(),
             excluded: Vec::new(),
+            left: Vec::new(),
             azure: None,
             added: BTreeMap::new(),
             test: None,
@@ -394,6 +400,7 @@ impl Item {
             Fact::Platform(platform) => self.platform = platform.clone(),
             Fact::Disks(disks) => self.disks = disks.clone(),
             Fact::Added(disks) => self.added = disks.clone(),
+            Fact::Left(disks) => self.left = disks.clone(),
             Fact::Excluded(disks) => self.excluded = disks.clone(),
             Fact::Vmdk { disk, vmdk } => {
                 for known in self.disks.iter_mut().filter(|known| known.disk == *disk) {

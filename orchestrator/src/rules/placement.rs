@@ -79,9 +79,9 @@ pub(super) static RULES: &[Rule] = &[
     rule("C12", "one that replicates home does so anew only when its machine is gone", &[Reprotect], gone_when_anew),
     // A raw device cannot be made anew elsewhere: it is a piece of the old storage.
     own!(Refuse "P36" "no disk is a raw device, at an alternate location" &[Reprotect];
-        "FB1515" Fatal "a raw device mapping cannot be recovered to an alternate location";
-        "the virtual machine on-premises was deleted, and one of its disks was a raw device mapping"
-        => "Register the original virtual machine with its raw devices again; production goes on in Azure meanwhile.";
+        "FB1515" Operator "a raw device mapping cannot be recovered to an alternate location";
+        "the virtual machine on-premises was deleted or unregistered, and one of its disks was a raw device mapping"
+        => "Register the original virtual machine with its raw devices again, or leave the raw devices out of the reprotect; production goes on in Azure meanwhile.";
         |f| {
             let alternate = f.vcenter.known()?.vm.is_none();
             let raw = f.item.disks.iter().filter(|disk| disk.rdm).map(|disk| disk.disk.as_str());

@@ -1,7 +1,7 @@
 //! Rules about vCenter, hosts, datastores and the on-premises virtual machine.
 
 use super::{DISKS, RETURN, Rule, VCENTER, VM, rule, warning};
-use crate::catalogue::beside::DISKS_NOT_ALL;
+use crate::catalogue::beside::DISKS_UNFIT;
 use crate::catalogue::{control, documented, machine, target as doc, warning};
 use crate::config::Vsan;
 use crate::facts::{DatastoreFacts, DiskFacts, Facts, Seen, VcenterFacts, VmFacts};
@@ -20,7 +20,8 @@ pub(super) static RULES: &[Rule] = &[
     rule("C9", "the chosen datastore exists", &[Reprotect], datastore_known),
     rule("P21", "the machine's disks match its virtual machine", &[Reprotect], disks_match),
     warning("P21", "no disk needs an extra one", &[Reprotect], extra_disks),
-    rule("P37", "all protected disks replicate home, and no others", &[Reprotect], all_disks_asked_for),
+    rule("P37", "protected disks replicate home, and no others", &[Reprotect], disks_asked_for),
+    warning("P37", "no protected disk is left out", &[Reprotect], left_out),
     rule("E21", "each disk has the size of its copy in Azure", &[Reprotect], sizes_match),
     warning(
         "C19",
@@ -137,20 +138,27 @@ fn unmatched(f: &Facts, vm: &VmFacts) -> Option<String> {
     (!names.is_empty()).then(|| names.join(", "))
 }
 
-/// Disks are left out when protection is enabled, and for good; the interface has a list for a reprotect too, of which
-/// the pages say nothing. What it left out would be lost with the machine in Azure: it must name all (*ours*).
-fn all_disks_asked_for(f: &Facts) -> Option<Report> {
+/// A request may leave disks out, but for the one that the machine boots from (*ours*); it cannot name others. What was
+/// added to a Linux machine comes home unasked.
+fn disks_asked_for(f: &Facts) -> Option<Report> {
     let asked = f.request.include.as_ref()?;
     let added = f.azure.known().map(|azure| azure.added.as_slice()).unwrap_or_default();
-    let known =
-        |id: &DiskId| f.item.disks.iter().any(|disk| disk.disk == *id) || added.iter().any(|(a, _)| a == id);
-    let left_out = f.item.disks.iter().map(|disk| &disk.disk).find(|disk| !asked.contains(disk));
-    let detail = match (left_out, asked.iter().find(|id| !known(id))) {
-        (Some(disk), _) => format!("{disk} is left out"),
+    let known = |id: &DiskId| {
+        f.item.disks.iter().any(|disk| disk.disk == *id) || added.iter().any(|(added, _)| added == id)
+    };
+    let first = f.item.left_out.iter().find(|disk| disk.number() == Some(0));
+    let detail = match (first, asked.iter().find(|id| !known(id))) {
+        (Some(disk), _) => format!("{disk} is left out, which the machine boots from"),
         (None, Some(disk)) => format!("{disk} is not protected"),
         (None, None) => return None,
     };
-    Some(Report::new(&DISKS_NOT_ALL, f.item.name.as_str(), detail))
+    Some(Report::new(&DISKS_UNFIT, f.item.name.as_str(), detail))
+}
+
+/// A disk that is left out stays in Azure, and the machine comes home without it.
+fn left_out(f: &Facts) -> Option<Report> {
+    let names: Vec<String> = f.item.left_out.iter().map(ToString::to_string).collect();
+    (!names.is_empty()).then(|| Report::new(&warning::DISK_LEFT_OUT, f.item.name.as_str(), names.join(", ")))
 }
 
 /// What home holds and what Azure holds are copies of one disk only while they have one size; a reprotect neither

@@ -12,7 +12,7 @@ use super::ops::{azure, put_row, session};
 use super::step::{Recovery, Step, StepCtx, StepResult, Workflow};
 use crate::catalogue::execution::AZURE_DELETE_FAILED;
 use crate::journal::{Fact, Leg, Operation, Platform, ProtectionState, Rest};
-use failback_wire::ids::Site;
+use failback_wire::ids::{DiskId, Site};
 use failback_wire::proto::session::Direction;
 
 const COMMIT: (&str, &str) = ("VmCommit", "Committing failback");
@@ -71,7 +71,10 @@ async fn delete_vm(c: &StepCtx<'_>) -> StepResult {
 }
 
 async fn delete_disks(c: &StepCtx<'_>) -> StepResult {
-    for name in c.item.azure.iter().flat_map(|vm| vm.disks.values()) {
+    // What a disk holds that did not come home is nowhere else (P37).
+    let left = |disk: &DiskId| c.item.left.iter().any(|left| left.disk == *disk) && c.ctx.env.holds("P37");
+    let made = c.item.azure.iter().flat_map(|vm| &vm.disks);
+    for (_, name) in made.filter(|(disk, _)| !left(disk)) {
         let done = c.services.azure.delete_disk(name, &c.id(name)).await;
         done.map_err(|e| azure::error(&AZURE_DELETE_FAILED, name, &e))?;
     }
@@ -89,5 +92,11 @@ async fn row(c: &StepCtx<'_>) -> StepResult {
     put_row(c, "none", &c.services.config.vault.failback_policy).await?;
     // What was a physical machine is a virtual one from now on (P35).
     let virtual_now = || Fact::Platform(Platform { physical: false, ..c.item.platform.clone() });
-    Ok(c.item.platform.physical.then(virtual_now).into_iter().collect())
+    let mut facts: Vec<Fact> = c.item.platform.physical.then(virtual_now).into_iter().collect();
+    if !c.item.left.is_empty() {
+        let left = c.item.left.iter().map(|disk| disk.vmdk.clone());
+        facts.push(Fact::Excluded(c.item.excluded.iter().cloned().chain(left).collect()));
+        facts.push(Fact::Left(Vec::new()));
+    }
+    Ok(facts)
 }

@@ -370,7 +370,9 @@ async fn attach(c: &StepCtx<'_>) -> StepResult {
 /// Disks that were excluded from protection are not the machine's any more: it comes home without them, and their files
 /// stay where they are (P37). That it is done here, and not by the reprotect, is ours.
 async fn leave_out(c: &StepCtx<'_>, v: &VcenterClient, own: &VmFacts) -> Result<(), StepError> {
-    let held: Vec<_> = c.item.excluded.iter().filter(|uuid| own.disk(uuid).is_some()).cloned().collect();
+    let left = c.item.left.iter().map(|disk| &disk.vmdk);
+    let held: Vec<_> =
+        c.item.excluded.iter().chain(left).filter(|uuid| own.disk(uuid).is_some()).cloned().collect();
     if held.is_empty() || !c.ctx.env.holds("P37") {
         return Ok(());
     }

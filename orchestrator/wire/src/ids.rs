@@ -84,6 +84,10 @@ impl DiskId {
     pub fn added(machine: &MachineName, n: usize) -> Self {
         Self::new(format!("{machine}-added{n}"))
     }
+    /// Its place among the disks that its machine was protected with, from 0; none for one that was added.
+    pub fn number(&self) -> Option<u32> {
+        self.as_str().rsplit_once("-disk")?.1.parse().ok()
+    }
 }
 
 /// Where a copy of a machine lives. An Azure VMware Solution private cloud counts as on-premises.

@@ -49,6 +49,11 @@ impl Oracle {
         self.facts.add_plan(plan);
     }
 
+    /// These disks of the machine are left out of its way home: what they hold stays in Azure (P37).
+    pub fn leaves_out(&mut self, item: &MachineName, disks: &[DiskId]) {
+        self.facts.leaves_out(item, disks);
+    }
+
     /// Nothing is going on: judges everything with scope `AtRest`, and settles what `Always` left open.
     pub fn at_rest(&mut self, now: VirtualMs, seen: &Observation) {
         self.judge(now, seen, &[Scope::Always, Scope::AtRest]);

@@ -327,6 +327,12 @@ impl Driver<'_> {
         if let Some(wanted) = wanted.disks.filter(|wanted| *wanted != disks) {
             out.push(differs(format!("disks of {name} on premises"), wanted.to_string(), disks.to_string()));
         }
+        if let Some(wanted) = wanted.managed_disks {
+            let seen = self.world.managed_disks(name);
+            if seen != wanted {
+                out.push(differs(format!("managed disks of {name}"), wanted.to_string(), seen.to_string()));
+            }
+        }
         for (site, power) in sides {
             let Some(power) = power else { continue };
             let shown = match self.world.power(&VmRef { site, name: name.to_owned() }) {

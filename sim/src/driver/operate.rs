@@ -15,7 +15,7 @@ use crate::scenario::text::Name;
 use crate::world::BUILT_IN_PROCESS_SERVER;
 use failback_wire::error::Report;
 use failback_wire::http::Method;
-use failback_wire::ids::{GroupName, MachineName};
+use failback_wire::ids::{DiskId, GroupName, MachineName};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -159,7 +159,24 @@ impl Driver<'_> {
             let (item, group) = (MachineName::from(protect.item.value.as_str()), named.map(GroupName::from));
             self.world.recorder.oracle(|oracle| oracle.asks_group(&item, group));
         }
-        self.carry_out(at, &asked).await
+        self.carry_out(at, &asked).await?;
+        self.leave_out(step);
+        Ok(())
+    }
+
+    /// A reprotect home that named disks, and came through, left the others out.
+    fn leave_out(&self, step: &Step) {
+        let Step::Reprotect(Reprotect { item: Some(item), using, expect: Ending::Succeeded, .. }) = step
+        else {
+            return;
+        };
+        let machine = self.checked.inventory.machines.iter().find(|m| m.name == item.value);
+        if let (Some(machine), Some(named)) = (machine, &using.disks) {
+            let all = (0..machine.disks.len()).map(|n| format!("{}-disk{n}", machine.name));
+            let left = all.filter(|disk| named.iter().all(|name| name.value != *disk));
+            let left: Vec<DiskId> = left.map(DiskId::new).collect();
+            self.world.recorder.oracle(|oracle| oracle.leaves_out(&item.value.as_str().into(), &left));
+        }
     }
 
     /// Asks, waits, judges. What failed in a rehearsal is looked at, then the same is asked a second time.

@@ -207,6 +207,9 @@ pub struct VmExpect {
     /// How many disks the one in vCenter has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disks: Option<u32>,
+    /// How many managed disks that were made for it Azure has, whether on a machine or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub managed_disks: Option<u32>,
 }
 
 /// What must be true of a machine's guest system, wherever its disks are.

@@ -52,6 +52,7 @@ pub(super) fn of(change: &Change, is_target: impl Fn(&str) -> bool) -> &'static 
             GuestFault::StartAgent { .. }
             | GuestFault::StartService { .. }
             | GuestFault::SetAddress { .. }
+            | GuestFault::SetTools { .. }
             | GuestFault::SetDriver { .. }
             | GuestFault::Antivirus { .. }
             | GuestFault::TimeSkew { .. }

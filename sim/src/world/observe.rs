@@ -97,6 +97,13 @@ impl World {
         found.map_or(0, |seen| u32::try_from(seen.disks.len()).unwrap_or(u32::MAX))
     }
 
+    /// How many managed disks bear a machine's name in front of their own.
+    pub fn managed_disks(&self, vm: &str) -> u32 {
+        let (seen, prefix) = (self.azure.observe(), format!("{vm}-"));
+        let names = seen["disks"].as_object().into_iter().flat_map(|disks| disks.keys());
+        u32::try_from(names.filter(|name| name.starts_with(&prefix)).count()).unwrap_or(u32::MAX)
+    }
+
     /// Power of a virtual machine; `None` when there is none.
     pub fn power(&self, vm: &VmRef) -> Option<bool> {
         match vm.site {

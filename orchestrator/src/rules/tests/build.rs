@@ -182,6 +182,7 @@ pub(super) fn sound(operation: Operation) -> Facts {
             platform: Platform::default(),
             state: "Protected".into(),
             allowed: true,
+            left_out: Vec::new(),
             critical: Vec::new(),
             leg: Leg::Forward,
             process_server: None,

@@ -44,7 +44,8 @@ const BACK: &[Operation] = &[Reprotect, Failback, ReprotectForward];
 
 #[rustfmt::skip]
 const CASES: &[Case] = &[
-    ("a disk left out of a reprotect", |f| f.request.include = Some(vec!["web01-disk0".into()]), &[Reprotect], &["FB1721"]),
+    ("the first disk left out of a reprotect", |f| { f.request.include = Some(vec!["web01-disk1".into()]); f.item.left_out = vec!["web01-disk0".into()] }, &[Reprotect], &["FB1721"]),
+    ("another disk left out of a reprotect", |f| { f.request.include = Some(vec!["web01-disk0".into()]); f.item.left_out = vec!["web01-disk1".into()] }, &[Reprotect], &[]),
     ("a disk too many for a reprotect", |f| f.request.include = Some(["0", "1", "2"].map(|n| format!("web01-disk{n}").into()).into()), &[Reprotect], &["FB1721"]),
     ("all disks named for a reprotect", |f| f.request.include = Some(["0", "1"].map(|n| format!("web01-disk{n}").into()).into()), &[Reprotect], &[]),
     ("moved from another process server", |f| { f.request.from_server = Some("ps-2".into()); f.item.process_server = Some("ps".into()) }, &[MoveServer], &["FB1720"]),

@@ -41,7 +41,8 @@ pub(in crate::workflow) async fn decide_home(
         copies.home_ran(c.job);
     }
     let mut facts = Vec::new();
-    for disk in c.item.disks.iter().chain(&added.new) {
+    let (asked, left) = asked_for(c);
+    for disk in asked.iter().chain(&added.new) {
         let (unique, size) = managed(c, disk, &added.managed).await?;
         if own.is_some_and(|own| added::needs_extra(c, own, disk)) {
             facts.push(added::lost(disk));
@@ -59,7 +60,22 @@ pub(in crate::workflow) async fn decide_home(
     facts.extend([Fact::Disks(disks), note(SYNC, if sync == SyncMode::Full { "full" } else { "checksum" })]);
     facts.extend(home_ran.then(|| Fact::HomeRan(c.job.clone())));
     facts.extend((!added.new.is_empty()).then_some(Fact::Added(added.managed)));
+    facts.extend((left != c.item.left).then_some(Fact::Left(left)));
     Ok(facts)
+}
+
+/// The protected disks that a reprotect home is asked for, and those that it leaves out. Every attempt chooses anew: an
+/// earlier one may have left out others (P37).
+fn asked_for(c: &StepCtx<'_>) -> (Vec<ItemDisk>, Vec<ItemDisk>) {
+    let asked = |disk: &ItemDisk| {
+        let named =
+            |include: &Vec<DiskId>| include.contains(&disk.disk) || c.item.added.contains_key(&disk.disk);
+        c.input.include.as_ref().is_none_or(named)
+    };
+    let mut all: Vec<ItemDisk> = c.item.disks.iter().chain(&c.item.left).cloned().collect();
+    // In the machine's order; what was added comes last.
+    all.sort_by_key(|disk| (disk.disk.number().is_none(), disk.disk.number()));
+    all.into_iter().partition(asked)
 }
 
 /// Unique id and bytes of the managed disk; what the journal knows of the size while Azure has none.

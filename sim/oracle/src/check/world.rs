@@ -127,12 +127,13 @@ impl<'a> World<'a> {
         (!taken).then(|| in_place.clone())
     }
 
-    /// True when somebody else took the VMDK away.
+    /// True when somebody else took the VMDK away, or it was left out of the way home.
     fn excused(&self, machine: &Machine, disk: &ModelDisk) -> bool {
         let vmdk = DiskRef::Vmdk(disk.vmdk.clone());
         let Some(fact) = self.facts.inventory.disks.get(&vmdk) else { return false };
         let others = |by: Option<Actor>| matches!(by, Some(Actor::Operator | Actor::Fault));
-        machine.production == Site::OnPremises && (others(fact.deleted_by) || others(fact.detached_by))
+        let at_home = machine.production == Site::OnPremises;
+        fact.excluded || at_home && (others(fact.deleted_by) || others(fact.detached_by))
     }
 
     fn compare_disk(

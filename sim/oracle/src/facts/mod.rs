@@ -18,7 +18,7 @@ pub(crate) use points::{Offers, Session};
 use crate::setup::{MachineSetup, PlanSetup, Setup};
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Actor, ContentHash, DiskRef, Event, VmRef, What};
-use failback_wire::ids::{GroupName, MachineName, PointId, SessionId, Site};
+use failback_wire::ids::{DiskId, GroupName, MachineName, PointId, SessionId, Site};
 use std::collections::{BTreeMap, BTreeSet};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -138,6 +138,13 @@ impl Facts {
             self.inventory.disk_mut(&disk).excluded = true;
         }
         self.machines.push(machine);
+    }
+    /// These disks of the machine are the product's no more, at home.
+    pub(crate) fn leaves_out(&mut self, item: &MachineName, disks: &[DiskId]) {
+        let all = self.machine(item).map(|machine| machine.disks.clone()).unwrap_or_default();
+        for disk in all.into_iter().filter(|disk| disks.contains(&disk.id)) {
+            self.inventory.disk_mut(&DiskRef::Vmdk(disk.vmdk)).excluded = true;
+        }
     }
     /// The machine of this name.
     pub(crate) fn machine(&self, name: &MachineName) -> Option<&Machine> {
