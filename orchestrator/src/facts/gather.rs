@@ -12,7 +12,7 @@ use crate::clients::component::ComponentError;
 use crate::clients::cs::OTHER_VAULT;
 use crate::clients::vcenter::{self, Power, VcenterClient, VcenterError};
 use crate::config::AlternateVcenter;
-use crate::journal::{AzureVm, Health, Leg, Operation, PolicyKind};
+use crate::journal::{AzureVm, Health, Item, Leg, Operation, PolicyKind};
 use crate::rules::privileges::NEEDED;
 use crate::service::Services;
 use crate::workflow::{Member, UNKNOWN_SESSION, added_disks, agent_address, noted_path};
