@@ -1,6 +1,7 @@
 //! From bytes to the typed model: encoding, size, syntax, budgets, types. What is wrong is said in plain words.
 
 use super::diagnostic::{Problem, SourceFile};
+use super::model::Step;
 use super::salvage::{Draft, salvage};
 use super::text::Place;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -110,6 +111,9 @@ pub(super) fn explain(file: &Arc<SourceFile>, error: &Error, at: Place) -> Probl
     }
     if let Error::SerdeUnknownVariant { variant, expected, .. } = error {
         let problem = Problem::at(file, at, format!("unknown word `{variant}`"), "not known here");
+        if !expected.iter().any(|word| word == variant) && is_step(variant) {
+            return problem.help(format!("it is a step of its own: `- {variant}: …`"));
+        }
         return problem.suggest(variant, expected.iter().copied());
     }
     if let Error::SerdeMissingField { field, .. } = error {
@@ -129,6 +133,12 @@ pub(super) fn explain(file: &Arc<SourceFile>, error: &Error, at: Place) -> Probl
         return problem.help(text);
     }
     plain(file, at, text)
+}
+
+/// True for the word that begins a step.
+fn is_step(word: &str) -> bool {
+    let known = |word: &str| typed::<Step>(&format!("{word}: 0")).err();
+    !matches!(known(word), Some(error) if matches!(error.without_snippet(), Error::SerdeUnknownVariant { .. }))
 }
 
 /// The parser's own text, said in the words of people who write YAML by hand.

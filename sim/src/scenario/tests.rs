@@ -202,3 +202,16 @@ proptest! {
         prop_assert_eq!(Size(bytes).to_string().parse(), Ok(Size(bytes)));
     }
 }
+
+#[test]
+fn a_step_that_stands_among_changes_is_known_for_one() {
+    let help = |word: &str| {
+        let text = format!("steps:\n  - operator: {{guest: {{{word}: {{machine: web01}}}}}}\n");
+        let head =
+            "schema: failback-lab/1\nname: a/b\nabout: c\ninline-estate: {machines: [{name: web01}]}\n";
+        let parsed = parse_all::<Scenario>(&source(&format!("{head}{text}")));
+        parsed.problems.first().and_then(|problem| problem.help.clone()).unwrap_or_default()
+    };
+    assert_eq!(help("resynchronise"), "it is a step of its own: `- resynchronise: …`");
+    assert_eq!(help("stop-agnt"), "did you mean `stop-agent`?");
+}

@@ -43,7 +43,8 @@ fn a_page_names_scenarios_that_show_the_code_and_counts_the_rest() {
     let scenarios = shipped();
     let page = |code: &str| entry(catalogue::lookup(code).expect("a code"), &scenarios);
     let last = |code: &str| page(code).lines().last().unwrap_or_default().to_owned();
-    assert_eq!(last("FB1731"), "Shown by test-failover/address-in-use");
+    let few = last("FB1731");
+    assert!(few.starts_with("Shown by ") && few.contains("test-failover/address-in-use"), "{few}");
     let many = last("FB1801");
     assert!(many.contains(" and ") && many.ends_with(" more scenarios"), "{many}");
     assert!(page("8038").contains("Follows from P39"), "{}", page("8038"));
