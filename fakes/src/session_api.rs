@@ -139,6 +139,10 @@ pub(crate) trait SessionHost: Send + Sync + 'static {
     fn put(self: &Arc<Self>, spec: SessionSpec) -> Result<SessionView, Denied>;
     /// The session as seen here.
     fn view(&self, id: &SessionId) -> Result<SessionView, Denied>;
+    /// The same without the points up to `after`.
+    fn view_after(&self, id: &SessionId, after: Mark) -> Result<SessionView, Denied> {
+        self.view(id).map(|view| view.only_after(after))
+    }
     /// Takes frames.
     fn frames(&self, id: &SessionId, body: Bytes) -> Result<Ack, Denied>;
     /// Hashes of the target's blocks.
@@ -214,6 +218,13 @@ async fn put<H: SessionHost>(
     live(&host).and_then(|host| host.put(spec)).map(Json).into_response()
 }
 
+fn look<H: SessionHost>(host: &H, id: &SessionId, after: Option<Mark>) -> Result<SessionView, Denied> {
+    match after {
+        Some(after) => host.view_after(id, after),
+        None => host.view(id),
+    }
+}
+
 #[derive(Deserialize)]
 struct After {
     after: Option<Mark>,
@@ -224,13 +235,7 @@ async fn view<H: SessionHost>(
     Path(id): Path<SessionId>,
     Query(asked): Query<After>,
 ) -> Response {
-    let view = live(&host).and_then(|host| host.view(&id));
-    view.map(|view| match asked.after {
-        Some(after) => view.only_after(after),
-        None => view,
-    })
-    .map(Json)
-    .into_response()
+    live(&host).and_then(|host| look(&*host, &id, asked.after)).map(Json).into_response()
 }
 
 async fn watch<H: SessionHost>(State(host): State<Weak<H>>, body: Bytes) -> Response {
@@ -245,13 +250,7 @@ async fn watch<H: SessionHost>(State(host): State<Weak<H>>, body: Bytes) -> Resp
         Ok(host) => host,
         Err(denied) => return denied.into_response(),
     };
-    let look = |one: &WatchOne| {
-        let view = host.view(&one.session).ok()?;
-        Some(match one.after {
-            Some(after) => view.only_after(after),
-            None => view,
-        })
-    };
+    let look = |one: &WatchOne| look(&*host, &one.session, one.after).ok();
     Json(Watched { views: asked.sessions.iter().map(look).collect() }).into_response()
 }
 

@@ -3,7 +3,7 @@
 
 use crate::config::Config;
 use crate::journal::{Fact, Item, ItemDisk, Leg, Operation, ProtectionState, Rest, ServerRef, Verb};
-use crate::service::{Orchestrator, Roll, Services};
+use crate::service::{Familiar, Orchestrator, Roll, Services};
 use crate::workflow::{
     Book, Checked, Finding, Glance, Recovery, Request, Step, StepCtx, StepError, StepResult, Workflow,
 };
@@ -275,7 +275,7 @@ impl Book for Script {
         &'a self,
         _: &'a Services,
         item: &'a Item,
-        _: &'a [Arc<Point>],
+        _: &'a Familiar<'a>,
         _: &'a Roll,
     ) -> BoxFuture<'a, Glance> {
         Box::pin(async move {
@@ -298,7 +298,7 @@ pub(crate) fn seen(machine: &str, points: &[u64]) -> Glance {
         kind: PointKind::Crash,
         time: VirtualMs(*time),
         group: false,
-        snapshots: BTreeMap::new(),
+        snapshots: Vec::new(),
     };
     let disk = DiskId::new(format!("{machine}-disk0"));
     let view = SessionView {

@@ -1,7 +1,7 @@
 //! The blob service: page blobs and their snapshots, and managed disks by granted access.
 
 use super::Azure;
-use super::blobs::{self, Blob, BlobName};
+use super::blobs::{self, Blob, BlobName, Metadata};
 use super::model::{Model, Target, key};
 use super::refusal::Refusal;
 use super::sas;
@@ -56,9 +56,10 @@ impl Asked<'_> {
         }
         Ok(Some(ByteRange { end: range.end.min(length - 1), ..range }))
     }
-    fn metadata(&self) -> BTreeMap<String, String> {
+    fn metadata(&self) -> Metadata {
         let texts = self.headers.iter().filter_map(|(k, v)| Some((k.as_str(), v.to_str().ok()?)));
-        texts.filter_map(|(k, v)| Some((k.strip_prefix(wire::META)?.to_owned(), v.to_owned()))).collect()
+        let noted = texts.filter_map(|(k, v)| Some((k.strip_prefix(wire::META)?.to_owned(), v.to_owned())));
+        noted.collect::<BTreeMap<_, _>>().into_iter().collect()
     }
 }
 
@@ -103,7 +104,7 @@ impl Azure {
         let listing = query_value(query, "restype").as_deref() == Some("container");
         let bad = || Refusal::bad("InvalidUri", format!("No blob has the path {path}."));
         let name = if listing {
-            BlobName { container: path.trim_matches('/').to_owned(), blob: String::new() }
+            BlobName { container: path.trim_matches('/').to_owned(), blob: "".into() }
         } else {
             BlobName::from_path(path).ok_or_else(bad)?
         };
@@ -164,8 +165,8 @@ impl Azure {
         write: bool,
     ) -> Result<Content, Refusal> {
         let target = match name.container.as_str() {
-            "$disks" => Target::Disk(key(&name.blob)),
-            "$snapshots" => Target::Snapshot(key(&name.blob)),
+            "$disks" => Target::Disk(key(name.blob.as_str())),
+            "$snapshots" => Target::Snapshot(key(name.blob.as_str())),
             _ => {
                 let blob = m.blobs.get(name)?;
                 let kept = match snapshot {
@@ -242,7 +243,7 @@ impl Azure {
         }
         let blocks = blobs::write(&content.disk, range, data);
         if DISK_CONTAINERS.contains(&asked.name.container.as_str()) {
-            self.written(m, asked, DiskRef::Managed(asked.name.blob.clone()), blocks);
+            self.written(m, asked, DiskRef::Managed(asked.name.blob.to_string()), blocks);
             return Ok(empty(StatusCode::CREATED));
         }
         self.written(m, asked, DiskRef::Blob(asked.name.label()), blocks);
@@ -377,12 +378,12 @@ impl Azure {
         let include = query_value(asked.query, "include").unwrap_or_default();
         let mut items = Vec::new();
         let found = m.blobs.0.iter().filter(|(n, _)| n.container == asked.name.container);
-        for (name, blob) in found.filter(|(n, _)| n.blob.starts_with(&prefix)) {
-            let item = |snapshot: Option<&String>, length, metadata: &BTreeMap<String, String>| BlobItem {
-                name: name.blob.clone(),
+        for (name, blob) in found.filter(|(n, _)| n.blob.as_str().starts_with(&prefix)) {
+            let item = |snapshot: Option<&String>, length, metadata: &Metadata| BlobItem {
+                name: name.blob.to_string(),
                 snapshot: snapshot.cloned(),
                 length,
-                metadata: if include.contains("metadata") { metadata.clone() } else { BTreeMap::new() },
+                metadata: metadata.iter().filter(|_| include.contains("metadata")).cloned().collect(),
             };
             if include.contains("snapshots") {
                 items.extend(blob.snapshots.iter().map(|(id, s)| item(Some(id), s.length, &s.metadata)));

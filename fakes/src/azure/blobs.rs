@@ -12,6 +12,7 @@ use failback_wire::arm::page_blob::{ByteRange, PAGE, PageList};
 use failback_wire::arm::percent_decode;
 use failback_wire::clock::VirtualMs;
 use failback_wire::http::StatusCode;
+use failback_wire::ids::Label;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -21,8 +22,8 @@ const BLOCK_BYTES: u64 = BLOCK as u64;
 /// A blob by container and name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct BlobName {
+    pub(super) blob: Label,
     pub(super) container: String,
-    pub(super) blob: String,
 }
 
 impl BlobName {
@@ -30,7 +31,7 @@ impl BlobName {
     pub(super) fn from_path(path: &str) -> Option<Self> {
         let (container, blob) = path.trim_start_matches('/').split_once('/')?;
         let whole = !container.is_empty() && !blob.is_empty();
-        whole.then(|| Self { container: percent_decode(container), blob: percent_decode(blob) })
+        whole.then(|| Self { container: percent_decode(container), blob: percent_decode(blob).into() })
     }
     /// Reads a URL of this account, and the snapshot it names.
     pub(super) fn from_url(config: &AzureConfig, url: &str) -> Option<(Self, Option<String>)> {
@@ -60,8 +61,12 @@ impl BlobName {
 pub(super) struct BlobSnapshot {
     pub(super) content: Disk,
     pub(super) length: u64,
-    pub(super) metadata: BTreeMap<String, String>,
+    pub(super) metadata: Metadata,
 }
+
+/// What whoever wrote a blob noted about it, in the order of the names. Snapshots are kept by the hundred thousand: a
+/// list, not a map.
+pub(super) type Metadata = Vec<(String, String)>;
 
 /// A page blob.
 #[derive(Clone, Debug)]
@@ -69,7 +74,7 @@ pub(super) struct Blob {
     pub(super) content: Disk,
     /// Bytes; a multiple of 512, not always of a block.
     pub(super) length: u64,
-    pub(super) metadata: BTreeMap<String, String>,
+    pub(super) metadata: Metadata,
     pub(super) snapshots: BTreeMap<String, BlobSnapshot>,
     /// Counts changes; shown as ETag.
     pub(super) version: u64,
@@ -105,7 +110,7 @@ impl Blob {
         Self {
             content: Disk::new(length.div_ceil(BLOCK_BYTES)),
             length,
-            metadata: BTreeMap::new(),
+            metadata: Metadata::new(),
             snapshots: BTreeMap::new(),
             version: 1,
             modified: now,
@@ -124,10 +129,15 @@ impl Blob {
 
     /// Keeps the content as it is now. `date` names the moment; a second snapshot of it gets the next
     /// 100 ns.
-    pub(super) fn snapshot(&mut self, date: &str, metadata: BTreeMap<String, String>) -> String {
+    pub(super) fn snapshot(&mut self, date: &str, metadata: Metadata) -> String {
         let moment = date.get(..23).unwrap_or(date);
-        let since = self.snapshots.range(moment.to_owned()..);
-        let earlier = since.take_while(|(id, _)| id.starts_with(moment)).count();
+        let earlier = match self.snapshots.last_key_value() {
+            Some((last, _)) if last.as_str() >= moment => {
+                let since = self.snapshots.range(moment.to_owned()..);
+                since.take_while(|(id, _)| id.starts_with(moment)).count()
+            }
+            Some(_) | None => 0,
+        };
         let id = format!("{moment}{earlier:04}Z");
         let metadata = if metadata.is_empty() { self.metadata.clone() } else { metadata };
         let kept = BlobSnapshot { content: self.content.fork(), length: self.length, metadata };

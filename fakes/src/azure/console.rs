@@ -124,7 +124,7 @@ impl Console {
     /// Makes a page blob with this content, at once; one that exists gets the content.
     pub fn put_blob(&self, container: &str, blob: &str, content: Disk) {
         let now = self.azure.now();
-        let name = BlobName { container: container.to_owned(), blob: blob.to_owned() };
+        let name = BlobName { container: container.to_owned(), blob: blob.into() };
         self.azure.with(|m| {
             let mut new = Blob::new(content.bytes(), now);
             new.content = content;
@@ -182,7 +182,7 @@ impl Console {
     /// the rest of the run: what the portal's "generate SAS" gives.
     pub fn sas_url(&self, container: &str, blob: Option<&str>, permissions: &str) -> String {
         let config = &self.azure.config;
-        let name = BlobName { container: container.to_owned(), blob: blob.unwrap_or_default().to_owned() };
+        let name = BlobName { container: container.to_owned(), blob: blob.unwrap_or_default().into() };
         let url = name.url(config).trim_end_matches('/').to_owned();
         let grant = super::sas::Grant {
             by: self.by,

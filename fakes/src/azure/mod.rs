@@ -106,7 +106,7 @@ impl Azure {
     }
     /// The content of a page blob (`container`, `blob`), or of a snapshot of it.
     pub fn blob(&self, container: &str, blob: &str, snapshot: Option<&str>) -> Option<Disk> {
-        let name = blobs::BlobName { container: container.to_owned(), blob: blob.to_owned() };
+        let name = blobs::BlobName { container: container.to_owned(), blob: blob.into() };
         self.with(|m| m.blobs.content(&name, snapshot).cloned())
     }
 

@@ -16,11 +16,15 @@ use failback_replication::disk::Page;
 use failback_replication::frame::{self, Body, Content, Frame, Run};
 use failback_replication::journal::thinned;
 use failback_replication::target::{Due, Intake, TargetError};
-use failback_wire::event::{ContentHash, DiskRef, Mark, What};
+use failback_wire::clock::VirtualMs;
+use failback_wire::event::{ContentHash, DiskRef, Mark, PointKind, What};
 use failback_wire::http::StatusCode;
 use failback_wire::ids::{DiskId, SessionId};
 use failback_wire::node::Ctx;
-use failback_wire::proto::session::{Ack, Phase, Point, Roll, SessionSpec, SessionView, TargetDisk};
+use failback_wire::proto::known::Kept;
+use failback_wire::proto::session::{
+    Ack, Phase, Point, Roll, SeedSnapshot, SessionSpec, SessionView, TargetDisk,
+};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -31,9 +35,18 @@ pub(super) struct Replica {
     /// Where each disk's seed lies.
     seeds: BTreeMap<DiskId, BlobName>,
     /// Points, oldest first.
-    points: VecDeque<Arc<Point>>,
+    points: VecDeque<Held>,
     /// Points let go of lately, each with the newest mark there was then; at most [`REMEMBERED`].
     thinned: VecDeque<(Mark, Mark)>,
+}
+
+/// A point, with what is looked at every time beside the pointer.
+#[derive(Debug)]
+struct Held {
+    mark: Mark,
+    time: VirtualMs,
+    kind: PointKind,
+    point: Arc<Point>,
 }
 
 /// How many points a session remembers to have let go of. Whoever has not looked for longer asks for all of them anew.
@@ -87,8 +100,15 @@ impl Work<'_> {
 
 impl Replica {
     fn view(&self) -> SessionView {
-        let view = self.intake.view(self.points.iter().cloned().collect());
+        let view = self.intake.view(self.points.iter().map(|held| held.point.clone()).collect());
         SessionView { thinned: self.thinned.iter().copied().collect(), ..view }
+    }
+    fn view_after(&self, after: Mark) -> SessionView {
+        let marks = self.points.iter().map(|held| held.mark);
+        let kept = Kept::of(marks, self.thinned.iter().copied(), after);
+        let first = self.points.partition_point(|held| held.mark <= after);
+        let new = self.points.range(first..).map(|held| held.point.clone());
+        SessionView { kept: Some(kept), ..self.intake.view(new.collect()) }
     }
     fn seed(&self, disk: &DiskId) -> Result<&BlobName, Denied> {
         Ok(self.seeds.get(disk).ok_or_else(|| TargetError::UnknownDisk(disk.clone()))?)
@@ -173,18 +193,20 @@ impl Replica {
             return Err(missing(gone));
         }
         let date = work.ctx.clock.dotnet(work.ctx.now());
-        let about = BTreeMap::from([
-            ("session".to_owned(), self.intake.spec.session.to_string()),
+        let about = vec![
             ("mark".to_owned(), point.mark.0.to_string()),
-        ]);
-        let mut snapshots = BTreeMap::new();
+            ("session".to_owned(), self.intake.spec.session.to_string()),
+        ];
+        let mut snapshots = Vec::with_capacity(self.seeds.len());
         for (disk, name) in &self.seeds {
             if let Some(blob) = work.blobs.0.get_mut(name) {
-                snapshots.insert(disk.clone(), blob.snapshot(&date, about.clone()));
+                let snapshot = blob.snapshot(&date, about.clone());
+                snapshots.push(SeedSnapshot { disk: disk.clone(), snapshot });
             }
         }
         let point = Arc::new(Point { snapshots, ..point });
-        self.points.push_back(point.clone());
+        let (mark, time, kind) = (point.mark, point.time, point.kind);
+        self.points.push_back(Held { mark, time, kind, point: point.clone() });
         Ok(point)
     }
 
@@ -193,21 +215,17 @@ impl Replica {
         if !work.ctx.env.holds("R7") {
             return;
         }
-        let gone = thinned(self.points.iter(), work.ctx.now(), self.intake.spec.retention_s);
-        if gone.is_empty() {
-            return;
-        }
-        let newest = self.points.back().map(|point| point.mark);
-        let (dropped, kept) = self.points.drain(..).partition(|p| gone.contains(&p.point));
-        self.points = kept;
-        let dropped: VecDeque<Arc<Point>> = dropped;
-        self.thinned.extend(newest.iter().flat_map(|newest| dropped.iter().map(|p| (*newest, p.mark))));
-        self.thinned.drain(..self.thinned.len().saturating_sub(REMEMBERED));
-        for point in dropped {
-            self.forget(work.blobs, &point);
+        let Some(newest) = self.points.back().map(|held| held.mark) else { return };
+        let ages = self.points.iter().map(|held| (held.time, held.kind));
+        let gone = thinned(ages, work.ctx.now(), self.intake.spec.retention_s);
+        for (dropped, place) in gone.into_iter().enumerate() {
+            let Some(held) = self.points.remove(place - dropped) else { continue };
+            self.thinned.push_back((newest, held.mark));
+            self.forget(work.blobs, &held.point);
             let (session, reason) = (self.intake.spec.session.clone(), "past its retention".to_owned());
-            work.emit(What::PointPruned { session, point: point.point.clone(), reason });
+            work.emit(What::PointPruned { session, point: held.point.point.clone(), reason });
         }
+        self.thinned.drain(..self.thinned.len().saturating_sub(REMEMBERED));
     }
 
     /// Seeds become as large as the disks are now; the points keep the sizes they had (P37).
@@ -222,7 +240,7 @@ impl Replica {
     }
 
     fn forget(&self, blobs: &mut Blobs, point: &Point) {
-        for (disk, snapshot) in &point.snapshots {
+        for SeedSnapshot { disk, snapshot } in &point.snapshots {
             if let Some(blob) = self.seeds.get(disk).and_then(|name| blobs.0.get_mut(name)) {
                 blob.snapshots.remove(snapshot);
             }
@@ -288,6 +306,10 @@ impl SessionHost for Azure {
         self.replica(id, |replica, _| Ok(replica.view()))
     }
 
+    fn view_after(&self, id: &SessionId, after: Mark) -> Result<SessionView, Denied> {
+        self.replica(id, |replica, _| Ok(replica.view_after(after)))
+    }
+
     fn frames(&self, id: &SessionId, body: Bytes) -> Result<Ack, Denied> {
         self.replica(id, |replica, work| {
             let mut rest = body;
@@ -335,7 +357,7 @@ impl SessionHost for Azure {
     fn delete(&self, id: &SessionId) {
         self.with(|m| {
             let Some(replica) = m.replicas.remove(id) else { return };
-            replica.points.iter().for_each(|point| replica.forget(&mut m.blobs, point));
+            replica.points.iter().for_each(|held| replica.forget(&mut m.blobs, &held.point));
             let machine = replica.intake.spec.machine.clone();
             m.emit(What::SessionPhase { session: id.clone(), machine, phase: "ended".to_owned() });
         });

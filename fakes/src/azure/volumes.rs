@@ -275,7 +275,7 @@ impl Model {
             Target::Snapshot(key) => ("$snapshots", key),
             Target::Vm(_) => return None,
         };
-        let name = BlobName { container: volume.0.to_owned(), blob: volume.1.clone() };
+        let name = BlobName { container: volume.0.to_owned(), blob: volume.1.as_str().into() };
         let grant = Grant {
             by: operation.by,
             scope: name.canonical(config),

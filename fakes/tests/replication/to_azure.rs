@@ -66,7 +66,7 @@ async fn every_point_is_a_snapshot_of_every_seed_blob() {
     for point in &view.points {
         let model = rig.at_mark(&initial, point.mark);
         for n in 0..2 {
-            let content = blob(&azure, n, Some(&point.snapshots[&disk_id(n)])).unwrap();
+            let content = blob(&azure, n, point.snapshot_of(&disk_id(n))).unwrap();
             assert_eq!(content.root_hash(), model[&disk_id(n)].root_hash(), "disk {n} at {point:?}");
         }
     }
@@ -93,7 +93,7 @@ async fn crashes_of_process_server_and_azure_lose_nothing() {
     for point in &points {
         let model = rig.at_mark(&initial, point.mark);
         for n in 0..2 {
-            let content = blob(&azure, n, Some(&point.snapshots[&disk_id(n)])).unwrap();
+            let content = blob(&azure, n, point.snapshot_of(&disk_id(n))).unwrap();
             assert_eq!(content.root_hash(), model[&disk_id(n)].root_hash());
         }
     }
@@ -116,7 +116,8 @@ async fn after_two_hours_one_point_an_hour_stays_and_the_others_snapshots_go() {
         });
     let kept: Vec<_> = points.iter().map(|p| &p.point).collect();
     assert!(pruned.clone().count() > 30 && pruned.clone().all(|p| !kept.contains(&&p)));
-    let snapshots: Vec<String> = points.iter().flat_map(|p| p.snapshots.values().cloned()).collect();
+    let snapshots: Vec<String> =
+        points.iter().flat_map(|p| p.snapshots.iter().map(|s| s.snapshot.clone())).collect();
     assert!(snapshots.iter().all(|s| blob(&azure, 0, Some(s)).or(blob(&azure, 1, Some(s))).is_some()));
     let _: Value = rig.call(Method::DELETE, &format!("{}/v1/sessions/s-1", rig.spec.target), None).await;
     assert!(snapshots.iter().all(|s| blob(&azure, 0, Some(s)).or(blob(&azure, 1, Some(s))).is_none()));
@@ -141,7 +142,7 @@ async fn what_lies_in_the_cache_is_still_processed_after_a_stop() {
     let points = service(&rig).await.points;
     let newest = points.last().unwrap();
     for n in 0..2 {
-        let content = blob(&azure, n, Some(&newest.snapshots[&disk_id(n)])).unwrap();
+        let content = blob(&azure, n, newest.snapshot_of(&disk_id(n))).unwrap();
         assert_eq!(content.root_hash(), rig.disks[&disk_id(n)].root_hash());
     }
 }

@@ -3,7 +3,7 @@
 use super::Call;
 use super::jobs::group;
 use crate::journal::{Health, Item, Leg, Outcome, Policy, State};
-use crate::service::{Refusal, unknown};
+use crate::service::{Refusal, Sight, unknown};
 use failback_wire::arm::asr::{
     CurrentScenario, HealthError, ItemProperties, PointDetails, PointProperties, ProtectedDisk,
     ProviderDetails, Resource, ResyncDetails,
@@ -179,13 +179,13 @@ fn health_error(report: &Report, level: &str) -> HealthError {
 }
 
 fn details(call: &Call, item: &Item) -> ProviderDetails {
-    let (view, seen) = call.me.sights().get(&item.name).map(|s| (s.view.clone(), s.seen)).unwrap_or_default();
+    let sight = |sight: &Sight| (sight.view.clone(), sight.seen, sight.points().to_vec());
+    let (view, seen, points) = call.me.sights().get(&item.name).map(sight).unwrap_or_default();
     let rpo = view.as_ref().and_then(|view| view.last_mark).map(|mark| call.me.now().since(mark).as_secs());
     let (group_id, group_name) = group(item);
     let synced = view.as_ref().is_some_and(|view| view.disks.iter().all(|disk| disk.synced));
     let home = item.leg == Leg::Reverse;
     let disk = |disk: &crate::journal::ItemDisk| protected(disk, view.as_deref(), rpo);
-    let points = view.as_ref().map(|view| view.points.as_slice()).unwrap_or_default();
     let tags = || points.iter().map(|point| (point.point.to_string(), call.date(point.time))).collect();
     let edge = |point: Option<&Arc<Point>>| point.map(|point| call.date(point.time)).filter(|_| home);
     ProviderDetails {

@@ -1,11 +1,11 @@
 //! Replication sessions at process servers and master targets.
 
 use super::component::{ComponentClient, ComponentError, segment};
+use failback_wire::event::Mark;
 use failback_wire::http::{Http, Method};
 use failback_wire::ids::{PointId, SessionId};
-use failback_wire::proto::session::{Point, Roll, ServerHealth, SessionSpec, SessionView, Watch, Watched};
+use failback_wire::proto::session::{Roll, ServerHealth, SessionSpec, SessionView, Watch, Watched};
 use serde_json::Value;
-use std::sync::Arc;
 
 /// How a call about a session can fail.
 pub type SessionError = ComponentError;
@@ -47,8 +47,7 @@ impl SessionClient {
         self.peer.call("session.get", Method::GET, host, &path, None::<&()>).await
     }
 
-    /// The same, for someone who knows these points already: only newer ones cross the wire, as long as the
-    /// known ones are those that are still kept.
+    /// The same, for someone who knows the points up to `after` already: only newer ones cross the wire.
     ///
     /// # Errors
     /// See [`SessionError`]; `unknown-session` when it is not known there.
@@ -56,17 +55,15 @@ impl SessionClient {
         &self,
         host: &str,
         session: &SessionId,
-        known: &[Arc<Point>],
+        after: Option<Mark>,
     ) -> Result<SessionView, SessionError> {
-        if let Some(newest) = known.last() {
-            let path = path(session, &format!("?after={}", newest.mark.0));
-            let view: SessionView =
-                self.peer.call("session.get", Method::GET, host, &path, None::<&()>).await?;
-            if let Some(view) = view.complete(known) {
-                return Ok(view);
+        match after {
+            Some(after) => {
+                let path = path(session, &format!("?after={}", after.0));
+                self.peer.call("session.get", Method::GET, host, &path, None::<&()>).await
             }
+            None => self.get(host, session).await,
         }
-        self.get(host, session).await
     }
 
     /// Many sessions at `host`, each with only the points after a mark.

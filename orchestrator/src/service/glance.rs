@@ -1,6 +1,6 @@
 //! One look at what carries an item's replication: its session, its servers, the agent of its source.
 
-use super::roll::{Called, Roll};
+use super::roll::{Called, Familiar, Roll};
 use super::{Health, Services, telling};
 use crate::catalogue::control::{AZURE_UNREACHABLE, CS_DISCONNECTED};
 use crate::catalogue::documented::{
@@ -18,12 +18,11 @@ use failback_wire::clock::VirtualMs;
 use failback_wire::error::{ErrorDoc, Report};
 use failback_wire::proto::agent::{Trouble, TroubleKind};
 use failback_wire::proto::cs::{AgentBeat, Component, ServerBeat};
-use failback_wire::proto::session::{DiskProgress, Point, SessionSpec, SessionView};
+use failback_wire::proto::session::{DiskProgress, SessionSpec, SessionView};
 use failback_wire::proto::target::Refusing;
-use std::sync::Arc;
 
 /// Looks; touches nothing. Silence becomes a finding, which counts once it has lasted.
-pub(crate) async fn glance(services: &Services, item: &Item, known: &[Arc<Point>], roll: &Roll) -> Glance {
+pub(crate) async fn glance(services: &Services, item: &Item, known: &Familiar<'_>, roll: &Roll) -> Glance {
     let Some(spec) = item.session() else { return Glance::default() };
     let mut glance = session(services, item, spec, known, roll).await;
     // Whoever is about to decide asks only where something is wrong for sure.
@@ -37,7 +36,7 @@ pub(crate) async fn glance(services: &Services, item: &Item, known: &[Arc<Point>
     }
     match roll.call(services).await {
         Ok(called) => {
-            servers(called, item, &mut glance);
+            servers(services, called, item, &mut glance);
             agent(services, called, item, &mut glance);
             glance.findings.extend(certificate(services, called.certificate_expires));
         }
@@ -54,8 +53,8 @@ pub(crate) async fn glance(services: &Services, item: &Item, known: &[Arc<Point>
 
 /// True when not all that was marked has arrived, as far as can be told: no mark came since the last look, or a disk is
 /// still being synchronised.
-fn is_behind(view: &SessionView, known: &[Arc<Point>]) -> bool {
-    let before = known.last().map(|point| point.time);
+fn is_behind(view: &SessionView, known: &Familiar<'_>) -> bool {
+    let before = known.newest.map(|(_, time)| time);
     view.last_mark <= before || view.disks.iter().any(|disk| !disk.synced)
 }
 
@@ -108,7 +107,7 @@ async fn session(
     services: &Services,
     item: &Item,
     spec: &SessionSpec,
-    known: &[Arc<Point>],
+    known: &Familiar<'_>,
     roll: &Roll,
 ) -> Glance {
     let doc = match item.leg {
@@ -151,27 +150,41 @@ fn lasting(report: Report, since: Option<VirtualMs>) -> Finding {
 }
 
 /// Heartbeats of the process server and, on the way home, of the master target.
-fn servers(called: &Called, item: &Item, glance: &mut Glance) {
-    let rows = &called.servers;
-    glance.findings.extend(heartbeat(rows, Component::ProcessServer, item.process_server.as_ref()));
+fn servers(services: &Services, called: &Called, item: &Item, glance: &mut Glance) {
+    let beat = |component, server: &Option<ServerRef>| {
+        heartbeat(services, &called.servers, component, server.as_ref())
+    };
+    glance.findings.extend(beat(Component::ProcessServer, &item.process_server));
     if item.leg == Leg::Reverse {
-        glance.findings.extend(heartbeat(rows, Component::MasterTarget, item.master_target.as_ref()));
+        glance.findings.extend(beat(Component::MasterTarget, &item.master_target));
     }
 }
 
-fn heartbeat(rows: &[ServerBeat], component: Component, server: Option<&ServerRef>) -> Option<Finding> {
+/// Most heartbeats are young, and nothing need be said about them.
+fn is_young(services: &Services, heard: VirtualMs) -> bool {
+    services.ctx.now().since(heard) <= services.config.knobs.silent_after
+}
+
+fn heartbeat(
+    services: &Services,
+    rows: &[ServerBeat],
+    component: Component,
+    server: Option<&ServerRef>,
+) -> Option<Finding> {
     let server = server?;
+    let row = rows.iter().find(|row| row.component == component && row.id == server.id);
+    if row.is_some_and(|row| is_young(services, row.last_heartbeat)) {
+        return None;
+    }
     let doc: &ErrorDoc = match component {
         Component::MasterTarget => &MT_HEARTBEAT,
         Component::ProcessServer => &PS_HEARTBEAT,
         Component::Agent => &AGENT_HEARTBEAT,
     };
-    let row = rows.iter().find(|row| row.component == component && row.id == server.id);
     let detail = row.map_or_else(
         || "the configuration server does not list it".to_owned(),
         |row| format!("last heard at {}", row.last_heartbeat),
     );
-    // A young heartbeat is a finding too, one that has not lasted yet: its age decides.
     Some(lasting(Report::new(doc, server.id.as_str(), detail), row.map(|row| row.last_heartbeat)))
 }
 
@@ -180,9 +193,11 @@ fn agent(services: &Services, called: &Called, item: &Item, glance: &mut Glance)
     if let Some(AgentBeat { last_heartbeat, facts, .. }) =
         called.agents.get(&(item.name.clone(), item.leg.source()))
     {
-        let detail = format!("last heard at {last_heartbeat}");
-        let report = Report::new(&AGENT_HEARTBEAT, item.name.as_str(), detail);
-        glance.findings.push(lasting(report, Some(*last_heartbeat)));
+        if !is_young(services, *last_heartbeat) {
+            let detail = format!("last heard at {last_heartbeat}");
+            let report = Report::new(&AGENT_HEARTBEAT, item.name.as_str(), detail);
+            glance.findings.push(lasting(report, Some(*last_heartbeat)));
+        }
         glance.findings.extend(telling::findings(services, item, facts));
     }
 }

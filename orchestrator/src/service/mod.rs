@@ -20,8 +20,9 @@ mod tests;
 
 pub(crate) use events::{Events, VaultEvent};
 pub(crate) use glance::glance;
+pub(crate) use monitor::Sight;
 pub(crate) use protectable::Protectable;
-pub use roll::Roll;
+pub use roll::{Familiar, Roll};
 pub(crate) use servers::{ServerSight, worst};
 pub use services::Services;
 pub use submit::{Action, Ask, Refusal};
@@ -38,7 +39,6 @@ use failback_wire::event::What;
 use failback_wire::ids::{JobId, MachineName};
 use failback_wire::node::Ctx;
 use failback_wire::store::CommitHook;
-use monitor::Sight;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -2,7 +2,7 @@
 //! what is seen. Nothing here is journalled but an item's first recovery point.
 
 use super::health::{Young, derive, reports};
-use super::{Action, Ask, Orchestrator, Roll};
+use super::{Action, Ask, Familiar, Orchestrator, Roll};
 use crate::catalogue::warning::RPO_BREACH;
 use crate::journal::{Health, Item, Leg, ProtectionState, Record, State, Target};
 use crate::workflow::{Finding, Glance};
@@ -10,9 +10,12 @@ use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
 use failback_wire::event::What;
 use failback_wire::ids::{JobId, MachineName, SessionId};
+use failback_wire::proto::known::{Changed, Kept, Known};
 use failback_wire::proto::session::{Point, SessionView, WatchOne};
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{sleep_until, timeout};
@@ -22,8 +25,10 @@ use tokio::time::{sleep_until, timeout};
 pub(crate) struct Sight {
     /// The session it was seen in.
     pub(crate) session: Option<SessionId>,
-    /// The last answer; its points are the ones on offer.
+    /// The last answer, without its points.
     pub(crate) view: Option<Arc<SessionView>>,
+    /// The points on offer.
+    known: Known,
     /// When it came.
     pub(crate) seen: Option<VirtualMs>,
     /// Health, as derived at the last look.
@@ -41,7 +46,7 @@ pub(crate) struct Sight {
 impl Sight {
     /// Recovery points on offer, in the order of their marks.
     pub(crate) fn points(&self) -> &[Arc<Point>] {
-        self.view.as_ref().map(|view| view.points.as_slice()).unwrap_or_default()
+        self.known.points()
     }
 }
 
@@ -108,12 +113,46 @@ fn round(me: &Arc<Orchestrator>) -> Vec<oneshot::Receiver<()>> {
     items.retain(|item| {
         !std::mem::replace(&mut me.sights().entry(item.name.clone()).or_default().looking, true)
     });
-    items.into_iter().map(|item| begin(me, item, roll.clone())).collect()
+    let mut bundles: BTreeMap<Option<usize>, Vec<Arc<Item>>> = BTreeMap::new();
+    for item in items {
+        bundles.entry(roll.bundle_of(&item)).or_default().push(item);
+    }
+    bundles.into_iter().map(|(n, some)| begin_all(me, n, some, roll.clone())).collect()
+}
+
+/// Looks at the items of the `n`th bundle one after the other, once what they share has been asked for. Whoever has to
+/// be asked besides holds up nobody: such a look goes on by itself.
+fn begin_all(
+    me: &Arc<Orchestrator>,
+    n: Option<usize>,
+    items: Vec<Arc<Item>>,
+    roll: Arc<Roll>,
+) -> oneshot::Receiver<()> {
+    let (done, end) = oneshot::channel();
+    let owner = me.clone();
+    me.services().ctx.spawn(async move {
+        if let Some(n) = n {
+            roll.ask(owner.services(), n).await;
+        }
+        let mut slow = Vec::new();
+        for item in items {
+            let mut look = Box::pin(look_at(owner.clone(), item, roll.clone()));
+            if poll_fn(|context| Poll::Ready(look.as_mut().poll(context))).await.is_pending() {
+                slow.push(spawned(&owner, look));
+            }
+        }
+        all(slow).await;
+        let _ = done.send(());
+    });
+    end
 }
 
 fn begin(me: &Arc<Orchestrator>, item: Arc<Item>, roll: Arc<Roll>) -> oneshot::Receiver<()> {
+    spawned(me, look_at(me.clone(), item, roll))
+}
+
+fn spawned(me: &Orchestrator, look: impl Future<Output = ()> + Send + 'static) -> oneshot::Receiver<()> {
     let (done, end) = oneshot::channel();
-    let look = look_at(me.clone(), item, roll);
     me.services().ctx.spawn(async move {
         look.await;
         let _ = done.send(());
@@ -145,14 +184,18 @@ pub(crate) async fn refresh(me: &Arc<Orchestrator>, names: &[MachineName]) {
 
 async fn look_at(me: Arc<Orchestrator>, item: Arc<Item>, roll: Arc<Roll>) {
     let begun = me.now();
-    let known = {
+    let own = item.session().map(|spec| spec.session.clone());
+    let newest = {
         let sights = me.sights();
-        let sight = sights.get(&item.name);
-        let view = sight.and_then(|sight| sight.view.as_ref());
-        view.filter(|view| item.session().is_some_and(|spec| spec.session == view.session)).cloned()
+        let known = sights.get(&item.name).filter(|sight| sight.session == own).map(Sight::points);
+        known.and_then(|points| points.last()).map(|point| (point.mark, point.time))
     };
-    let known = known.as_ref().map(|view| view.points.as_slice()).unwrap_or_default();
-    let glance = me.book().glance(me.services(), &item, known, &roll).await;
+    let fits = |kept: &Kept| {
+        let sights = me.sights();
+        sights.get(&item.name).is_some_and(|sight| sight.session == own && sight.known.fits(kept))
+    };
+    let familiar = Familiar { newest, fits: &fits };
+    let glance = me.book().glance(me.services(), &item, &familiar, &roll).await;
     me.hear_of_servers(&roll);
     let name = item.name.clone();
     let session = |item: &Item| item.session().map(|spec| (spec.session.clone(), spec.epoch));
@@ -174,36 +217,13 @@ impl Orchestrator {
         let sights = self.sights();
         let asked = items.iter().filter_map(|item| {
             let spec = item.session()?;
-            let view = sights.get(&item.name).and_then(|sight| sight.view.as_ref());
-            let view = view.filter(|view| view.session == spec.session);
-            let after = view.and_then(|view| view.points.last()).map(|point| point.mark);
+            let sight = sights.get(&item.name);
+            let sight = sight.filter(|sight| sight.session.as_ref() == Some(&spec.session));
+            let after = sight.and_then(|sight| sight.points().last()).map(|point| point.mark);
             Some((spec.target.clone(), WatchOne { session: spec.session.clone(), after }))
         });
         Roll::at_leisure(asked)
     }
-}
-
-/// How the points of a session changed between two looks.
-#[derive(Default)]
-struct Changed {
-    gone: Vec<Arc<Point>>,
-    new: Vec<Arc<Point>>,
-}
-
-/// Compares what was on offer with what there is; both are in the order of their marks.
-fn changed(before: &[Arc<Point>], now: &[Arc<Point>]) -> Changed {
-    let mut changed = Changed::default();
-    let mut before = before.iter().peekable();
-    for point in now {
-        while let Some(gone) = before.next_if(|old| !Arc::ptr_eq(old, point) && old.mark < point.mark) {
-            changed.gone.push(gone.clone());
-        }
-        if before.next_if(|old| Arc::ptr_eq(old, point) || old.mark == point.mark).is_none() {
-            changed.new.push(point.clone());
-        }
-    }
-    changed.gone.extend(before.cloned());
-    changed
 }
 
 /// A test failover that nobody cleaned up is completed by force after this.
@@ -235,6 +255,7 @@ impl Orchestrator {
     }
 
     fn absorb(self: &Arc<Self>, item: &Item, begun: VirtualMs, glance: Glance) {
+        let Glance { mut view, findings } = glance;
         self.withdraw_old_points(&item.name);
         {
             let mut sights = self.sights();
@@ -244,26 +265,27 @@ impl Orchestrator {
             }
             sight.begun = begun;
         }
-        let mut findings = if item.replicates() { glance.findings } else { Vec::new() };
-        if let Some(view) = &glance.view {
+        let mut findings = if item.replicates() { findings } else { Vec::new() };
+        if let Some(view) = &mut view {
             self.offer(item, view);
             findings.extend(self.rpo(item, view).filter(|_| item.replicates()));
         }
         let (now, silence) = (self.now(), self.services().config.knobs.silent_after);
         let (health, errors) =
             derive(&mut self.sights().entry(item.name.clone()).or_default().young, findings, now, silence);
-        let synced =
-            |view: &SessionView| !view.points.is_empty() && view.disks.iter().all(|disk| disk.synced);
+        let synced = |view: &SessionView| view.disks.iter().all(|disk| disk.synced);
+        let has_point = |me: &Self| me.sights().get(&item.name).is_some_and(|s| !s.points().is_empty());
         let first = item.state == ProtectionState::InitialReplicationInProgress
-            && glance.view.as_ref().is_some_and(synced);
+            && view.as_ref().is_some_and(synced)
+            && has_point(self);
         let before = self.sights().get(&item.name).map(|sight| sight.errors.clone()).unwrap_or_default();
         self.tell_item(&item.name, &before, &errors);
         if let Some(sight) = self.sights().get_mut(&item.name) {
             sight.health = health;
             sight.errors = reports(errors);
-            if glance.view.is_some() {
+            if view.is_some() {
                 sight.seen = Some(self.now());
-                sight.view = glance.view.map(Arc::new);
+                sight.view = view.map(Arc::new);
             }
         }
         if first {
@@ -278,14 +300,19 @@ impl Orchestrator {
     }
 
     /// Offers the points that are new, withdraws those that are gone.
-    fn offer(&self, item: &Item, view: &SessionView) {
-        let (gone, new) = {
+    fn offer(&self, item: &Item, view: &mut SessionView) {
+        let points = std::mem::take(&mut view.points);
+        let changed = {
             let mut sights = self.sights();
             let sight = sights.entry(item.name.clone()).or_default();
             sight.session = Some(view.session.clone());
-            let changed = changed(sight.points(), &view.points);
-            (changed.gone, changed.new)
+            match view.kept.take() {
+                Some(kept) => sight.known.take(&kept, points),
+                None => Some(sight.known.replace(points)),
+            }
         };
+        // It fitted when it came: if it does no more, another look was quicker.
+        let Changed { gone, new } = changed.unwrap_or_default();
         for point in gone {
             self.emit(What::PointWithdrawn { item: item.name.clone(), point: point.point.clone() });
         }
@@ -321,7 +348,7 @@ impl Orchestrator {
             if sight.session == session {
                 (Vec::new(), over)
             } else {
-                let gone = sight.points().to_vec();
+                let gone = std::mem::take(&mut sight.known).points().to_vec();
                 sight.session = session;
                 sight.view = None;
                 sight.seen = None;

@@ -3,16 +3,27 @@
 use super::Services;
 use crate::clients::cs::CsError;
 use crate::clients::session::SessionError;
+use crate::journal::Item;
 use crate::workflow::UNKNOWN_SESSION;
 use failback_wire::clock::VirtualMs;
+use failback_wire::event::Mark;
 use failback_wire::http::StatusCode;
 use failback_wire::ids::{MachineName, SessionId, Site};
 use failback_wire::proto::cs::{AgentBeat, ServerBeat};
-use failback_wire::proto::session::{MAX_WATCH, Point, SessionSpec, SessionView, Watch, WatchOne};
+use failback_wire::proto::known::Kept;
+use failback_wire::proto::session::{MAX_WATCH, SessionSpec, SessionView, Watch, WatchOne};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use tokio::sync::OnceCell;
+
+/// What is known of a session's points before a look at it.
+pub struct Familiar<'a> {
+    /// Mark and time of the newest one.
+    pub(super) newest: Option<(Mark, VirtualMs)>,
+    /// True when an answer that leaves points out leaves out those that are known.
+    pub(super) fits: &'a (dyn Fn(&Kept) -> bool + Sync),
+}
 
 /// What the looks of one round share: who was last heard of when, as the configuration server says; asked for by the
 /// first of them.
@@ -34,8 +45,11 @@ pub struct Roll {
 struct Together {
     host: String,
     asked: Watch,
-    answer: OnceCell<Result<BTreeMap<SessionId, SessionView>, SessionError>>,
+    answer: OnceCell<Result<Views, SessionError>>,
 }
+
+/// What was seen of the sessions; each goes to the look that asks for it.
+type Views = Mutex<BTreeMap<SessionId, SessionView>>;
 
 impl Together {
     /// The sessions, by target and in bundles, with the newest mark that is known of each.
@@ -53,14 +67,19 @@ impl Together {
         bundles.map(|(host, some)| bundle(host, some)).collect()
     }
 
-    async fn view(&self, services: &Services, session: &SessionId) -> Result<SessionView, SessionError> {
+    async fn ask(&self, services: &Services) -> &Result<Views, SessionError> {
         let ask = || async {
             let seen = services.sessions.watch_all(&self.host, &self.asked).await?;
             let views = seen.views.into_iter().zip(&self.asked.sessions);
-            Ok(views.filter_map(|(view, one)| Some((one.session.clone(), view?))).collect())
+            Ok(Mutex::new(views.filter_map(|(view, one)| Some((one.session.clone(), view?))).collect()))
         };
-        let views = self.answer.get_or_init(ask).await.as_ref().map_err(Clone::clone)?;
-        views.get(session).cloned().ok_or_else(|| SessionError::Refused {
+        self.answer.get_or_init(ask).await
+    }
+
+    async fn view(&self, services: &Services, session: &SessionId) -> Result<SessionView, SessionError> {
+        let views = self.ask(services).await.as_ref().map_err(Clone::clone)?;
+        let mut views = views.lock().unwrap_or_else(PoisonError::into_inner);
+        views.remove(session).ok_or_else(|| SessionError::Refused {
             status: StatusCode::NOT_FOUND,
             code: UNKNOWN_SESSION.to_owned(),
             message: format!("no session {session} there"),
@@ -86,21 +105,36 @@ impl Roll {
         let bundle_of = together.iter().enumerate().flat_map(place).collect();
         Self { backlog: true, together, bundle_of, ..Self::default() }
     }
-    /// The session as its target sees it, with all its points; those that are known need not come again.
+    /// The session as its target sees it, with all its points or without those that are known.
     pub(super) async fn view(
         &self,
         services: &Services,
         spec: &SessionSpec,
-        known: &[Arc<Point>],
+        known: &Familiar<'_>,
     ) -> Result<SessionView, SessionError> {
         let bundle = self.bundle_of.get(&spec.session).and_then(|n| self.together.get(*n));
-        let Some(together) = bundle.filter(|together| together.host == spec.target) else {
-            return services.sessions.watch(&spec.target, &spec.session, known).await;
+        let view = match bundle.filter(|together| together.host == spec.target) {
+            Some(together) => together.view(services, &spec.session).await?,
+            None => {
+                let after = known.newest.map(|(mark, _)| mark);
+                services.sessions.watch(&spec.target, &spec.session, after).await?
+            }
         };
-        match together.view(services, &spec.session).await?.complete(known) {
-            Some(view) => Ok(view),
-            None => services.sessions.get(&spec.target, &spec.session).await,
+        match &view.kept {
+            Some(kept) if !(known.fits)(kept) => services.sessions.get(&spec.target, &spec.session).await,
+            Some(_) | None => Ok(view),
         }
+    }
+    /// The bundle that the item's session is asked for with.
+    pub(super) fn bundle_of(&self, item: &Item) -> Option<usize> {
+        self.bundle_of.get(&item.session()?.session).copied()
+    }
+    /// Asks for all that the looks at a bundle share, so that they need not wait. What goes wrong is told to each look.
+    pub(super) async fn ask(&self, services: &Services, bundle: usize) {
+        if let Some(together) = self.together.get(bundle) {
+            let _ = together.ask(services).await;
+        }
+        let _ = self.call(services).await;
     }
     /// What it brought of the servers; once.
     pub(super) fn news(&self) -> Option<&[ServerBeat]> {

@@ -198,7 +198,7 @@ pub(super) async fn disks_of(
     let point = view.points.iter().find(|point| point.point == *chosen);
     let mut disks = Vec::new();
     for (index, disk) in spec.disks.iter().enumerate() {
-        let snapshot = point.and_then(|point| point.snapshots.get(&disk.disk));
+        let snapshot = point.and_then(|point| point.snapshot_of(&disk.disk));
         let (TargetDisk::SeedBlob(seed), Some(snapshot)) = (&disk.target, snapshot) else {
             let detail = format!("{} has no snapshot at {chosen}", disk.disk);
             return Err(StepError::new(&AZURE_DISK_FAILED, disk.disk.as_str(), detail));

@@ -35,12 +35,12 @@ pub(crate) use ops::vcenter::noted_path;
 pub use step::{Act, Recovery, Step, StepCtx, StepError, StepResult, Workflow, stable_id};
 
 use crate::journal::{AzureVm, Health, Input, Item, Operation, Policy, Verb};
-use crate::service::{Roll, Services};
+use crate::service::{Familiar, Roll, Services};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
 use failback_wire::http::BoxFuture;
 use failback_wire::ids::MachineName;
-use failback_wire::proto::session::{Point, SessionView};
+use failback_wire::proto::session::SessionView;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -51,12 +51,12 @@ pub trait Book: Send + Sync {
     /// Gathers facts and evaluates every rule over them; touches nothing. No refusal: it may begin.
     fn precheck<'a>(&'a self, services: &'a Services, request: &'a Request) -> BoxFuture<'a, Checked>;
     /// Looks at an item's session and at the servers that carry it; touches nothing.
-    /// `known` are the points that the last look brought; `roll` is shared by all looks of one round.
+    /// `known` tells of the points that earlier looks brought; `roll` is shared by all looks of one round.
     fn glance<'a>(
         &'a self,
         services: &'a Services,
         item: &'a Item,
-        known: &'a [Arc<Point>],
+        known: &'a Familiar<'a>,
         roll: &'a Roll,
     ) -> BoxFuture<'a, Glance> {
         Box::pin(crate::service::glance(services, item, known, roll))

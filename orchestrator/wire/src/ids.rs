@@ -1,32 +1,102 @@
 //! Names of things, one type each, so that a disk is never passed where a machine is meant.
 
-use serde::{Deserialize, Serialize};
-use std::{fmt, sync::Arc};
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+use std::sync::Arc;
 
+/// The first eight bytes of a text as a number that sorts as they do.
+fn head(text: &[u8]) -> u64 {
+    let mut first = [0; 8];
+    let len = text.len().min(8);
+    first[..len].copy_from_slice(&text[..len]);
+    u64::from_be_bytes(first)
+}
+
+/// Its last eight bytes.
+fn tail(text: &[u8]) -> u64 {
+    head(&text[text.len().saturating_sub(8)..])
+}
+
+/// Reads a name without a copy between.
+struct Text<T>(PhantomData<T>);
+
+impl<'de, T: for<'a> From<&'a str>> Visitor<'de> for Text<T> {
+    type Value = T;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        Ok(T::from(text))
+    }
+}
+
+// Estates have ten thousand machines, and every map is keyed by names: most comparisons are settled by the number
+// beside the pointer, without a look at the text, which is far away in memory. Names sort by their text; points by
+// their ends first, for those of a session begin alike.
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident by $lead:ident) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(transparent)]
-        pub struct $name(Arc<str>);
+        #[derive(Clone)]
+        pub struct $name {
+            lead: u64,
+            text: Arc<str>,
+        }
         impl $name {
             /// Wraps the text as it is.
             pub fn new(text: impl AsRef<str>) -> Self {
-                Self(Arc::from(text.as_ref()))
+                Self { lead: $lead(text.as_ref().as_bytes()), text: Arc::from(text.as_ref()) }
             }
             /// The text.
             pub fn as_str(&self) -> &str {
-                &self.0
+                &self.text
+            }
+        }
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.lead == other.lead && (Arc::ptr_eq(&self.text, &other.text) || self.text == other.text)
+            }
+        }
+        impl Eq for $name {}
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                self.lead.cmp(&other.lead).then_with(|| match Arc::ptr_eq(&self.text, &other.text) {
+                    true => Ordering::Equal,
+                    false => self.text.cmp(&other.text),
+                })
+            }
+        }
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+        impl Hash for $name {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                self.text.hash(state);
+            }
+        }
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.text)
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(Text(PhantomData))
             }
         }
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
+                f.write_str(&self.text)
             }
         }
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&*self.0, f)
+                fmt::Debug::fmt(&*self.text, f)
             }
         }
         impl From<&str> for $name {
@@ -44,35 +114,39 @@ macro_rules! name {
 
 name!(
     /// A simulated computer that runs software: `orchestrator`, `vcenter`, `cs`, `ps-azure`, `mt-windows`, `web01@azure`.
-    NodeName
+    NodeName by head
 );
 name!(
     /// A protected machine by its name, the same on both sites: `web01`.
-    MachineName
+    MachineName by head
 );
 name!(
     /// A disk of a protected machine, the same id wherever its copies lie: `web01-disk0`.
-    DiskId
+    DiskId by head
 );
 name!(
     /// The UUID of a VMDK as vCenter shows it (`6000C29a-…`), the identity P21 and I3 speak of.
-    VmdkUuid
+    VmdkUuid by tail
 );
 name!(
     /// One direction of replication of one machine, from its start to its end.
-    SessionId
+    SessionId by head
 );
 name!(
     /// A recovery point of one session.
-    PointId
+    PointId by tail
 );
 name!(
     /// A job of the orchestrator; also the name of its long-running operation on the wire.
-    JobId
+    JobId by head
+);
+name!(
+    /// What a thing is called in somebody's own inventory: a blob, an address in the network.
+    Label by head
 );
 name!(
     /// A replication group (multi-VM consistency).
-    GroupName
+    GroupName by head
 );
 
 impl DiskId {

@@ -26,6 +26,7 @@ struct State {
     current: Vec<Event>,
     hasher: Xxh3,
     events: u64,
+    /// The last events of milliseconds that are over.
     tail: VecDeque<Event>,
     log: Option<Vec<Event>>,
     timeline: Vec<String>,
@@ -102,7 +103,13 @@ impl State {
                 self.timeline.push(line);
             }
             if let Some(log) = &mut self.log {
-                log.push(event);
+                log.push(event.clone());
+            }
+            if !matches!(event.what, What::GuestWrote { .. }) {
+                if self.tail.len() == TAIL {
+                    self.tail.pop_front();
+                }
+                self.tail.push_back(event);
             }
         }
     }
@@ -131,12 +138,6 @@ impl EventSink for Recorder {
         state.witness.take(&event.what);
         if let Some(oracle) = &mut state.oracle {
             oracle.take(&event);
-        }
-        if !matches!(event.what, What::GuestWrote { .. }) {
-            if state.tail.len() == TAIL {
-                state.tail.pop_front();
-            }
-            state.tail.push_back(event.clone());
         }
         state.current.push(event);
     }

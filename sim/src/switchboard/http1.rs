@@ -25,7 +25,7 @@ impl Inner {
             _ => server_end,
         };
         spawn(self.clone().serve_connection(crossing, server_end, no_bytes.clone()));
-        let sent = exchange(client_end, on_the_wire(request, &host), &host).await;
+        let sent = exchange(client_end, on_the_wire(request, host.as_str()), host.as_str()).await;
         match no_bytes.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(error) => Err(error),
             None => sent,

@@ -20,7 +20,7 @@ use failback_wire::event::{Events, What};
 use failback_wire::http::{
     BoxFuture, Call, Http, HttpError, MAX_BODY, Request, Response, StatusCode, Transport,
 };
-use failback_wire::ids::NodeName;
+use failback_wire::ids::{Label, NodeName};
 use failback_wire::node::{Ctx, Fence};
 use gate::{Gate, Ticket};
 use rules::{Effect, Route, Rules};
@@ -45,15 +45,15 @@ pub enum WireKind {
 type Reply = Result<Response<Bytes>, HttpError>;
 
 struct State {
-    hosts: BTreeMap<String, (Fence, Router)>,
+    hosts: BTreeMap<Label, (Fence, Router)>,
     nodes: BTreeMap<NodeName, Fence>,
     zones: BTreeMap<NodeName, Zone>,
-    arrivals: BTreeMap<Arc<str>, Gate>,
+    arrivals: BTreeMap<Label, Gate>,
     returns: BTreeMap<(NodeName, u64), Gate>,
     rules: Rules,
     calls: u64,
     /// Calls in flight, for the verdict "stuck": number → (from, to, operation, since).
-    waiting: BTreeMap<u64, (NodeName, Arc<str>, &'static str, VirtualMs)>,
+    waiting: BTreeMap<u64, (NodeName, Label, &'static str, VirtualMs)>,
 }
 
 struct Inner {
@@ -128,7 +128,7 @@ impl Switchboard {
     /// Who waits for whom, for the verdict "stuck".
     pub fn waiting(&self) -> Vec<String> {
         let state = self.0.lock();
-        let line = |(from, to, operation, since): &(NodeName, Arc<str>, &str, VirtualMs)| {
+        let line = |(from, to, operation, since): &(NodeName, Label, &str, VirtualMs)| {
             format!("{from} waits for {to} ({operation}) since {since}")
         };
         state.waiting.values().map(line).collect()
@@ -137,10 +137,10 @@ impl Switchboard {
 
 impl Network for Switchboard {
     fn bind(&self, host: &str, fence: Fence, router: Router) {
-        self.0.lock().hosts.insert(host.to_owned(), (fence, router));
+        self.0.lock().hosts.insert(host.into(), (fence, router));
     }
     fn unbind(&self, host: &str) {
-        self.0.lock().hosts.remove(host);
+        self.0.lock().hosts.remove(&Label::from(host));
     }
     fn set_reach(&self, node: &NodeName, reach: Reach) {
         self.0.lock().rules.set_reach(node, reach);
@@ -172,7 +172,7 @@ impl Transport for Switchboard {
     fn call(&self, from: &Fence, call: Call) -> BoxFuture<'static, Reply> {
         let (inner, from) = (self.0.clone(), from.clone());
         Box::pin(async move {
-            let host: Arc<str> = call.request.uri().host().unwrap_or_default().into();
+            let host: Label = call.request.uri().host().unwrap_or_default().into();
             let after = call.timeout;
             let (nth, route) = inner.depart(&from, &host, call.operation);
             let _waiting = Waiting { inner: inner.clone(), nth };
@@ -180,7 +180,7 @@ impl Transport for Switchboard {
             let exchange = inner.clone().exchange(from, host.clone(), call, route);
             let reply = match tokio::time::timeout(after, exchange).await {
                 Ok(reply) => reply,
-                Err(_) => Err(HttpError::TimedOut { host: host.as_ref().into(), after }),
+                Err(_) => Err(HttpError::TimedOut { host: host.to_string(), after }),
             };
             match &reply {
                 Ok(r) => {
@@ -208,7 +208,7 @@ impl Drop for Waiting {
 struct Crossing {
     from: NodeName,
     to: NodeName,
-    host: Arc<str>,
+    host: Label,
     operation: &'static str,
     nth: u64,
     arrival: VirtualMs,
@@ -222,7 +222,7 @@ impl Inner {
     }
 
     /// Counts the call and settles what will befall it.
-    fn depart(&self, from: &Fence, host: &Arc<str>, operation: &'static str) -> (u64, Route) {
+    fn depart(&self, from: &Fence, host: &Label, operation: &'static str) -> (u64, Route) {
         let now = self.clock.now();
         let mut state = self.lock();
         state.calls += 1;
@@ -230,8 +230,8 @@ impl Inner {
         state.waiting.insert(nth, (from.node().clone(), host.clone(), operation, now));
         let to = state
             .hosts
-            .get(&**host)
-            .map_or_else(|| NodeName::from(&**host), |(fence, _)| fence.node().clone());
+            .get(host)
+            .map_or_else(|| NodeName::from(host.as_str()), |(fence, _)| fence.node().clone());
         let zone = |node: &NodeName| state.zones.get(node).copied().unwrap_or(Zone::Cloud);
         let zones = (zone(from.node()), zone(&to));
         let route = state.rules.route(from.node(), &to, operation, zones);
@@ -248,7 +248,7 @@ impl Inner {
         Duration::from_millis(1 + xxh3_64_with_seed(&key, self.env.seed()) % 4)
     }
 
-    async fn exchange(self: Arc<Self>, from: Fence, host: Arc<str>, call: Call, route: Route) -> Reply {
+    async fn exchange(self: Arc<Self>, from: Fence, host: Label, call: Call, route: Route) -> Reply {
         let Route { to, nth, effect, cut, .. } = route;
         let operation = call.operation;
         if cut || matches!(effect, Some(Effect::LoseRequest)) {
@@ -256,10 +256,10 @@ impl Inner {
             return std::future::pending().await;
         }
         if let Some(Effect::Refuse) = effect {
-            tokio::time::sleep(self.latency(from.node().as_str(), &host)).await;
-            return Err(HttpError::Unreachable { host: host.as_ref().into() });
+            tokio::time::sleep(self.latency(from.node().as_str(), host.as_str())).await;
+            return Err(HttpError::Unreachable { host: host.to_string() });
         }
-        let mut arrival = self.clock.now().plus(self.latency(from.node().as_str(), &host));
+        let mut arrival = self.clock.now().plus(self.latency(from.node().as_str(), host.as_str()));
         if let Some(Effect::Delay(d)) = effect {
             arrival = arrival.plus(d);
         }
@@ -275,14 +275,14 @@ impl Inner {
             WireKind::Direct => self.clone().direct(crossing, call.request).await,
             WireKind::Http1 => self.clone().http1(crossing, call.request).await,
         };
-        let back = self.clock.now().plus(self.latency(&host, from.node().as_str()));
+        let back = self.clock.now().plus(self.latency(host.as_str(), from.node().as_str()));
         way_back.pass(&self.clock, back, (callee, operation, nth)).await;
         reply
     }
 
     async fn direct(self: Arc<Self>, crossing: Crossing, request: Request<Bytes>) -> Reply {
         let (host, effect) = (crossing.host.clone(), crossing.effect);
-        let host = || host.as_ref().to_owned();
+        let host = || host.to_string();
         let reply = self.serve(crossing, request).await;
         let reply = reply.unwrap_or_else(|_| Err(HttpError::Closed { host: host() }))?;
         match effect {
@@ -314,18 +314,18 @@ impl Inner {
             *reply.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
             return Ok(reply);
         }
-        let bound = self.lock().hosts.get(&*host).cloned();
+        let bound = self.lock().hosts.get(&host).cloned();
         let Some((fence, router)) = bound.filter(|(fence, _)| fence.alive()) else {
-            return Err(HttpError::Unreachable { host: host.as_ref().into() });
+            return Err(HttpError::Unreachable { host: host.to_string() });
         };
         let request = match effect {
             Some(Effect::GarbleRequest) => request.map(rules::damaged),
             _ => request,
         };
         let repeat = matches!(effect, Some(Effect::Duplicate)).then(|| clone_of(&request));
-        let mut reply = fence.guard(answer(router.clone(), request, &host)).await;
+        let mut reply = fence.guard(answer(router.clone(), request, host.as_str())).await;
         if let Some(again) = repeat {
-            reply = fence.guard(answer(router, again, &host)).await;
+            reply = fence.guard(answer(router, again, host.as_str())).await;
         }
         self.moments.after_call(&from, &to, operation);
         if let Some(Effect::LoseReply) = effect {

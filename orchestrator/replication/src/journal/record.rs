@@ -14,7 +14,6 @@ use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Mark, PointKind};
 use failback_wire::ids::{DiskId, PointId};
 use failback_wire::proto::session::Point;
-use std::collections::BTreeMap;
 
 const MAGIC: u32 = 0x314a_4246;
 /// Bytes of a head before its details.
@@ -424,7 +423,7 @@ impl<'a> Reader<'a> {
         let (point, mark) = (PointId::new(self.name()?), Mark(self.u64()?));
         let kind = if self.flag()? { PointKind::Application } else { PointKind::Crash };
         let (time, group) = (VirtualMs(self.u64()?), self.flag()?);
-        Ok(Point { point, mark, kind, time, group, snapshots: BTreeMap::new() })
+        Ok(Point { point, mark, kind, time, group, snapshots: Vec::new() })
     }
     fn standing(&mut self) -> Result<Standing, RecordError> {
         let (marked, time) = (self.flag()?, VirtualMs(self.u64()?));

@@ -203,7 +203,7 @@ impl Intake {
     }
     fn point_of(&self, mark: Mark, kind: PointKind, time: VirtualMs, group: bool) -> Point {
         let point = PointId::new(format!("{}-{}", self.spec.session, mark.0));
-        Point { point, mark, kind, time, group, snapshots: BTreeMap::new() }
+        Point { point, mark, kind, time, group, snapshots: Vec::new() }
     }
     /// How far each disk is, for the journal.
     pub(super) fn standing(&self) -> Standing {

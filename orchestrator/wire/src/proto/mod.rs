@@ -8,6 +8,7 @@
 pub mod agent;
 pub mod call;
 pub mod cs;
+pub mod known;
 pub mod session;
 pub mod target;
 

@@ -19,10 +19,10 @@
 use crate::clock::VirtualMs;
 use crate::event::{ContentHash, Mark, PointKind};
 use crate::ids::{DiskId, GroupName, MachineName, PointId, SessionId, VmdkUuid};
+use crate::proto::known::Kept;
 use crate::proto::target::{Obstacle, Refusing, Unfit};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Which way data flows.
@@ -166,9 +166,25 @@ pub struct Point {
     pub time: VirtualMs,
     /// True when all members of the replication group cut this mark together.
     pub group: bool,
-    /// On the way to Azure: the snapshot of each disk's seed blob that holds this point.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub snapshots: BTreeMap<DiskId, String>,
+    /// On the way to Azure: the snapshots that hold this point. Points are kept by the hundred thousand, so a list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub snapshots: Vec<SeedSnapshot>,
+}
+
+/// The snapshot of a disk's seed blob that holds a point.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeedSnapshot {
+    /// The disk.
+    pub disk: DiskId,
+    /// The snapshot's date, which is its name.
+    pub snapshot: String,
+}
+
+impl Point {
+    /// The snapshot of this disk's seed blob that holds the point.
+    pub fn snapshot_of(&self, disk: &DiskId) -> Option<&str> {
+        self.snapshots.iter().find(|seed| seed.disk == *disk).map(|seed| seed.snapshot.as_str())
+    }
 }
 
 /// Progress of one disk; a fact, never precomputed (E19).
@@ -228,21 +244,6 @@ pub struct SessionView {
     pub kept: Option<Kept>,
 }
 
-/// What a view says of points it leaves out because the asker knows them: enough to tell whether the asker
-/// still knows exactly those that are kept. A day of points is long, and is asked for every five minutes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Kept {
-    /// Points up to this mark are left out.
-    pub after: Mark,
-    /// The oldest mark that is kept, left out or not.
-    pub oldest: Option<Mark>,
-    /// Marks between the two that were let go of since `after` was the newest.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub gone: Vec<Mark>,
-    /// [`digest`] of the marks that are left out.
-    pub digest: u64,
-}
-
 /// Asks for several sessions at once, as a monitor does for all machines.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watch {
@@ -270,11 +271,6 @@ pub struct Watched {
 /// The most sessions that one question asks for.
 pub const MAX_WATCH: usize = 256;
 
-/// One number for a set of marks, whatever their order.
-pub fn digest(marks: impl Iterator<Item = Mark>) -> u64 {
-    marks.map(|mark| xxhash_rust::xxh3::xxh3_64(&mark.0.to_le_bytes())).fold(0, u64::wrapping_add)
-}
-
 impl SessionView {
     /// The same without any points, for who only asks how it stands.
     #[must_use]
@@ -284,30 +280,10 @@ impl SessionView {
     /// The same without the points up to `after`.
     #[must_use]
     pub fn only_after(mut self, after: Mark) -> Self {
-        let oldest = self.points.first().map(|point| point.mark);
-        let known = self.points.iter().map(|point| point.mark).filter(|mark| *mark <= after);
-        let digest = digest(known);
-        let thinned = std::mem::take(&mut self.thinned).into_iter();
-        let gone = thinned.filter(|(newest, gone)| *newest >= after && *gone <= after).map(|(_, gone)| gone);
-        self.kept = Some(Kept { after, oldest, gone: gone.collect(), digest });
+        let thinned = std::mem::take(&mut self.thinned);
+        self.kept = Some(Kept::of(self.points.iter().map(|point| point.mark), thinned.into_iter(), after));
         self.points.retain(|point| point.mark > after);
         self
-    }
-    /// The same with the points that were left out, taken from `known`; `None` when those kept are others.
-    pub fn complete(mut self, known: &[Arc<Point>]) -> Option<Self> {
-        let Some(kept) = self.kept.take() else { return Some(self) };
-        let still = |point: &&Arc<Point>| {
-            point.mark <= kept.after
-                && kept.oldest.is_some_and(|oldest| oldest <= point.mark)
-                && !kept.gone.contains(&point.mark)
-        };
-        let mut points: Vec<Arc<Point>> = known.iter().filter(still).cloned().collect();
-        if digest(points.iter().map(|point| point.mark)) != kept.digest {
-            return None;
-        }
-        points.append(&mut self.points);
-        self.points = points;
-        Some(self)
     }
 }
 

@@ -14,13 +14,11 @@ impl Check for ChosenPoint {
             report.say(format!("point {point} was chosen for {item}, whose copies never cut its mark"));
         }
         let since = facts.sight(event.at);
-        let held = facts.sessions.get(session).filter(|s| s.held(point, since));
-        let held = held.and_then(|s| s.stored.get(point));
-        match held {
+        match facts.sessions.get(session).and_then(|s| s.held(point, since)) {
             None => {
                 report.say(format!("point {point} of {session} was chosen, but the target does not hold it"))
             }
-            Some((stored, _)) if stored != mark => report.say(format!(
+            Some((stored, _)) if stored != *mark => report.say(format!(
                 "point {point} of {session} was chosen as mark {}, but is mark {}",
                 mark.0, stored.0
             )),

@@ -12,7 +12,7 @@ impl Check for LastPointUsable {
             let since = world.facts.sight(world.now);
             let own = world.facts.machine(&seen.item).into_iter().flat_map(|m| m.sessions());
             let own: Vec<_> = own.filter_map(|session| world.facts.sessions.get(session)).collect();
-            for point in seen.points.iter().filter(|p| !own.iter().any(|s| s.held(p, since))) {
+            for point in seen.points.iter().filter(|p| !own.iter().any(|s| s.held(p, since).is_some())) {
                 report.say(format!("{} shows point {point}, which cannot be used", seen.item));
             }
             // With the newest point alone, its successor may not have been seen yet.

@@ -30,10 +30,9 @@ impl Check for PointsComplete {
                 report.say(format!("point {point} is offered for {item}, whose copies never cut its mark"));
             }
             let since = facts.sight(event.at);
-            let holds = facts.sessions.get(session).filter(|s| s.held(point, since));
-            match holds.and_then(|s| s.stored.get(point)) {
+            match facts.sessions.get(session).and_then(|s| s.held(point, since)) {
                 None => report.say(format!("point {point} of {session} is offered, but the target does not hold it")),
-                Some(stored) if *stored != (*mark, *kind) => report.say(format!(
+                Some(stored) if stored != (*mark, *kind) => report.say(format!(
                     "point {point} of {session} is offered as mark {} ({kind:?}), but stored as mark {} ({:?})",
                     mark.0, stored.0.0, stored.1
                 )),

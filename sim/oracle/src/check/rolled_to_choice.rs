@@ -12,9 +12,8 @@ pub(crate) struct RolledToChoice;
 impl Check for RolledToChoice {
     fn on(&self, facts: &Facts, event: &Event, report: &mut Report<'_>) {
         if let What::Rolled { session, point, mark } = &event.what {
-            let held =
-                facts.sessions.get(session).filter(|s| s.holds(point)).and_then(|s| s.stored.get(point));
-            if held.is_none_or(|(stored, _)| stored != mark) {
+            let held = facts.sessions.get(session).and_then(|s| s.holds(point));
+            if held.is_none_or(|(stored, _)| stored != *mark) {
                 let mark = mark.0;
                 report.say(format!(
                     "{session} was rolled to point {point} (mark {mark}), which it does not hold"

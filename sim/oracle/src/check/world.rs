@@ -78,7 +78,10 @@ impl<'a> World<'a> {
             // A copy that a person or a fault deleted is no fault of the product's. Nor is one missing between its end
             // and its return from another point, while the target holds that point: nothing is lost then (C7).
             let comes_back = machine.made_anew().is_some_and(|choice| {
-                self.facts.sessions.get(&choice.session).is_some_and(|session| session.holds(&choice.point))
+                self.facts
+                    .sessions
+                    .get(&choice.session)
+                    .is_some_and(|session| session.holds(&choice.point).is_some())
             });
             if matches!(deleted_by, None | Some(Actor::Product)) && !comes_back {
                 for disk in &machine.disks {

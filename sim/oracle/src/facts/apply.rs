@@ -3,8 +3,9 @@
 use super::machine::Choice;
 use super::points::Offer;
 use super::{Facts, Job, Touch, short};
+use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Actor, DiskRef, Event, VmRef, What};
-use failback_wire::ids::{DiskId, MachineCopy, MachineName, SessionId, Site};
+use failback_wire::ids::{DiskId, MachineCopy, MachineName, PointId, SessionId, Site};
 
 impl Facts {
     /// Takes one event.
@@ -128,6 +129,30 @@ impl Facts {
         }
     }
 
+    /// The target let a point go; what nobody may speak of any more is forgotten, or a long run would fill the memory.
+    fn pruned(&mut self, session: &SessionId, point: &PointId, at: VirtualMs) {
+        let since = self.sight(at);
+        let Some(known) = self.sessions.get_mut(session) else { return };
+        let forgotten = known.prune(point, at, since);
+        let Some(n) = self.session_of.get(session) else { return };
+        let machine = &mut self.machines[*n];
+        for (point, mark) in forgotten {
+            machine.forget_cut(session, mark);
+            if let Some(offers) = self.offers.get_mut(&machine.name) {
+                offers.withdrawn.remove(&(session.clone(), point));
+            }
+        }
+    }
+
+    /// The product offers a point no longer.
+    fn withdrawn(&mut self, item: &MachineName, point: &PointId) {
+        let Some(offers) = self.offers.get_mut(item) else { return };
+        let Some(offer) = offers.withdraw(point) else { return };
+        if self.sessions.get(&offer.session).is_some_and(|session| session.knows(point)) {
+            offers.withdrawn.insert((offer.session, point.clone()));
+        }
+    }
+
     /// A machine comes under protection in the group that was asked for.
     fn join_group(&mut self, operation: &str, target: &str) {
         if operation != "enable-protection" {
@@ -247,14 +272,11 @@ impl Facts {
         match &event.what {
             What::PointStored { session, point, mark, kind } => {
                 let entry = self.sessions.entry(session.clone()).or_default();
-                entry.stored.insert(point.clone(), (*mark, *kind));
-                entry.pruned.remove(point);
+                entry.store(point, *mark, *kind);
                 entry.keeper = Some(event.node.clone());
                 entry.ended = None;
             }
-            What::PointPruned { session, point, .. } => {
-                self.sessions.entry(session.clone()).or_default().pruned.insert(point.clone(), event.at);
-            }
+            What::PointPruned { session, point, .. } => self.pruned(session, point, event.at),
             What::Rolled { session, point, mark } => {
                 let entry = self.sessions.entry(session.clone()).or_default();
                 entry.rolled = Some((point.clone(), *mark));
@@ -263,9 +285,7 @@ impl Facts {
                 let offer = Offer { session: session.clone(), mark: *mark, kind: *kind };
                 self.offers.entry(item.clone()).or_default().offer(point, offer);
             }
-            What::PointWithdrawn { item, point } => {
-                self.offers.entry(item.clone()).or_default().withdraw(point);
-            }
+            What::PointWithdrawn { item, point } => self.withdrawn(item, point),
             What::PointChosen { item, session, point, mark, to } => {
                 let choice = Choice {
                     session: session.clone(),

@@ -202,6 +202,14 @@ impl Machine {
     pub(crate) fn find_cut(&self, session: &SessionId, mark: Mark) -> Option<&Cut> {
         self.cuts.get(session)?.get(&mark)
     }
+    /// The target let the mark's point go: nobody asks any more where it was cut, unless a point of the session made the
+    /// present copy.
+    pub(crate) fn forget_cut(&mut self, session: &SessionId, mark: Mark) {
+        let chosen = self.pending.iter().chain(&self.installed).any(|choice| choice.session == *session);
+        if !chosen && let Some(cuts) = self.cuts.get_mut(session) {
+            cuts.remove(&mark);
+        }
+    }
     /// True when the last job on it failed and said why.
     pub(crate) fn last_failed(&self) -> bool {
         matches!(&self.last_end, Some((state, Some(_))) if state == "Failed")

@@ -173,7 +173,7 @@ impl Facts {
     pub(crate) fn usable_points(&self, item: &MachineName) -> Vec<PointId> {
         let Some(offers) = self.offers.get(item) else { return Vec::new() };
         let held = |(point, offer): &(&PointId, &points::Offer)| {
-            self.sessions.get(&offer.session).is_some_and(|s| s.holds(point))
+            self.sessions.get(&offer.session).is_some_and(|s| s.holds(point).is_some())
         };
         offers.now.iter().filter(held).map(|(point, _)| point.clone()).collect()
     }

@@ -3,17 +3,26 @@
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Mark, PointKind};
 use failback_wire::ids::{NodeName, PointId, SessionId};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// A point the target said it holds.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    mark: Mark,
+    kind: PointKind,
+    /// When it let it go.
+    gone: Option<VirtualMs>,
+}
 
 /// One direction of replication of one machine.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Session {
-    /// Points the target said it holds, those it let go included.
-    pub(crate) stored: BTreeMap<PointId, (Mark, PointKind)>,
+    /// Points the target holds, and those it let go so lately that the product may not know.
+    points: BTreeMap<PointId, Held>,
+    /// The latter, in the order in which they went.
+    going: VecDeque<(VirtualMs, PointId)>,
     /// The machine that holds them.
     pub(crate) keeper: Option<NodeName>,
-    /// Points it let go, and when.
-    pub(crate) pruned: BTreeMap<PointId, VirtualMs>,
     /// When the keeper forgot the session.
     pub(crate) ended: Option<VirtualMs>,
     /// What its disks hold, once rolled.
@@ -21,20 +30,47 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// True when the target holds this point.
-    pub(crate) fn holds(&self, point: &PointId) -> bool {
-        self.stored.contains_key(point) && self.gone(point).is_none()
+    /// The target holds one more.
+    pub(crate) fn store(&mut self, point: &PointId, mark: Mark, kind: PointKind) {
+        self.points.insert(point.clone(), Held { mark, kind, gone: None });
     }
-    /// True when the target held this point at `since` or later.
-    pub(crate) fn held(&self, point: &PointId, since: VirtualMs) -> bool {
-        self.stored.contains_key(point) && self.gone(point).is_none_or(|at| at >= since)
+    /// The target let one go. Those that had gone before `since` are forgotten: nobody may speak of them any more.
+    pub(crate) fn prune(&mut self, point: &PointId, at: VirtualMs, since: VirtualMs) -> Vec<(PointId, Mark)> {
+        if let Some(held) = self.points.get_mut(point) {
+            held.gone = Some(at);
+            self.going.push_back((at, point.clone()));
+        }
+        let mut forgotten = Vec::new();
+        while let Some((went, point)) = self.going.pop_front_if(|(went, _)| *went < since) {
+            // It may have been stored again.
+            if self.points.get(&point).is_some_and(|held| held.gone == Some(went))
+                && let Some(held) = self.points.remove(&point)
+            {
+                forgotten.push((point, held.mark));
+            }
+        }
+        forgotten
+    }
+    /// The point's mark and kind, if the target holds it.
+    pub(crate) fn holds(&self, point: &PointId) -> Option<(Mark, PointKind)> {
+        let held = self.points.get(point)?;
+        self.gone(held).is_none().then_some((held.mark, held.kind))
+    }
+    /// The same if the target held it at `since` or later.
+    pub(crate) fn held(&self, point: &PointId, since: VirtualMs) -> Option<(Mark, PointKind)> {
+        let held = self.points.get(point)?;
+        self.gone(held).is_none_or(|at| at >= since).then_some((held.mark, held.kind))
     }
     /// True while the target holds a point, offered or not.
     pub(crate) fn holds_any(&self) -> bool {
-        self.stored.keys().any(|point| self.gone(point).is_none())
+        self.points.values().any(|held| self.gone(held).is_none())
     }
-    fn gone(&self, point: &PointId) -> Option<VirtualMs> {
-        self.pruned.get(point).copied().into_iter().chain(self.ended).min()
+    /// True while something is known of the point.
+    pub(crate) fn knows(&self, point: &PointId) -> bool {
+        self.points.contains_key(point)
+    }
+    fn gone(&self, held: &Held) -> Option<VirtualMs> {
+        held.gone.into_iter().chain(self.ended).min()
     }
 }
 
@@ -50,7 +86,7 @@ pub(crate) struct Offer {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Offers {
     pub(crate) now: BTreeMap<PointId, Offer>,
-    /// Points that were offered and are no more.
+    /// Points that were offered and are no more, as long as their target knows of them.
     pub(crate) withdrawn: BTreeSet<(SessionId, PointId)>,
 }
 
@@ -61,9 +97,7 @@ impl Offers {
         self.now.insert(point.clone(), offer);
     }
     /// No longer offered.
-    pub(crate) fn withdraw(&mut self, point: &PointId) {
-        if let Some(offer) = self.now.remove(point) {
-            self.withdrawn.insert((offer.session, point.clone()));
-        }
+    pub(crate) fn withdraw(&mut self, point: &PointId) -> Option<Offer> {
+        self.now.remove(point)
     }
 }

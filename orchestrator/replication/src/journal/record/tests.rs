@@ -25,7 +25,7 @@ fn point() -> impl Strategy<Value = Point> {
             kind: if app { PointKind::Application } else { PointKind::Crash },
             time: VirtualMs(time),
             group,
-            snapshots: BTreeMap::new(),
+            snapshots: Vec::new(),
         },
     )
 }
