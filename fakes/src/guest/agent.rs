@@ -9,6 +9,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post as on_post};
 use bytes::Bytes;
+use failback_replication::disk::Disk;
 use failback_wire::event::{VmRef, What};
 use failback_wire::http::{BoxFuture, Call, Http, HttpError, StatusCode, Transport};
 use failback_wire::ids::{DiskId, MachineName};
@@ -301,6 +302,7 @@ impl Guests {
             epoch: fed.as_ref().map(|spec| spec.epoch),
             relay: fed.map(|spec| spec.relay),
             os_version: config.os_version.clone(),
+            iscsi: config.iscsi.iter().map(Disk::bytes).collect(),
             tools_enabled,
             addressing,
             disks,

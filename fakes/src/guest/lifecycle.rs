@@ -21,7 +21,7 @@ const DRAIN: Duration = Duration::from_secs(180);
 const PATIENCE: Duration = Duration::from_secs(240);
 
 impl GuestPower for Guests {
-    fn power_on(&self, vm: &VmRef, disks: Vec<Disk>) {
+    fn power_on(&self, vm: &VmRef, mut disks: Vec<Disk>) {
         if self.is_running(vm) {
             return;
         }
@@ -30,6 +30,9 @@ impl GuestPower for Guests {
             state.foreign.insert(vm.clone());
             return;
         };
+        if disks.len() < config.disk_ids.len() {
+            disks.extend(config.iscsi.iter().cloned());
+        }
         let replicated = state.replicated_by_the_other(&config.copy);
         state.labels.entry(vm.clone()).or_default().find(&config, &replicated, &disks);
         let ctx = self.net.start_node(&config.copy.node());

@@ -71,6 +71,9 @@ pub struct GuestConfig {
     pub old_agent: Option<String>,
     /// Ids of the disks it was installed with, in the order of the virtual machine's disks.
     pub disk_ids: Vec<DiskId>,
+    /// Disks that the system reaches over iSCSI, the last of `disk_ids`, for as long as the virtual machine has none in
+    /// their place (P37).
+    pub iscsi: Vec<Disk>,
     /// From boot to registration; `None` draws 2 to 14 minutes at every boot (C7: at most 15).
     pub registration_delay: Option<Duration>,
     /// From power-on until the guest is up.

@@ -79,6 +79,7 @@ impl Set {
             passphrase: SECRET.to_owned(),
             agent_version: "9.62".to_owned(),
             disk_ids: vec![DiskId::from("web01-disk0"), DiskId::from("web01-disk1")],
+            iscsi: Vec::new(),
             registration_delay: None,
             boot_time: Duration::from_secs(40),
             workload: Workload::default(),

@@ -13,6 +13,9 @@ entries! {
         "the datastore has no room",
         "the master target has a snapshot, so that its disks cannot be extended"
         => "Make room, or remove the snapshot, then resynchronise again; the points from before stay.";
+    ISCSI_AS_VMDK "FB1775" Operator ["P37"] "a disk that was reached over iSCSI comes home as a VMDK";
+        "the machine's guest had it by itself, beside the disks of the virtual machine"
+        => "Make sure that the datastore has room for it; the volume on the iSCSI target stays as it was, and nobody uses it.";
     MT_OS_OLDER "FB1773" Operator ["P15"] "the master target's operating system is older than the machine's";
         "the machine was upgraded, or the master target was set up with what was at hand"
         => "Use a master target with the same or a higher version of the operating system.";

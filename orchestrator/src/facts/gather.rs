@@ -169,6 +169,7 @@ impl<'a> Gathering<'a> {
             vm_name: vm_name(name, member),
             home_host: item.and_then(|item| item.home_host.clone()),
             keeps_address: item.is_some_and(|item| item.keeps_address),
+            without_vmdk: item.map(|item| without_vmdk(item)).unwrap_or_default(),
             resuming: item.is_some_and(|item| item.halfway.is_some()),
             halfway: item.and_then(|item| item.halfway),
             leaves_disks: item.is_some_and(|item| item.warnings.contains_key(ADDED_DISK_STAYS.code)),
@@ -423,6 +424,14 @@ fn unanswered<T>(error: ComponentError) -> Seen<T> {
         true => Seen::Refused(error.to_string()),
         false => Seen::Silent(error.to_string()),
     }
+}
+
+/// Disks of the item that have no VMDK, and were not added in Azure.
+fn without_vmdk(item: &Item) -> Vec<DiskId> {
+    let outside = |disk: &&crate::journal::ItemDisk| {
+        disk.vmdk.as_str().is_empty() && !item.added.contains_key(&disk.disk)
+    };
+    item.disks.iter().filter(outside).map(|disk| disk.disk.clone()).collect()
 }
 
 /// The machine's name in vCenter: as it was found, or else as it is asked for.

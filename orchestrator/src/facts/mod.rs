@@ -179,6 +179,8 @@ pub struct ItemFacts {
     pub cs: Option<String>,
     /// It keeps its on-premises address in Azure (P7).
     pub keeps_address: bool,
+    /// Disks that no hypervisor at home knows of, which the guest reached over iSCSI (P37).
+    pub without_vmdk: Vec<DiskId>,
     /// The vault does not know it: it is to be protected for the first time.
     pub unknown: bool,
     /// Name of its virtual machine in vCenter.

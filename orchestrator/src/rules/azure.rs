@@ -1,6 +1,7 @@
 //! Rules about Azure and the agent of the copy that is to be the source.
 
 use super::{AGENT, AZURE, BACK, HOME, Rule, TOLD, rule, warning};
+use crate::catalogue::disks::ISCSI_AS_VMDK;
 use crate::catalogue::protection::COPY_LEFT;
 use crate::catalogue::{control, documented, machine, warning};
 use crate::facts::{AzureFacts, Facts};
@@ -26,6 +27,7 @@ pub(super) static RULES: &[Rule] = &[
     rule("P33", "the Azure virtual machine is in its resource group", BACK, vm_in_its_group),
     warning("P37", "no disk of a Windows machine was added in Azure", &[Reprotect], added_stay),
     warning("P37", "no disk of a Linux machine was added in Azure", &[Reprotect], added_return),
+    warning("P37", "no disk was reached over iSCSI", &[Reprotect], over_iscsi),
     warning("P37", "no disk was added in Azure since the reprotect", &[Failback], added_late),
     rule("P31", "the Azure virtual machine runs", &[Reprotect], vm_running),
     rule("P31", "the guest of the Azure virtual machine answers", &[Reprotect], vm_answers),
@@ -83,6 +85,12 @@ fn added_stay(f: &Facts) -> Option<Report> {
 /// A Linux machine brings them home.
 fn added_return(f: &Facts) -> Option<Report> {
     Some(Report::new(&warning::ADDED_DISK_RETURNS, f.item.name.as_str(), added(f, OsFamily::Linux)?))
+}
+
+/// Such a disk comes home as a VMDK of the machine; what it was at home stays as it was.
+fn over_iscsi(f: &Facts) -> Option<Report> {
+    let names: Vec<&str> = f.item.without_vmdk.iter().map(DiskId::as_str).collect();
+    (!names.is_empty()).then(|| Report::new(&ISCSI_AS_VMDK, f.item.name.as_str(), names.join(", ")))
 }
 
 /// Whatever its system, a machine brings home the disks with which its replication home began (ours, for Linux).

@@ -79,6 +79,10 @@ pub(super) fn findings(services: &Services, item: &Item, facts: &BTreeMap<String
 /// numbered with the others then; what a Windows machine gets in Azure stays there, which the reprotect and the failback
 /// say.
 fn unreplicated(services: &Services, item: &Item, ids: &str) -> Option<Finding> {
+    // Those that a physical machine left out are in no list (P35).
+    if item.leg == Leg::Forward && item.platform.physical {
+        return None;
+    }
     let doc = match (item.leg, item.os) {
         (Leg::Forward, _) => &NOT_PROTECTED,
         (Leg::Reverse, Some(OsFamily::Linux)) => &NOT_REPLICATED_HOME,

@@ -100,6 +100,7 @@ async fn identify(c: &StepCtx<'_>) -> StepResult {
         vmdk: vmdk.uuid.clone(),
         rdm: vmdk.rdm,
     });
+    let disks = disks.chain(over_iscsi(c, vm.disks.len()).await?);
     let (disks, excluded): (Vec<ItemDisk>, Vec<ItemDisk>) = disks.partition(|disk| included(c, disk));
     let mut facts = vec![
         Fact::Os(if windows { OsFamily::Windows } else { OsFamily::Linux }),
@@ -117,6 +118,26 @@ async fn identify(c: &StepCtx<'_>) -> StepResult {
 /// The disk is to be protected: all are, unless the request names some (P37).
 fn included(c: &StepCtx<'_>, disk: &ItemDisk) -> bool {
     c.input.include.as_ref().is_none_or(|include| include.contains(&disk.disk))
+}
+
+/// Disks that the guest reaches over iSCSI, which vCenter does not know of. Its agent is asked about them when the request
+/// names more disks than the virtual machine has. They have no VMDK: each comes home as a new one (P37).
+async fn over_iscsi(c: &StepCtx<'_>, known: usize) -> Result<Vec<ItemDisk>, StepError> {
+    let is_known = |disk: &DiskId| (0..known).any(|index| disk_id(c.item, index) == *disk);
+    let named = c.input.include.as_deref().unwrap_or_default();
+    if named.iter().all(is_known) {
+        return Ok(Vec::new());
+    }
+    let host = agent::address(c.services, &c.item.name, Site::OnPremises).await;
+    let status = c.services.agents.status(&host).await;
+    let status = status.map_err(|e| peer_error(&AGENT_FAILED, c.item.name.as_str(), &e))?;
+    let disk = |(n, size): (usize, &u64)| ItemDisk {
+        disk: disk_id(c.item, known + n),
+        size: *size,
+        vmdk: VmdkUuid::new(""),
+        rdm: false,
+    };
+    Ok(status.iscsi.iter().enumerate().map(disk).collect())
 }
 
 /// What vCenter does not know is a physical machine, when its agent has registered and says so (P35). Its disks have no

@@ -67,6 +67,8 @@ pub struct MachineSetup {
     pub group: Option<GroupName>,
     /// Protected disks, in the machine's order.
     pub disks: Vec<DiskSetup>,
+    /// How many of them, the last ones, its guest at home reaches by itself: they are no VMDKs until it has come home.
+    pub outside: usize,
     /// VMDKs of its virtual machine that are left out of the protection (P37).
     pub excluded: Vec<VmdkUuid>,
     /// It is a physical machine: vCenter holds none of its disks, until it comes home as a virtual one (P35).

@@ -242,9 +242,9 @@ impl Driver<'_> {
         let named = |(n, disk): (usize, &crate::scenario::inventory::Disk)| {
             (under.every_disk || !disk.excluded).then(|| format!("{}-disk{n}", machine.name))
         };
-        let some_excluded = machine.disks.iter().any(|disk| disk.excluded);
+        let some_chosen = machine.disks.iter().any(|disk| disk.excluded || disk.iscsi);
         let included: Option<Vec<String>> =
-            some_excluded.then(|| machine.disks.iter().enumerate().filter_map(named).collect());
+            some_chosen.then(|| machine.disks.iter().enumerate().filter_map(named).collect());
         json!({ "properties": {
             "policyId": self.client.policy_path(under.policy.unwrap_or("lab-policy")),
             "providerSpecificDetails": {

@@ -355,6 +355,10 @@ pub struct DiskSpec {
     /// It is a raw device mapping (P36).
     #[serde(default)]
     pub rdm: bool,
+    /// The guest reaches it over iSCSI by itself: it is no disk of the virtual machine, and comes home as one (P37). Such
+    /// disks come last; default no.
+    #[serde(default)]
+    pub iscsi: bool,
 }
 
 /// What a guest does all day.

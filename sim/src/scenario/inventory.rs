@@ -218,6 +218,8 @@ pub struct Disk {
     pub excluded: bool,
     /// A raw device mapping.
     pub rdm: bool,
+    /// Reached by the guest over iSCSI (P37).
+    pub iscsi: bool,
 }
 
 /// A virtual machine of others.
@@ -533,10 +535,17 @@ fn machine(m: &super::estate::Machine, host: &str, store_of: &dyn Fn(&str) -> St
                 allocated: d.allocated.value,
                 excluded: d.excluded,
                 rdm: d.rdm,
+                iscsi: d.iscsi,
             };
             list.iter().map(disk).collect()
         }
-        None => vec![Disk { size: Size::mib(16), allocated: Percent(25), excluded: false, rdm: false }],
+        None => vec![Disk {
+            size: Size::mib(16),
+            allocated: Percent(25),
+            excluded: false,
+            rdm: false,
+            iscsi: false,
+        }],
     };
     Machine {
         name: m.name.value.clone(),

@@ -77,6 +77,11 @@ impl Born {
             Site::Azure => self.protected().map(|(id, ..)| id.clone()).collect(),
         }
     }
+    /// The disks that its guest at home reaches over iSCSI.
+    fn iscsi(&self) -> Vec<Disk> {
+        let disks = self.disks.iter().zip(&self.machine.disks).filter(|(_, disk)| disk.iscsi);
+        disks.map(|((.., content), _)| content.clone()).collect()
+    }
     /// VMDKs of the disks that are left out of the protection.
     fn excluded(&self) -> Vec<VmdkUuid> {
         let disks = self.disks.iter().zip(&self.machine.disks);
@@ -95,6 +100,10 @@ impl Born {
             passphrase: PASSPHRASE.into(),
             agent_version: inventory::VERSION.into(),
             disk_ids: self.disk_ids(site),
+            iscsi: match site {
+                Site::OnPremises => self.iscsi(),
+                Site::Azure => Vec::new(),
+            },
             old_agent: self.machine.agent_version.clone(),
             registration_delay: Some(self.machine.registration_delay.duration()),
             boot_time: Duration::from_secs(40),
@@ -149,7 +158,7 @@ fn vm(born: &Born) -> VmConfig {
         tools_installed: true,
         extra_config: m.enable_uuid.then(|| ("disk.EnableUUID".into(), "TRUE".into())).into_iter().collect(),
         controller: ScsiController::LsiLogic,
-        disks: born.disks.iter().zip(&m.disks).map(disk).collect(),
+        disks: born.disks.iter().zip(&m.disks).filter(|(_, made)| !made.iscsi).map(disk).collect(),
         powered_on: true,
     }
 }
@@ -331,6 +340,7 @@ pub(super) fn oracle(inventory: &Inventory, born: &[Born]) -> Setup {
         os: b.machine.os.into(),
         group: b.machine.group.as_deref().map(GroupName::from),
         disks: b.protected().map(disk).collect(),
+        outside: b.machine.disks.iter().filter(|disk| disk.iscsi).count(),
         excluded: b.excluded(),
         physical: b.machine.physical,
         onprem_vm: b.vm(Site::OnPremises),

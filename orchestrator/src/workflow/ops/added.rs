@@ -87,8 +87,11 @@ pub(super) fn needs_extra(c: &StepCtx<'_>, own: &VmFacts, disk: &ItemDisk) -> bo
 
 /// True when this attempt has to make VMDKs at the original location.
 pub(in crate::workflow) fn any(c: &StepCtx<'_>) -> bool {
-    let lost = |disk: &ItemDisk| c.item.notes.contains_key(&lost_key(&disk.disk));
-    !c.item.added.is_empty() || c.item.disks.iter().any(lost)
+    let new = |disk: &ItemDisk| {
+        let noted = |key: String| c.item.notes.contains_key(&key);
+        disk.vmdk.as_str().is_empty() || noted(lost_key(&disk.disk)) || noted(made_key(&disk.disk))
+    };
+    !c.item.added.is_empty() || c.item.disks.iter().any(new)
 }
 
 /// Notes which VMDK was not found.

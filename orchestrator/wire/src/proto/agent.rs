@@ -85,6 +85,9 @@ pub struct AgentStatus {
     /// How the guest's network card gets its address (P38).
     #[serde(default)]
     pub addressing: Addressing,
+    /// Bytes of the disks that it reaches over iSCSI, in its own order, which no hypervisor knows of (P37).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub iscsi: Vec<u64>,
     /// Per disk, as seen at the source.
     pub disks: Vec<DiskProgress>,
     /// Labels of the volumes on disks that were added later, as far as they have any (P37).

@@ -130,8 +130,11 @@ impl<'a> World<'a> {
         (!taken).then(|| in_place.clone())
     }
 
-    /// True when somebody else took the VMDK away, or it was left out of the way home.
+    /// True when somebody else took the VMDK away, it was left out of the way home, or there is none yet.
     fn excused(&self, machine: &Machine, disk: &ModelDisk) -> bool {
+        if disk.outside && machine.production == Site::OnPremises && machine.installed.is_none() {
+            return true;
+        }
         let vmdk = DiskRef::Vmdk(disk.vmdk.clone());
         let Some(fact) = self.facts.inventory.disks.get(&vmdk) else { return false };
         let others = |by: Option<Actor>| matches!(by, Some(Actor::Operator | Actor::Fault));

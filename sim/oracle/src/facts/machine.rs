@@ -15,6 +15,8 @@ pub(crate) struct ModelDisk {
     pub(crate) id: DiskId,
     pub(crate) vmdk: VmdkUuid,
     pub(crate) blocks: u64,
+    /// No VMDK before the machine has come home.
+    pub(crate) outside: bool,
 }
 
 /// Where in which copy's log a mark was cut.
@@ -88,8 +90,13 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) fn new(setup: &MachineSetup) -> Self {
-        let disks = setup.disks.iter();
-        let disks = disks.map(|d| ModelDisk { id: d.id.clone(), vmdk: d.vmdk.clone(), blocks: d.blocks });
+        let within = setup.disks.len() - setup.outside;
+        let disks = setup.disks.iter().enumerate().map(|(n, d)| ModelDisk {
+            id: d.id.clone(),
+            vmdk: d.vmdk.clone(),
+            blocks: d.blocks,
+            outside: n >= within,
+        });
         let base = setup.disks.iter().map(|d| d.content.iter().copied().collect()).collect();
         let (onprem, azure) = match setup.runs_at {
             Site::OnPremises => (Some(0), None),
@@ -156,7 +163,8 @@ impl Machine {
         }
     }
     fn take_in(&mut self, id: &DiskId, blocks: u64) {
-        self.disks.push(ModelDisk { id: id.clone(), vmdk: VmdkUuid::new(id.as_str()), blocks });
+        let vmdk = VmdkUuid::new(id.as_str());
+        self.disks.push(ModelDisk { id: id.clone(), vmdk, blocks, outside: false });
         for branch in &mut self.branches {
             branch.add_disk();
         }

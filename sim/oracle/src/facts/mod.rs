@@ -122,7 +122,7 @@ impl Facts {
         }
         let machine = Machine::new(setup);
         self.inventory.vm_mut(machine.vm(setup.runs_at)).on = setup.powered_on;
-        for disk in &setup.disks {
+        for disk in setup.disks.iter().take(setup.disks.len() - setup.outside) {
             let disk = DiskRef::Vmdk(disk.vmdk.clone());
             // While the machine runs in Azure its VMDKs may be anywhere: the events say.
             if setup.runs_at == Site::OnPremises && !setup.physical {

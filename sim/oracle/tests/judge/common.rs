@@ -64,6 +64,7 @@ fn machine(name: &str, group: Option<&str>) -> MachineSetup {
         group: group.map(GroupName::from),
         disks: disks.collect(),
         excluded: Vec::new(),
+        outside: 0,
         physical: false,
         onprem_vm: vm(OnPremises, name),
         azure_vm: vm(Azure, name),

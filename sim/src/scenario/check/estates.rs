@@ -2,7 +2,7 @@
 
 use super::{Spelling, schema};
 use crate::scenario::diagnostic::{Problem, SourceFile};
-use crate::scenario::estate::{DiskSpec, Estate, Machine, Plan};
+use crate::scenario::estate::{DiskSpec, Estate, Machine, Plan, Source};
 use crate::scenario::inventory::{
     ALTERNATE_VCENTER, AZURE, CONFIGURATION_SERVER, Inventory, ORCHESTRATOR, VCENTER,
 };
@@ -167,12 +167,29 @@ impl Check<'_> {
             for disk in disks {
                 self.disk(disk);
             }
+            self.iscsi(machine, disks);
             let last = disks.iter().rposition(|disk| !disk.excluded).unwrap_or_default();
             if let Some(disk) = disks.iter().take(last + 1).find(|disk| disk.excluded) {
                 let title =
                     format!("`{}` boots from its first disk, and excluded disks come last", machine.name);
                 self.wrong(disk.size.at, title, "cannot be excluded here");
             }
+        }
+    }
+
+    /// Disks over iSCSI come last; no machine boots from one, and none is anything else besides.
+    fn iscsi(&mut self, machine: &Machine, disks: &[DiskSpec]) {
+        let Some(outside) = disks.iter().position(|disk| disk.iscsi) else { return };
+        let odd = |(n, disk): &(usize, &DiskSpec)| {
+            let other = disk.excluded || disk.rdm || machine.source == Source::Physical;
+            match disk.iscsi {
+                true => *n == 0 || other,
+                false => *n >= outside || disk.excluded,
+            }
+        };
+        if let Some((_, disk)) = disks.iter().enumerate().find(odd) {
+            let title = format!("`{}` cannot have this disk beside one over iSCSI", machine.name);
+            self.wrong(disk.size.at, title, "those come last, never first, and are neither excluded nor raw");
         }
     }
 
