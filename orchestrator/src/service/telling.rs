@@ -75,8 +75,8 @@ pub(super) fn findings(services: &Services, item: &Item, facts: &BTreeMap<String
     all.into_iter().flatten().collect()
 }
 
-/// Disks of the source that its session does not cover (P37). Those that were excluded when protection was enabled were
-/// numbered with the others then; what a Windows machine gets in Azure stays there, which the reprotect and the failback
+/// Disks of the source that its session does not cover (P37). Those that were excluded when protection was enabled, or
+/// left out by the reprotect, were numbered with the others then; what a Windows machine gets in Azure stays there, which the reprotect and the failback
 /// say.
 fn unreplicated(services: &Services, item: &Item, ids: &str) -> Option<Finding> {
     // Those that a physical machine left out are in no list (P35).
@@ -88,7 +88,7 @@ fn unreplicated(services: &Services, item: &Item, ids: &str) -> Option<Finding> 
         (Leg::Reverse, Some(OsFamily::Linux)) => &NOT_REPLICATED_HOME,
         (Leg::Reverse, Some(OsFamily::Windows) | None) => return None,
     };
-    let numbered = item.disks.len() + item.excluded.len();
+    let numbered = item.disks.len() + item.left.len() + item.excluded.len();
     let excluded: Vec<DiskId> = (0..numbered).map(|index| DiskId::nth(&item.name, index)).collect();
     let is_new = |id: &&str| !excluded.iter().any(|known| known.as_str() == *id);
     let new: Vec<&str> = ids.split(',').filter(is_new).collect();
