@@ -6,7 +6,7 @@ use failback_lab::scenario::CheckedScenario;
 use failback_lab::scenario::check::{self, Subject};
 use failback_lab::scenario::diagnostic::SourceFile;
 use failback_lab::scenario::fault::{CallMoment, TaskMoment, When};
-use failback_lab::scenario::inventory::{AZURE, CONFIGURATION_SERVER};
+use failback_lab::scenario::inventory::{AZURE, CONFIGURATION_SERVER, Inventory};
 use failback_lab::scenario::model::{Arm, Crash, Step};
 use failback_lab::scenario::text::{Name, Spanned};
 use failback_wire::event::What;
@@ -60,7 +60,11 @@ impl Subscriber for Listener {
 }
 
 /// The node behind a host name: agents and services of Azure have names of their own, the configuration server addresses.
-fn node(host: &str) -> String {
+fn node(host: &str, inventory: &Inventory) -> String {
+    let servers = inventory.process_servers.iter().map(|server| &server.id);
+    if servers.chain(inventory.master_targets.iter().map(|server| &server.id)).any(|id| id == host) {
+        return host.to_owned();
+    }
     match host.rsplit_once('.') {
         Some((machine, site @ ("azure" | "on-premises"))) => format!("{machine}@{site}"),
         Some((_, "net" | "com")) => AZURE.to_owned(),
@@ -81,7 +85,7 @@ fn moments(checked: &CheckedScenario) -> Vec<When> {
     let calls = std::mem::take(&mut *listener.0.lock().expect("one thread"));
     assert!(!calls.is_empty(), "the switchboard logs its calls no more: who checks their names?");
     let call = |(from, host, operation): (String, String, String)| {
-        let (from, to, nth) = (Some(name(from)), name(node(&host)), Spanned::unplaced(1));
+        let (from, to, nth) = (Some(name(from)), name(node(&host, &checked.inventory)), Spanned::unplaced(1));
         When::BeforeCall(CallMoment { from, to, operation: name(operation), nth })
     };
     // A doubled row of the database leads to a host where nobody is.
