@@ -49,9 +49,12 @@ impl Oracle {
         self.facts.add_plan(plan);
     }
 
-    /// These disks of the machine are left out of its way home: what they hold stays in Azure (P37).
-    pub fn leaves_out(&mut self, item: &MachineName, disks: &[DiskId]) {
-        self.facts.leaves_out(item, disks);
+    /// Somebody is about to ask to reprotect this machine home, alone or with others, without these disks: once that is
+    /// accepted, what they hold stays in Azure (P37). Holds for every attempt, until something else is asked.
+    pub fn asks_home_without(&mut self, item: &MachineName, disks: &[DiskId]) {
+        if let Some(machine) = self.facts.machine_mut(item) {
+            machine.asks_without(disks);
+        }
     }
 
     /// Nothing is going on: judges everything with scope `AtRest`, and settles what `Always` left open.

@@ -159,23 +159,33 @@ impl Driver<'_> {
             let (item, group) = (MachineName::from(protect.item.value.as_str()), named.map(GroupName::from));
             self.world.recorder.oracle(|oracle| oracle.asks_group(&item, group));
         }
-        self.carry_out(at, &asked).await?;
-        self.leave_out(step);
-        Ok(())
+        if let Step::Reprotect(reprotect) = step {
+            self.tell_what_stays(reprotect);
+        }
+        self.carry_out(at, &asked).await
     }
 
-    /// A reprotect home that named disks, and came through, left the others out.
-    fn leave_out(&self, step: &Step) {
-        let Step::Reprotect(Reprotect { item: Some(item), using, expect: Ending::Succeeded, .. }) = step
-        else {
+    /// Tells the oracle which disks a reprotect home leaves out, of every machine that it is asked for.
+    fn tell_what_stays(&self, step: &Reprotect) {
+        if step.to != Side::OnPremises {
             return;
+        }
+        let plan = step.plan.as_ref().and_then(|plan| self.plan_now(&plan.value));
+        let members: Vec<&str> = match (&step.item, &plan) {
+            (Some(item), _) => vec![item.value.as_str()],
+            (None, plan) => plan.iter().flat_map(|plan| plan.members()).collect(),
         };
-        let machine = self.checked.inventory.machines.iter().find(|m| m.name == item.value);
-        if let (Some(machine), Some(named)) = (machine, &using.disks) {
+        let inventory = &self.checked.inventory;
+        let asked = |name: &str| members.iter().any(|member| inventory.names(member, name));
+        for machine in inventory.machines.iter().filter(|machine| asked(&machine.name)) {
+            let Some(using) = self.inputs_of(step, &machine.name) else { continue };
             let all = (0..machine.disks.len()).map(|n| format!("{}-disk{n}", machine.name));
-            let left = all.filter(|disk| named.iter().all(|name| name.value != *disk));
-            let left: Vec<DiskId> = left.map(DiskId::new).collect();
-            self.world.recorder.oracle(|oracle| oracle.leaves_out(&item.value.as_str().into(), &left));
+            let stays = |disk: &String| {
+                using.disks.as_ref().is_some_and(|named| named.iter().all(|name| name.value != *disk))
+            };
+            let left: Vec<DiskId> = all.filter(stays).map(DiskId::new).collect();
+            let item = machine.name.as_str().into();
+            self.world.recorder.oracle(|oracle| oracle.asks_home_without(&item, &left));
         }
     }
 
@@ -475,16 +485,20 @@ impl Driver<'_> {
         Asked { method, path, body, expect: &step.expect, within: Duration::from_secs(600) }
     }
 
+    /// What a reprotect is asked to use for this machine, were it asked for it.
+    fn inputs_of<'s>(&self, step: &'s Reprotect, name: &str) -> Option<&'s ReprotectInputs> {
+        let own = step.members.iter().find(|(member, _)| self.checked.inventory.names(&member.value, name));
+        match own {
+            Some((_, MemberInputs::None)) => None,
+            Some((_, MemberInputs::Given(inputs))) => Some(inputs),
+            None => Some(&step.using),
+        }
+    }
+
     fn reprotect_body(&self, step: &Reprotect) -> Value {
         let inventory = &self.checked.inventory;
         let input = |name: &str| {
-            let own = step.members.iter().find(|(member, _)| inventory.names(&member.value, name));
-            let own = own.map(|(_, inputs)| inputs);
-            let using = match own {
-                Some(MemberInputs::None) => return None,
-                Some(MemberInputs::Given(inputs)) => inputs,
-                None => &step.using,
-            };
+            let using = self.inputs_of(step, name)?;
             let machine = inventory.machines.iter().find(|m| m.name == name);
             let mut details = details(inventory, step.to, machine, using, &self.client);
             details["replicatedItem"] = json!(self.client.item_path(name));

@@ -1,6 +1,6 @@
 //! The product touches nothing foreign, and of a master target nothing but the replicated disks it
 //! attaches and detaches there (P17: it does not even remove its snapshots). A disk that was left out of the protection
-//! may be taken off its machine, but its file stays (P37).
+//! or of a way home may be taken off its machine, but its file stays (P37).
 
 use super::Check;
 use crate::facts::{Facts, Kind, Touch};
@@ -17,9 +17,9 @@ impl Check for ForeignUntouched {
             report.say(format!("{writer} wrote to {disk:?}, which is foreign"));
         }
         if let What::DiskDeleted { disk, by: Actor::Product } = &event.what
-            && facts.inventory.disks.get(disk).is_some_and(|d| d.excluded)
+            && facts.left_out(disk)
         {
-            report.say(format!("the product deleted {disk:?}, which was left out of the protection"));
+            report.say(format!("the product deleted {disk:?}, which was left out"));
         }
         let Some(touch) = Touch::of(event).filter(|t| t.by == Actor::Product) else { return };
         if let Some(disk) = touch.disk

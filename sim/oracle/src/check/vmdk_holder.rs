@@ -44,7 +44,7 @@ impl Check for VmdkHolder {
 /// Protected machines' VMDKs that the product left without a holder.
 fn unheld(facts: &Facts) -> impl Iterator<Item = (&DiskRef, usize)> {
     let kept = |disk: &&DiskRef| {
-        facts.inventory.disks.get(disk).is_none_or(|fact| !fact.excluded && !fact.abandoned)
+        !facts.left_out(disk) && facts.inventory.disks.get(disk).is_none_or(|fact| !fact.abandoned)
     };
     facts.inventory.loose().filter(kept).filter_map(|disk| Some((disk, facts.home_of(disk)?)))
 }

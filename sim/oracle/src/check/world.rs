@@ -98,8 +98,14 @@ impl<'a> World<'a> {
             }
             return;
         };
+        let absent = machine.absent();
         for (n, (disk, expected)) in machine.disks.iter().zip(&expected).enumerate() {
-            let Some(seen) = self.counterpart(machine, vm, n) else {
+            // It came up without this disk.
+            if absent.contains(&n) {
+                continue;
+            }
+            let place = n - absent.range(..n).count();
+            let Some(seen) = self.counterpart(machine, vm, n, place) else {
                 if self.excused(machine, disk) {
                     continue;
                 }
@@ -117,20 +123,21 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The disk of `vm` that is the machine's `n`th: the VMDK of that UUID, else the one in its place.
-    fn counterpart(&self, machine: &Machine, vm: &VmSeen, n: usize) -> Option<DiskRef> {
+    /// The disk of `vm` that is the machine's `n`th: the VMDK of that UUID, else the one in its place among those that the
+    /// copy has.
+    fn counterpart(&self, machine: &Machine, vm: &VmSeen, n: usize, place: usize) -> Option<DiskRef> {
         let own = |disk: &ModelDisk| DiskRef::Vmdk(disk.vmdk.clone());
         let by_uuid = own(machine.disks.get(n)?);
         if machine.production == Site::OnPremises && vm.disks.contains(&by_uuid) {
             return Some(by_uuid);
         }
         // A new virtual machine has new disks, in the machine's order.
-        let in_place = vm.disks.get(n)?;
+        let in_place = vm.disks.get(place)?;
         let taken = machine.disks.iter().any(|d| own(d) == *in_place);
         (!taken).then(|| in_place.clone())
     }
 
-    /// True when somebody else took the VMDK away, it was left out of the way home, or there is none yet.
+    /// True when somebody else took the VMDK away, or there is none yet.
     fn excused(&self, machine: &Machine, disk: &ModelDisk) -> bool {
         if disk.outside && machine.production == Site::OnPremises && machine.installed.is_none() {
             return true;
@@ -139,7 +146,7 @@ impl<'a> World<'a> {
         let Some(fact) = self.facts.inventory.disks.get(&vmdk) else { return false };
         let others = |by: Option<Actor>| matches!(by, Some(Actor::Operator | Actor::Fault));
         let at_home = machine.production == Site::OnPremises;
-        fact.excluded || at_home && (others(fact.deleted_by) || others(fact.detached_by))
+        at_home && (others(fact.deleted_by) || others(fact.detached_by))
     }
 
     fn compare_disk(

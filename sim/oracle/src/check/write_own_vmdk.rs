@@ -13,7 +13,8 @@ impl Check for WriteOwnVmdk {
     fn on(&self, facts: &Facts, event: &Event, report: &mut Report<'_>) {
         let What::DiskWritten { disk: disk @ DiskRef::Vmdk(uuid), writer, .. } = &event.what else { return };
         let fact = facts.inventory.disks.get(disk);
-        let ours = fact.is_some_and(|f| !f.foreign && !f.excluded && (f.home.is_some() || f.made_by_product));
+        let ours = fact.is_some_and(|f| !f.foreign && (f.home.is_some() || f.made_by_product));
+        let ours = ours && !facts.left_out(disk);
         if !ours {
             report.say(format!("{writer} wrote to VMDK {uuid}, which is no replicated item's"));
             return;

@@ -2,7 +2,7 @@
 
 use super::machine::Choice;
 use super::points::Offer;
-use super::{Facts, Job, Touch, short};
+use super::{Facts, Job, REPROTECT_HOME, Touch, short};
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Actor, DiskRef, Event, VmRef, What};
 use failback_wire::ids::{DiskId, MachineCopy, MachineName, PointId, SessionId, Site};
@@ -198,6 +198,16 @@ impl Facts {
         }
     }
 
+    /// A way home begins, with the disks that were asked for (P37).
+    fn reprotects_home(&mut self, operation: &str, target: &str) {
+        if operation != REPROTECT_HOME {
+            return;
+        }
+        for n in self.jobs.concerned(&short(target)) {
+            self.machines[n].reprotects_home();
+        }
+    }
+
     /// A commit of the way home lets go of Azure's copy.
     fn release_azure(&mut self, operation: &str, target: &str) {
         if !operation.to_ascii_lowercase().contains("commit") {
@@ -309,6 +319,7 @@ impl Facts {
                 self.jobs.accept(job, operation, target, event.at, &event.node);
                 self.join_group(operation, target);
                 self.take_in_late(operation, target);
+                self.reprotects_home(operation, target);
                 self.release_azure(operation, target);
             }
             What::RequestRefused { operation, target, codes } => self.jobs.refuse(operation, target, codes),
@@ -329,9 +340,13 @@ impl Facts {
                 self.release_azure(scenario, &target);
             }
             What::JobEnded { job, state, code } => {
+                let home = self.jobs.all.get(job).is_some_and(Job::goes_home);
                 let (concerned, refused) = self.jobs.end(job, state, code.as_ref());
                 for n in concerned {
                     let machine = &mut self.machines[n];
+                    if home && refused {
+                        machine.left.refuse();
+                    }
                     machine.last_end = Some((state.clone(), code.clone()));
                     if state == "Failed" {
                         machine.late(machine.production).failed();

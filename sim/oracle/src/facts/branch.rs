@@ -26,6 +26,8 @@ pub(crate) struct Write {
 pub(crate) struct Branch {
     base: Arc<Vec<Content>>,
     log: Vec<Write>,
+    /// Positions of the machine's disks that this copy came up without (P37).
+    pub(crate) absent: BTreeSet<usize>,
     /// The branch it was made from, and how many of that one's writes it began with.
     pub(crate) parent: Option<(usize, usize)>,
 }
@@ -33,7 +35,11 @@ pub(crate) struct Branch {
 impl Branch {
     /// A copy that begins with this content, one map per disk.
     pub(crate) fn new(base: Vec<Content>, parent: Option<(usize, usize)>) -> Self {
-        Self { base: Arc::new(base), log: Vec::new(), parent }
+        Self { base: Arc::new(base), log: Vec::new(), absent: BTreeSet::new(), parent }
+    }
+    /// The same without the disks at these positions.
+    pub(crate) fn without(self, absent: BTreeSet<usize>) -> Self {
+        Self { absent, ..self }
     }
     /// The copy has one more disk, which was empty from the first.
     pub(crate) fn add_disk(&mut self) {

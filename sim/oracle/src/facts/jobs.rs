@@ -4,6 +4,9 @@ use failback_wire::clock::VirtualMs;
 use failback_wire::ids::{JobId, NodeName, Site};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The operation that starts a way home.
+pub(crate) const REPROTECT_HOME: &str = "reprotect";
+
 /// A job.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Job {
@@ -40,6 +43,10 @@ impl Job {
             Site::OnPremises => "failback",
         };
         self.operation.as_deref() == Some(operation)
+    }
+    /// True when it starts a way home.
+    pub(crate) fn goes_home(&self) -> bool {
+        self.operation.as_deref() == Some(REPROTECT_HOME)
     }
     /// True when it ends because its preconditions refused the request.
     pub(crate) fn was_refused(&self, state: &str, code: Option<&String>) -> bool {

@@ -2,12 +2,13 @@
 
 use super::branch::{Branch, Content, Loss, Write};
 use super::late::Late;
+use super::left::Left;
 use crate::setup::MachineSetup;
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{ContentHash, Mark, PointKind, VmRef};
 use failback_wire::ids::{DiskId, GroupName, MachineName, PointId, SessionId, Site, VmdkUuid};
 use failback_wire::proto::cs::OsFamily;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A protected disk as the model knows it.
 #[derive(Clone, Debug)]
@@ -84,6 +85,8 @@ pub(crate) struct Machine {
     pub(crate) group_warned: Option<VirtualMs>,
     /// Disks of each side's copy that its replication does not cover yet.
     late: BTreeMap<Site, Late>,
+    /// Disks that reprotects home left out (P37).
+    pub(crate) left: Left,
     /// State and code of the job on it that ended last.
     pub(crate) last_end: Option<(String, Option<String>)>,
 }
@@ -124,6 +127,7 @@ impl Machine {
             split_warned: false,
             group_warned: None,
             late: BTreeMap::new(),
+            left: Left::default(),
             last_end: None,
         }
     }
@@ -269,7 +273,8 @@ impl Machine {
         self.production = site;
         if let Some(content) = self.content_at(&choice.session, choice.mark, zero) {
             let parent = self.find_cut(&choice.session, choice.mark).map(|cut| (cut.branch, cut.len));
-            self.branches.push(Branch::new(content, parent));
+            let absent = self.absent_from(&choice);
+            self.branches.push(Branch::new(content, parent).without(absent));
             let newest = Some(self.branches.len() - 1);
             match site {
                 Site::OnPremises => self.onprem = newest,
@@ -277,6 +282,37 @@ impl Machine {
             }
         }
         self.installed = Some(choice);
+    }
+    /// Disks that the copy of this choice comes up without: those that the copy it is made from had not, and on the way
+    /// home those that were left out.
+    fn absent_from(&self, choice: &Choice) -> BTreeSet<usize> {
+        let from = self.find_cut(&choice.session, choice.mark);
+        let mut absent = from.map(|cut| self.branches[cut.branch].absent.clone()).unwrap_or_default();
+        if choice.to == Site::OnPremises {
+            absent.extend(self.left.disks());
+        }
+        absent
+    }
+    /// Disks that the production copy came up without.
+    pub(crate) fn absent(&self) -> BTreeSet<usize> {
+        match self.branch_at(self.production) {
+            Some(branch) => self.branches[branch].absent.clone(),
+            None => self.made_anew().map(|choice| self.absent_from(choice)).unwrap_or_default(),
+        }
+    }
+    /// Somebody asks to reprotect it home without these disks.
+    pub(crate) fn asks_without(&mut self, left: &[DiskId]) {
+        let place = |id: &DiskId| self.disks.iter().position(|disk| disk.id == *id);
+        self.left.asked = left.iter().filter_map(place).collect();
+    }
+    /// That was accepted. What the copy in Azure has not does not come home either.
+    pub(crate) fn reprotects_home(&mut self) {
+        let absent = self.azure.map(|branch| self.branches[branch].absent.clone()).unwrap_or_default();
+        self.left.accept(absent);
+    }
+    /// The VMDK is of a disk that the way home leaves out, or has left out.
+    pub(crate) fn leaves_out(&self, vmdk: &VmdkUuid) -> bool {
+        self.left.disks().any(|n| self.disks[n].vmdk == *vmdk)
     }
     /// Azure's virtual machine is gone.
     pub(crate) fn azure_gone(&mut self) {

@@ -5,12 +5,13 @@ mod branch;
 mod inventory;
 mod jobs;
 mod late;
+mod left;
 mod machine;
 mod points;
 
 pub use branch::{Content, Loss};
 pub(crate) use inventory::{Inventory, Kind};
-pub(crate) use jobs::{Job, Jobs, short};
+pub(crate) use jobs::{Job, Jobs, REPROTECT_HOME, short};
 pub use machine::Choice;
 pub(crate) use machine::{Machine, ModelDisk, Origin};
 pub(crate) use points::{Offers, Session};
@@ -18,7 +19,7 @@ pub(crate) use points::{Offers, Session};
 use crate::setup::{MachineSetup, PlanSetup, Setup};
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Actor, ContentHash, DiskRef, Event, VmRef, What};
-use failback_wire::ids::{DiskId, GroupName, MachineName, PointId, SessionId, Site};
+use failback_wire::ids::{GroupName, MachineName, PointId, SessionId, Site};
 use std::collections::{BTreeMap, BTreeSet};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -139,12 +140,11 @@ impl Facts {
         }
         self.machines.push(machine);
     }
-    /// These disks of the machine are the product's no more, at home.
-    pub(crate) fn leaves_out(&mut self, item: &MachineName, disks: &[DiskId]) {
-        let all = self.machine(item).map(|machine| machine.disks.clone()).unwrap_or_default();
-        for disk in all.into_iter().filter(|disk| disks.contains(&disk.id)) {
-            self.inventory.disk_mut(&DiskRef::Vmdk(disk.vmdk)).excluded = true;
-        }
+    /// True when the disk is a VMDK that was left out: of the protection, or of the way home (P37).
+    pub(crate) fn left_out(&self, disk: &DiskRef) -> bool {
+        let Some(fact) = self.inventory.disks.get(disk) else { return false };
+        let DiskRef::Vmdk(vmdk) = disk else { return false };
+        fact.excluded || fact.home.is_some_and(|n| self.machines[n].leaves_out(vmdk))
     }
     /// The machine of this name.
     pub(crate) fn machine(&self, name: &MachineName) -> Option<&Machine> {

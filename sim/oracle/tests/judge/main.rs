@@ -2,6 +2,7 @@
 
 mod always;
 mod common;
+mod left_out;
 mod model;
 mod moments;
 mod twin;
