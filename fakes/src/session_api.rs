@@ -10,7 +10,7 @@ use bytes::Bytes;
 use failback_replication::relay::RelayError;
 use failback_replication::source::Marks;
 use failback_replication::target::TargetError;
-use failback_wire::event::{ContentHash, Mark};
+use failback_wire::event::Mark;
 use failback_wire::http::{Call, MAX_BODY, Method, Request, StatusCode};
 use failback_wire::ids::{DiskId, SessionId};
 use failback_wire::node::Ctx;
@@ -145,13 +145,13 @@ pub(crate) trait SessionHost: Send + Sync + 'static {
     }
     /// Takes frames.
     fn frames(&self, id: &SessionId, body: Bytes) -> Result<Ack, Denied>;
-    /// Hashes of the target's blocks.
+    /// Hashes of the target's blocks, and where it holds something next.
     fn hashes(
         &self,
         id: SessionId,
         disk: DiskId,
         range: Range,
-    ) -> impl Future<Output = Result<Vec<ContentHash>, Denied>> + Send;
+    ) -> impl Future<Output = Result<Hashes, Denied>> + Send;
     /// Takes no more frames. The recovery service makes a point of what it received after the last one, if asked to.
     fn stop(&self, id: &SessionId, process: bool) -> Result<SessionView, Denied>;
     /// Brings the disks to a point.
@@ -271,10 +271,7 @@ async fn hashes<H: SessionHost>(
         return Denied::bad_request(format!("more than {MAX_HASHES} hashes at once")).into_response();
     }
     match live(&host) {
-        Ok(host) => {
-            let reply = |hashes| Hashes { first: range.first, hashes }.to_bytes();
-            host.hashes(id, disk, range).await.map(reply).into_response()
-        }
+        Ok(host) => host.hashes(id, disk, range).await.map(|hashes| hashes.to_bytes()).into_response(),
         Err(denied) => denied.into_response(),
     }
 }

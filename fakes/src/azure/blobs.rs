@@ -202,12 +202,12 @@ pub(super) fn differing(a: &Disk, b: &Disk) -> u64 {
 
 /// Blocks of a range that either side holds, with both pages.
 fn pairs(a: &Disk, b: Option<&Disk>, range: Range<u64>) -> impl Iterator<Item = (u64, Page, Page)> {
-    let (ours, theirs) = (a.pages(range.clone()), b.map(|b| b.pages(range.clone())));
-    let theirs = theirs.into_iter().flatten().chain(std::iter::repeat(None));
-    range.zip(ours).zip(theirs).filter(|((_, a), b)| a.is_some() || b.is_some()).map(|((block, a), b)| {
-        let or_zero = |page: Option<Page>| page.unwrap_or_else(Page::zero);
-        (block, or_zero(a), or_zero(b))
-    })
+    let held = |disk: Option<&Disk>| disk.map(|disk| disk.held(range.clone())).unwrap_or_default();
+    let mut both: BTreeMap<u64, (Option<Page>, Option<Page>)> = BTreeMap::new();
+    held(Some(a)).into_iter().for_each(|(block, page)| both.entry(block).or_default().0 = Some(page));
+    held(b).into_iter().for_each(|(block, page)| both.entry(block).or_default().1 = Some(page));
+    let or_zero = |page: Option<Page>| page.unwrap_or_else(Page::zero);
+    both.into_iter().map(move |(block, (a, b))| (block, or_zero(a), or_zero(b)))
 }
 
 /// What of `disk` holds data within `range`; with `previous`, what was written and cleared since.

@@ -23,7 +23,7 @@ use failback_wire::ids::{DiskId, SessionId};
 use failback_wire::node::Ctx;
 use failback_wire::proto::known::Kept;
 use failback_wire::proto::session::{
-    Ack, Phase, Point, Roll, SeedSnapshot, SessionSpec, SessionView, TargetDisk,
+    Ack, Hashes, Phase, Point, Roll, SeedSnapshot, SessionSpec, SessionView, TargetDisk,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -325,13 +325,12 @@ impl SessionHost for Azure {
         })
     }
 
-    async fn hashes(&self, id: SessionId, disk: DiskId, range: Range) -> Result<Vec<ContentHash>, Denied> {
+    async fn hashes(&self, id: SessionId, disk: DiskId, range: Range) -> Result<Hashes, Denied> {
         self.replica(&id, |replica, work| {
             replica.intake.check_epoch(range.epoch)?;
             let name = replica.seed(&disk)?;
             let blob = work.blobs.0.get(name).ok_or_else(|| missing(name))?;
-            let end = range.first.saturating_add(range.count).min(blob.content.blocks());
-            Ok(blob.content.hashes(range.first.min(end)..end))
+            Ok(blob.content.hashes(range.first, range.count))
         })
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Our own layout: it looks like a partitioned disk with a file system, but no operating system reads it.
 
+use failback_replication::bitmap::Bitmap;
 use failback_replication::disk::{BLOCK, Disk, Page};
 use failback_wire::env::Env;
 use failback_wire::ids::{DiskId, MachineName};
@@ -13,6 +14,8 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 const GRAIN: usize = 512;
 /// Blocks between two metadata regions of the file system.
 const GROUP: u64 = 512;
+/// Blocks of such a region.
+const METADATA: u64 = 1 + GROUP / 64;
 /// Sectors are counted in 512 bytes.
 const SECTORS_PER_BLOCK: u64 = 8;
 
@@ -46,25 +49,27 @@ fn mix(state: u64) -> u64 {
 }
 
 /// Lays out the first content of an empty disk: partition tables at both ends, a boot sector, file system
-/// metadata at the head of each group of 2 MiB, and data extents between holes, until at least `fraction`
-/// (0 to 1) of the blocks hold something. The same disk, seed and fraction give the same bytes.
-pub fn fill(disk: &Disk, seed: u64, fraction: f64) {
+/// metadata at the head of each group of 2 MiB (of more on a disk that is nearly empty), and data extents between holes,
+/// until at least `wanted` blocks hold something, or all. The same arguments give the same bytes.
+pub fn fill(disk: &Disk, seed: u64, wanted: u64) {
     let blocks = disk.blocks();
     if blocks == 0 {
         return;
     }
-    let wanted = ((blocks as f64 * fraction.clamp(0.0, 1.0)).ceil() as u64).min(blocks);
+    let wanted = wanted.min(blocks);
     let mut rng = Env::new(seed).stream("guest/fill");
-    let mut layout = Layout { disk, seed, blocks, used: vec![false; blocks as usize], count: 0 };
+    let mut layout = Layout { disk, seed, blocks, used: Bitmap::new(blocks) };
     layout.put(0, partition_table(seed, blocks));
     layout.put(blocks - 1, backup_header(seed, blocks));
     let first = first_partition_block(blocks);
-    for group in (first..blocks).step_by(GROUP as usize) {
-        if layout.count >= wanted {
+    // About half of it is metadata, at most.
+    let apart = (blocks / (wanted / (2 * METADATA)).max(1)).next_multiple_of(GROUP);
+    for group in (first..blocks).step_by(apart as usize) {
+        if layout.used.count() >= wanted {
             break;
         }
         layout.label(group, "superblock");
-        for block in group + 1..(group + 1 + GROUP / 64).min(blocks) {
+        for block in group + 1..(group + METADATA).min(blocks) {
             layout.label(block, "inode table");
         }
     }
@@ -76,21 +81,18 @@ struct Layout<'a> {
     disk: &'a Disk,
     seed: u64,
     blocks: u64,
-    used: Vec<bool>,
-    count: u64,
+    used: Bitmap,
 }
 
 impl Layout<'_> {
     fn put(&mut self, block: u64, page: Page) {
-        let used = &mut self.used[block as usize];
-        self.count += u64::from(!*used);
-        *used = true;
+        self.used.set(block);
         self.disk.write(block, page);
     }
 
     /// Writes a page of this kind, unless something is there already.
     fn label(&mut self, block: u64, kind: &str) {
-        if !self.used[block as usize] {
+        if !self.used.contains(block) {
             self.put(block, labelled_page(self.seed, &format!("{kind} {block}\n")));
         }
     }
@@ -99,18 +101,18 @@ impl Layout<'_> {
     fn extents(&mut self, rng: &mut ChaCha8Rng, first: u64, wanted: u64) {
         let span = (self.blocks - first).max(1);
         for _ in 0..self.blocks {
-            if self.count >= wanted {
+            if self.used.count() >= wanted {
                 return;
             }
             let (start, length) = (first + rng.next_u64() % span, 4 + rng.next_u64() % 64);
             for block in start..(start + length).min(self.blocks) {
-                if self.count < wanted {
+                if self.used.count() < wanted {
                     self.label(block, "file data");
                 }
             }
         }
         for block in 0..self.blocks {
-            if self.count < wanted {
+            if self.used.count() < wanted {
                 self.label(block, "file data");
             }
         }

@@ -6,13 +6,15 @@ use bytes::Bytes;
 use failback_replication::disk::Disk;
 use failback_replication::frame;
 use failback_replication::target::{Applied, Attached, Target};
-use failback_wire::event::{ContentHash, DiskRef, What};
+use failback_wire::event::{DiskRef, What};
 use failback_wire::http::StatusCode;
 use failback_wire::ids::{DiskId, SessionId, VmdkUuid};
 use failback_wire::node::Ctx;
 use failback_wire::proto::cs::OsFamily;
 use failback_wire::proto::cs::{Component, Heard, Heartbeat};
-use failback_wire::proto::session::{Ack, Phase, Roll, ServerHealth, SessionSpec, SessionView, TargetDisk};
+use failback_wire::proto::session::{
+    Ack, Hashes, Phase, Roll, ServerHealth, SessionSpec, SessionView, TargetDisk,
+};
 use failback_wire::proto::target::Refusing;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -216,7 +218,7 @@ impl SessionHost for MasterTarget {
         Ok(state.target(id)?.intake().ack())
     }
 
-    async fn hashes(&self, id: SessionId, disk: DiskId, range: Range) -> Result<Vec<ContentHash>, Denied> {
+    async fn hashes(&self, id: SessionId, disk: DiskId, range: Range) -> Result<Hashes, Denied> {
         let scsi = (self.scsi)();
         let mut state = self.lock();
         state.target(&id)?.intake().check_epoch(range.epoch)?;

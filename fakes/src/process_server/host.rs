@@ -4,13 +4,13 @@ use super::{ProcessServer, Service, Session, State, pump};
 use crate::session_api::{Denied, Range, Server, SessionHost};
 use bytes::Bytes;
 use failback_replication::relay::Relay;
-use failback_wire::event::{ContentHash, What};
+use failback_wire::event::What;
 use failback_wire::http::{Method, StatusCode};
 use failback_wire::ids::{DiskId, SessionId};
 use failback_wire::node::Ctx;
 use failback_wire::proto::call;
 use failback_wire::proto::cs::{Component, Heartbeat};
-use failback_wire::proto::session::{Ack, Phase, Roll, ServerHealth, SessionSpec, SessionView};
+use failback_wire::proto::session::{Ack, Hashes, Phase, Roll, ServerHealth, SessionSpec, SessionView};
 use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::time::Duration;
@@ -88,7 +88,7 @@ impl SessionHost for ProcessServer {
         Ok(ack?)
     }
 
-    async fn hashes(&self, id: SessionId, disk: DiskId, range: Range) -> Result<Vec<ContentHash>, Denied> {
+    async fn hashes(&self, id: SessionId, disk: DiskId, range: Range) -> Result<Hashes, Denied> {
         let (ctx, spec) = {
             let mut state = self.lock();
             let ctx = state.ctx.clone();
@@ -106,9 +106,9 @@ impl SessionHost for ProcessServer {
             Err(error) if error.code() == Some("epoch-ahead") && epoch == spec.epoch => {
                 let put = call::json(&ctx.http, pass, calls.take_up, Method::PUT, &base, Some(&spec));
                 let _: SessionView = put.await?;
-                Ok(ask().await?.hashes)
+                Ok(ask().await?)
             }
-            other => Ok(other?.hashes),
+            other => Ok(other?),
         }
     }
 

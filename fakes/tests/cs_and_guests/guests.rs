@@ -312,8 +312,8 @@ async fn one_seed_tells_one_story() {
 fn a_filled_disk_looks_like_one_and_is_a_quarter_full() {
     for blocks in [1, 2, 9, 64, 1024, 4096] {
         let (disk, twin) = (Disk::new(blocks), Disk::new(blocks));
-        fill(&disk, 7, 0.25);
-        fill(&twin, 7, 0.25);
+        fill(&disk, 7, blocks.div_ceil(4));
+        fill(&twin, 7, blocks.div_ceil(4));
         assert_eq!(disk.root_hash(), twin.root_hash());
         let share = disk.allocated().len() as f64 / blocks as f64;
         assert!(share >= 0.25, "{blocks} blocks: {share}");
@@ -324,10 +324,13 @@ fn a_filled_disk_looks_like_one_and_is_a_quarter_full() {
             assert_eq!(&disk.read(0).bytes()[510..520], b"\x55\xaaEFI PART");
         }
     }
+    let huge = Disk::new(62 << 28);
+    fill(&huge, 7, 1000);
+    assert_eq!((huge.allocated().len(), huge.next_held(huge.blocks() - 1)), (1000, Some((62 << 28) - 1)));
     let (full, other) = (Disk::new(100), Disk::new(100));
-    fill(&full, 7, 9.0);
+    fill(&full, 7, 900);
     assert_eq!(full.allocated().len(), 100);
-    fill(&other, 8, 9.0);
+    fill(&other, 8, 900);
     assert_ne!(full.root_hash(), other.root_hash());
 }
 

@@ -61,7 +61,7 @@ impl Set {
         }
         let disks: Vec<Disk> = (0..2).map(|_| Disk::new(1024)).collect();
         for (at, disk) in disks.iter().enumerate() {
-            fill(disk, at as u64, 0.25);
+            fill(disk, at as u64, 256);
         }
         Self { lab, cs, guests, disks }
     }

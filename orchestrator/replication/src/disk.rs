@@ -1,10 +1,13 @@
 //! Virtual disks: sparse, copy-on-write, shared by handle between who holds them.
 //!
 //! A disk is cut into 4 KiB pages, held in chunks of 1 MiB that forks share until one side writes.
-//! Pages are immutable and know their hash once someone asked for it.
+//! Pages are immutable and know their hash once someone asked for it. Only chunks that were written to take memory:
+//! how large a disk is costs nothing.
 
+use crate::sparse::Sparse;
 use bytes::{Bytes, BytesMut};
 use failback_wire::event::ContentHash;
+use failback_wire::proto::session::Hashes;
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -13,7 +16,7 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 /// Bytes per block, the grain of tracking and hashing.
 pub const BLOCK: usize = 4096;
 /// Blocks per copy-on-write chunk.
-const CHUNK: usize = 256;
+const CHUNK: u64 = 256;
 
 /// One immutable 4 KiB block. Clones share the bytes. A page may share them with the message that brought it,
 /// of at most a few MiB, which lives as long as one of its pages does.
@@ -97,24 +100,23 @@ type Chunk = Arc<Vec<Option<Page>>>;
 
 struct Inner {
     blocks: u64,
-    /// `None`: a hole of one chunk.
-    chunks: Vec<Option<Chunk>>,
+    /// Those that are no holes.
+    chunks: Sparse<Chunk>,
     /// The root hash, while nobody has written since it was asked for.
     root: Option<ContentHash>,
 }
 
 impl Inner {
     fn page(&self, block: u64) -> Option<&Page> {
-        let (chunk, at) = (block as usize / CHUNK, block as usize % CHUNK);
-        self.chunks.get(chunk)?.as_ref()?[at].as_ref()
+        self.chunks.get(block / CHUNK)?[(block % CHUNK) as usize].as_ref()
     }
-    /// Blocks that are not holes, ascending.
-    fn held(&self) -> impl Iterator<Item = (u64, &Page)> {
-        let chunks = self.chunks.iter().enumerate();
-        chunks.filter_map(|(c, chunk)| Some((c, chunk.as_ref()?))).flat_map(|(c, pages)| {
-            let pages = pages.iter().enumerate();
-            pages.filter_map(move |(p, page)| Some(((c * CHUNK + p) as u64, page.as_ref()?)))
-        })
+    /// Blocks from `first` on that are not holes, ascending.
+    fn held(&self, first: u64) -> impl Iterator<Item = (u64, &Page)> {
+        let all = self.chunks.from(first / CHUNK).flat_map(|(chunk, pages)| {
+            let pages = (chunk * CHUNK..).zip(pages.iter());
+            pages.filter_map(|(block, page)| Some((block, page.as_ref()?)))
+        });
+        all.skip_while(move |(block, _)| *block < first)
     }
 }
 
@@ -151,8 +153,7 @@ pub struct Disk(Arc<Mutex<Inner>>);
 impl Disk {
     /// An empty disk of `blocks` blocks of 4 KiB.
     pub fn new(blocks: u64) -> Self {
-        let chunks = (blocks as usize).div_ceil(CHUNK);
-        Self(Arc::new(Mutex::new(Inner { blocks, chunks: vec![None; chunks], root: None })))
+        Self(Arc::new(Mutex::new(Inner { blocks, chunks: Sparse::default(), root: None })))
     }
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -176,18 +177,16 @@ impl Disk {
     pub fn write(&self, block: u64, page: Page) {
         let mut inner = self.lock();
         assert!(block < inner.blocks, "block {block} beyond the end of a disk of {} blocks", inner.blocks);
-        let (chunk, at) = (block as usize / CHUNK, block as usize % CHUNK);
+        let (chunk, at) = (block / CHUNK, (block % CHUNK) as usize);
         inner.root = None;
-        let page = (!page.is_zero()).then_some(page);
-        match &mut inner.chunks[chunk] {
-            Some(pages) => Arc::make_mut(pages)[at] = page,
-            None if page.is_none() => {}
-            hole @ None => {
-                let mut pages = vec![None; CHUNK];
-                pages[at] = page;
-                *hole = Some(Arc::new(pages));
+        if page.is_zero() {
+            if let Some(pages) = inner.chunks.get_mut(chunk) {
+                Arc::make_mut(pages)[at] = None;
             }
+            return;
         }
+        let pages = inner.chunks.or_insert_with(chunk, || Arc::new(vec![None; CHUNK as usize]));
+        Arc::make_mut(pages)[at] = Some(page);
     }
     /// Makes the disk larger, for all who hold it; what is new reads as zeros. False when `blocks` is not more than it
     /// has: a disk never shrinks.
@@ -196,7 +195,6 @@ impl Disk {
         let grows = blocks > inner.blocks;
         if grows {
             inner.blocks = blocks;
-            inner.chunks.resize((blocks as usize).div_ceil(CHUNK), None);
             inner.root = None;
         }
         grows
@@ -226,22 +224,47 @@ impl Disk {
     }
     /// Blocks that are not holes, ascending.
     pub fn allocated(&self) -> Vec<(u64, Page)> {
-        self.lock().held().map(|(block, page)| (block, page.clone())).collect()
+        self.held(0..u64::MAX)
+    }
+    /// Those of a range.
+    pub fn held(&self, range: Range<u64>) -> Vec<(u64, Page)> {
+        let inner = self.lock();
+        let held = inner.held(range.start).take_while(|(block, _)| *block < range.end);
+        held.map(|(block, page)| (block, page.clone())).collect()
     }
     /// The blocks of a range, as they are at one instant; `None` for holes and beyond the end.
     pub fn pages(&self, range: Range<u64>) -> Vec<Option<Page>> {
         let inner = self.lock();
         range.map(|block| inner.page(block).cloned()).collect()
     }
-    /// The blocks of a range of which this holds, holes (`None`) included.
-    pub fn blocks_where(&self, range: Range<u64>, holds: impl Fn(u64, Option<&Page>) -> bool) -> Vec<u64> {
-        let inner = self.lock();
-        range.filter(|block| holds(*block, inner.page(*block))).collect()
+    /// The first block from this one on that is not a hole.
+    pub fn next_held(&self, first: u64) -> Option<u64> {
+        self.lock().held(first).next().map(|(block, _)| block)
     }
-    /// The hashes of a range of blocks.
-    pub fn hashes(&self, range: Range<u64>) -> Vec<ContentHash> {
+    /// The blocks of a range of which this holds, ascending: those that are not holes, and of the holes (`None`) those
+    /// that are among `besides`.
+    pub fn blocks_where(
+        &self,
+        range: Range<u64>,
+        besides: impl Iterator<Item = u64>,
+        holds: impl Fn(u64, Option<&Page>) -> bool,
+    ) -> Vec<u64> {
+        let inner = self.lock();
+        let held = inner.held(range.start).take_while(|(block, _)| *block < range.end);
+        let mut found: Vec<u64> =
+            held.filter(|(block, page)| holds(*block, Some(page))).map(|(block, _)| block).collect();
+        let besides = besides.filter(|block| range.contains(block) && inner.page(*block).is_none());
+        found.extend(besides.filter(|block| holds(*block, None)));
+        found.sort_unstable();
+        found
+    }
+    /// The hashes of so many blocks, fewer at the end, and where the next one is behind them that is not a hole.
+    pub fn hashes(&self, first: u64, count: u64) -> Hashes {
         let (inner, zero) = (self.lock(), Page::zero().hash());
-        range.map(|block| inner.page(block).map_or(zero, Page::hash)).collect()
+        let end = first.saturating_add(count).min(inner.blocks);
+        let hashes = (first..end).map(|block| inner.page(block).map_or(zero, Page::hash)).collect();
+        let next = inner.held(end).next().map_or(inner.blocks, |(block, _)| block);
+        Hashes { first, next, hashes }
     }
     /// One hash over size and content: equal for equal disks, whatever their history.
     pub fn root_hash(&self) -> ContentHash {
@@ -250,7 +273,7 @@ impl Disk {
             return root;
         }
         let mut hasher = RootHasher::new(inner.blocks);
-        for (block, page) in inner.held() {
+        for (block, page) in inner.held(0) {
             hasher.add(block, page.hash());
         }
         let root = hasher.finish();

@@ -4,10 +4,12 @@
 //! all zeros adds its hash times an odd number of its own. It takes 4 MiB of memory per GiB that holds data.
 
 use crate::disk::{Disk, Page};
+use crate::sparse::Sparse;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 /// Blocks per copy-on-write chunk.
-const CHUNK: usize = 256;
+const CHUNK: u64 = 256;
 
 /// What a block holds, as a number: 0 for zeros, else the hash of its page.
 pub type Key = u128;
@@ -32,15 +34,15 @@ pub fn exchanged(sum: u128, block: u64, old: Key, new: Key) -> u128 {
 /// The keys of a disk's blocks. A clone shares what neither side has changed since.
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
-    chunks: Vec<Option<Arc<Vec<Key>>>>,
+    chunks: Sparse<Arc<Vec<Key>>>,
+    blocks: u64,
     sum: u128,
 }
 
 impl Ledger {
     /// What the disk holds now.
     pub fn of(disk: &Disk) -> Self {
-        let chunks = (disk.blocks() as usize).div_ceil(CHUNK);
-        let mut ledger = Self { chunks: vec![None; chunks], sum: 0 };
+        let mut ledger = Self { blocks: disk.blocks(), ..Self::default() };
         for (block, page) in disk.allocated() {
             ledger.set(block, key(Some(&page)));
         }
@@ -48,24 +50,28 @@ impl Ledger {
     }
     /// What the block ought to hold.
     pub fn get(&self, block: u64) -> Key {
-        let (chunk, at) = (block as usize / CHUNK, block as usize % CHUNK);
-        self.chunks.get(chunk).and_then(Option::as_ref).map_or(0, |keys| keys[at])
+        self.chunks.get(block / CHUNK).map_or(0, |keys| keys[(block % CHUNK) as usize])
+    }
+    /// The blocks of a range that ought to hold something, ascending.
+    pub fn held(&self, range: Range<u64>) -> impl Iterator<Item = u64> {
+        let all = self.chunks.from(range.start / CHUNK);
+        let chunks = all.take_while(move |(chunk, _)| chunk * CHUNK < range.end);
+        let keys = chunks.flat_map(|(chunk, keys)| (chunk * CHUNK..).zip(keys.iter()));
+        keys.filter(move |(block, key)| **key != 0 && range.contains(block)).map(|(block, _)| block)
     }
     /// The block ought to hold this from now on; numbers beyond the disk's end are ignored.
     pub fn set(&mut self, block: u64, key: Key) {
-        let (chunk, at) = (block as usize / CHUNK, block as usize % CHUNK);
-        let Some(slot) = self.chunks.get_mut(chunk) else { return };
-        if slot.is_none() && key == 0 {
+        let (chunk, at) = (block / CHUNK, (block % CHUNK) as usize);
+        if block >= self.blocks || key == 0 && self.chunks.get(chunk).is_none() {
             return;
         }
-        let keys = Arc::make_mut(slot.get_or_insert_with(|| Arc::new(vec![0; CHUNK])));
+        let keys = Arc::make_mut(self.chunks.or_insert_with(chunk, || Arc::new(vec![0; CHUNK as usize])));
         self.sum = exchanged(self.sum, block, keys[at], key);
         keys[at] = key;
     }
     /// The disk has so many blocks now, at least; what is new holds zeros.
     pub fn reach(&mut self, blocks: u64) {
-        let chunks = (blocks as usize).div_ceil(CHUNK).max(self.chunks.len());
-        self.chunks.resize(chunks, None);
+        self.blocks = self.blocks.max(blocks);
     }
     /// One number over all blocks: equal for equal content, whatever its history.
     pub fn sum(&self) -> u128 {

@@ -15,5 +15,6 @@ pub mod lineage;
 mod packing;
 pub mod relay;
 pub mod source;
+mod sparse;
 pub mod target;
 pub mod throttle;

@@ -19,9 +19,9 @@ use crate::disk::{BLOCK, Disk, Page};
 use crate::frame::{self, Body, Content, Frame};
 use crate::target::zero_hash;
 use failback_wire::clock::VirtualMs;
-use failback_wire::event::{ContentHash, Mark, PointKind};
+use failback_wire::event::{Mark, PointKind};
 use failback_wire::ids::{DiskId, SessionId};
-use failback_wire::proto::session::{Ack, Direction, DiskProgress, SessionSpec, SyncMode};
+use failback_wire::proto::session::{Ack, Direction, DiskProgress, Hashes, SessionSpec, SyncMode};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Blocks that one step of the synchronisation covers.
@@ -339,7 +339,7 @@ impl Source {
             if self.sync == SyncMode::Checksum && count > 0 {
                 return Action::Hashes { disk, first, count };
             }
-            self.step(&disk, count, |_, page| page.is_some());
+            self.step(&disk, count, u64::MAX, |_, page| page.is_some());
         }
     }
 
@@ -375,26 +375,29 @@ impl Source {
     }
 
     /// The target's hashes of a range asked for; out of turn they are ignored.
-    pub fn on_hashes(&mut self, disk: &DiskId, first: u64, hashes: &[ContentHash]) {
-        let due = self.disks.get(disk).filter(|t| !t.done && t.cursor == first);
+    pub fn on_hashes(&mut self, disk: &DiskId, Hashes { first, next, hashes }: &Hashes) {
+        let due = self.disks.get(disk).filter(|t| !t.done && t.cursor == *first);
         let Some(count) = due.map(|t| SYNC_STEP.min(t.blocks - first)) else { return };
         if hashes.len() as u64 == count {
             let zero = zero_hash();
-            self.step(disk, count, |block, page| {
+            self.step(disk, count, *next, |block, page| {
                 page.map_or(zero, Page::hash) != hashes[(block - first) as usize]
             });
         }
     }
 
-    /// Queues what differs in the next `count` blocks of the disk, and moves the cursor past them.
-    fn step(&mut self, disk: &DiskId, count: u64, differs: impl Fn(u64, Option<&Page>) -> bool) {
+    /// Queues what differs in the next `count` blocks of the disk, and moves the cursor past them, and past the steps
+    /// behind them in which neither this disk holds anything nor the target, which does not before its block `next`.
+    fn step(&mut self, disk: &DiskId, count: u64, next: u64, differs: impl Fn(u64, Option<&Page>) -> bool) {
         let Some(track) = self.disks.get_mut(disk) else { return };
         let range = track.cursor..track.cursor + count;
         let pages = range.clone().zip(track.disk.pages(range));
         let differing = pages.filter(|(block, page)| differs(*block, page.as_ref()));
         let blocks: Vec<_> =
             differing.map(|(block, page)| (block, page.unwrap_or_else(Page::zero))).collect();
-        track.cursor += count;
+        let end = track.cursor + count;
+        let next = track.disk.next_held(end).unwrap_or(u64::MAX).min(next);
+        track.cursor = if next < track.blocks { end.max(next - next % SYNC_STEP) } else { track.blocks };
         track.moved += blocks.len() as u64;
         track.done = track.cursor >= track.blocks;
         let done = track.done;

@@ -36,7 +36,7 @@ use crate::source::Marks;
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::ContentHash;
 use failback_wire::ids::{DiskId, PointId};
-use failback_wire::proto::session::{Phase, Point, SessionSpec, SessionView};
+use failback_wire::proto::session::{Hashes, Phase, Point, SessionSpec, SessionView};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -180,7 +180,8 @@ impl<V> Target<V> {
         Ok(())
     }
 
-    /// Hashes of blocks of a disk, for a synchronisation of `epoch`; fewer than asked for at the disk's end.
+    /// Hashes of blocks of a disk, for a synchronisation of `epoch`; fewer than asked for at the disk's end. And where
+    /// it holds something next.
     ///
     /// # Errors
     /// When the epoch is not the one in force, or the disk is not attached.
@@ -191,11 +192,9 @@ impl<V> Target<V> {
         first: u64,
         count: u64,
         disks: &Attached,
-    ) -> Result<Vec<ContentHash>, TargetError> {
+    ) -> Result<Hashes, TargetError> {
         self.intake.check_epoch(epoch)?;
-        let disk = self.disk(disk, disks)?;
-        let end = first.saturating_add(count).min(disk.blocks());
-        Ok(disk.hashes(first..end))
+        Ok(self.disk(disk, disks)?.hashes(first, count))
     }
 
     /// The session as the target sees it.

@@ -94,11 +94,14 @@ proptest! {
 
 #[test]
 fn hashes_arrive_as_they_left_and_nothing_else_does() {
-    let sent =
-        Hashes { first: 7, hashes: vec![ContentHash(0), ContentHash(u128::MAX), ContentHash(9 << 70)] };
+    let sent = Hashes {
+        first: 7,
+        next: 1 << 50,
+        hashes: vec![ContentHash(0), ContentHash(u128::MAX), ContentHash(9 << 70)],
+    };
     let bytes = sent.to_bytes();
-    assert_eq!(bytes.len(), 8 + 3 * 16);
+    assert_eq!(bytes.len(), 16 + 3 * 16);
     assert_eq!(Hashes::from_bytes(&bytes), Some(sent));
     assert_eq!(Hashes::from_bytes(&bytes[..bytes.len() - 1]), None);
-    assert_eq!(Hashes::from_bytes(&bytes[..7]), None);
+    assert_eq!(Hashes::from_bytes(&bytes[..15]), None);
 }

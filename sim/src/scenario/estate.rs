@@ -11,7 +11,7 @@ pub use target::{Flaw, MasterTarget, Retention, ScsiController, Setup};
 
 use super::plans::PlanAction;
 use super::text::{Name, Spanned};
-use super::units::{Percent, Period, Size};
+use super::units::{Period, Share, Size};
 use failback_fakes::guest::{BootDriver, DriverStart};
 pub use failback_fakes::vcenter::{Hypervisor, Licence};
 use failback_wire::ids::Site;
@@ -344,11 +344,11 @@ pub struct Machine {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct DiskSpec {
-    /// Size; a multiple of 4 KiB.
+    /// Size; a multiple of 4 KiB, at most 62 TiB (ours: what vSphere makes).
     pub size: Spanned<Size>,
-    /// How much of it holds data when the run begins; default 25 %.
-    #[serde(default = "quarter")]
-    pub allocated: Spanned<Percent>,
+    /// How much of it holds data when the run begins: a share or a size; default 25 %, of large disks 8 MiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allocated: Option<Spanned<Share>>,
     /// It is left out when protection is enabled (P37). Such disks come last, and never first; default no.
     #[serde(default)]
     pub excluded: bool,
@@ -554,9 +554,6 @@ fn data_port() -> u16 {
 }
 fn in_azure() -> Side {
     Side::Azure
-}
-fn quarter() -> Spanned<Percent> {
-    Spanned::unplaced(Percent(25))
 }
 fn hour() -> Spanned<Period> {
     Spanned::unplaced(Period::hours(1))

@@ -8,7 +8,7 @@ use super::estate::{Firmware, Source};
 use super::model::{Ending, SavePlan, Step};
 use super::plans::PlanAction;
 use super::text::{Name, Spanned};
-use super::units::{Percent, Period, Size};
+use super::units::{Period, Share, Size};
 use failback_fakes::guest::{BootDriver, DriverStart};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -213,7 +213,7 @@ pub struct Disk {
     /// Size; a multiple of 4 KiB.
     pub size: Size,
     /// How much of it holds data at the start.
-    pub allocated: Percent,
+    pub allocated: Size,
     /// It is left out of the protection (P37).
     pub excluded: bool,
     /// A raw device mapping.
@@ -526,13 +526,21 @@ fn machines(m: &super::estate::Machine, host: &str, store_of: &dyn Fn(&str) -> S
     m.names().into_iter().map(|name| Machine { name, ..like.clone() }).collect()
 }
 
+/// What a disk holds of which nothing is said: a quarter of it, at most 8 MiB (ours).
+fn held(size: Size) -> Size {
+    Share::Percent(25).of(size).min(Size::mib(8))
+}
+
 fn machine(m: &super::estate::Machine, host: &str, store_of: &dyn Fn(&str) -> String) -> Machine {
     let host = text(m.host.as_ref(), host);
     let disks = match &m.disks {
         Some(list) => {
             let disk = |d: &super::estate::DiskSpec| Disk {
                 size: d.size.value,
-                allocated: d.allocated.value,
+                allocated: d
+                    .allocated
+                    .as_ref()
+                    .map_or(held(d.size.value), |share| share.value.of(d.size.value)),
                 excluded: d.excluded,
                 rdm: d.rdm,
                 iscsi: d.iscsi,
@@ -541,7 +549,7 @@ fn machine(m: &super::estate::Machine, host: &str, store_of: &dyn Fn(&str) -> St
         }
         None => vec![Disk {
             size: Size::mib(16),
-            allocated: Percent(25),
+            allocated: held(Size::mib(16)),
             excluded: false,
             rdm: false,
             iscsi: false,

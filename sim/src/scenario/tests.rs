@@ -6,7 +6,7 @@ use super::estate::Estate;
 use super::inventory::Inventory;
 use super::model::{Ending, RecoveryPoint, Scenario, Step};
 use super::parse::{decode, parse, parse_all};
-use super::units::{Percent, Period, Size};
+use super::units::{Period, Share, Size};
 use super::{load, schema};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
@@ -105,8 +105,10 @@ fn units_reject_what_they_cannot_hold() {
         assert!(wrong.parse::<Size>().is_err(), "{wrong}");
     }
     for wrong in ["", "25", "101%", "-1%", "2.5%"] {
-        assert!(wrong.parse::<Percent>().is_err(), "{wrong}");
+        assert!(wrong.parse::<Share>().is_err(), "{wrong}");
     }
+    assert_eq!("3%".parse().map(|share: Share| share.of(Size::mib(1))), Ok(Size(8 * 4096)));
+    assert_eq!("5KiB".parse().map(|share: Share| share.of(Size::mib(1))), Ok(Size(5 << 10)));
     assert_eq!("1h30m".parse(), Ok(Period::minutes(90)));
 }
 

@@ -15,9 +15,14 @@ pub struct Period(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Size(pub u64);
 
-/// A share of a whole: `0%` … `100%`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Percent(pub u8);
+/// A share of a whole: `0%` … `100%`, or a size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// So many hundredths of it.
+    Percent(u8),
+    /// So much.
+    Size(Size),
+}
 
 const PERIODS: [(&str, u64); 5] =
     [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
@@ -101,11 +106,29 @@ impl FromStr for Size {
     }
 }
 
-impl FromStr for Percent {
+impl FromStr for Share {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let number = text.strip_suffix('%').and_then(|n| n.parse::<u8>().ok()).filter(|n| *n <= 100);
-        number.map(Self).ok_or_else(|| format!("`{text}` is not a percentage; write `0%` to `100%`"))
+        let share = match text.strip_suffix('%') {
+            Some(number) => number.parse().ok().filter(|n| *n <= 100).map(Self::Percent),
+            None => text.parse().ok().map(Self::Size),
+        };
+        share.ok_or_else(|| {
+            format!("`{text}` is not a share; write `0%` to `100%`, or a size such as `64MiB`")
+        })
+    }
+}
+
+impl Share {
+    /// How much that is of so much: whole blocks of 4 KiB, rounded up.
+    pub fn of(self, whole: Size) -> Size {
+        match self {
+            Self::Percent(percent) => {
+                let blocks = (u128::from(whole.0 / 4096) * u128::from(percent)).div_ceil(100);
+                Size(u64::try_from(blocks).unwrap_or(u64::MAX).saturating_mul(4096))
+            }
+            Self::Size(size) => size,
+        }
     }
 }
 
@@ -134,9 +157,12 @@ impl fmt::Display for Size {
     }
 }
 
-impl fmt::Display for Percent {
+impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}%", self.0)
+        match self {
+            Self::Percent(percent) => write!(f, "{percent}%"),
+            Self::Size(size) => size.fmt(f),
+        }
     }
 }
 
@@ -168,4 +194,8 @@ macro_rules! as_text {
 
 as_text!(Period, "^([0-9]+(ms|s|m|h|d))+$", "A span of virtual time: 30s, 15m, 24h, 3d, 1h30m.");
 as_text!(Size, "^[0-9]+(B|KiB|MiB|GiB|TiB)$", "A size: 4KiB, 16MiB, 2GiB.");
-as_text!(Percent, "^([0-9]|[1-9][0-9]|100)%$", "A share: 0% to 100%.");
+as_text!(
+    Share,
+    "^(([0-9]|[1-9][0-9]|100)%|[0-9]+(B|KiB|MiB|GiB|TiB))$",
+    "A share of a whole: 0% to 100%, or a size."
+);

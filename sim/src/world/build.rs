@@ -47,7 +47,7 @@ impl Born {
         let disk = |(n, d): (usize, &inventory::Disk)| {
             let id = format!("{}-disk{n}", machine.name);
             let disk = Disk::new(d.size.0 / BLOCK as u64);
-            fill(&disk, env.draw(&id), f64::from(d.allocated.0) / 100.0);
+            fill(&disk, env.draw(&id), d.allocated.0.div_ceil(BLOCK as u64));
             (DiskId::from(id), vmdk_uuid(&ids.guid()), disk)
         };
         let disks = machine.disks.iter().enumerate().map(disk).collect();
@@ -174,7 +174,7 @@ fn guest_id(os: Os) -> &'static str {
 fn plain_vm(env: &Env, name: &str, os: Os, host: &str, datastore: &str) -> VmConfig {
     let ids = env.ids(&format!("world/{name}"));
     let disk = Disk::new(256);
-    fill(&disk, env.draw(name), 0.25);
+    fill(&disk, env.draw(name), disk.blocks() / 4);
     VmConfig {
         name: name.into(),
         uuid: ids.guid(),
@@ -435,7 +435,7 @@ pub(super) fn master_targets(inventory: &Inventory) -> Vec<MasterTargetConfig> {
 /// A virtual machine of somebody else in Azure.
 pub(super) fn stranger(env: &Env, name: &str) -> NewVm {
     let disk = Disk::new(256);
-    fill(&disk, env.draw(name), 0.25);
+    fill(&disk, env.draw(name), disk.blocks() / 4);
     NewVm {
         name: name.to_owned(),
         os_type: "Linux".into(),

@@ -2,12 +2,11 @@
 
 use crate::session_api::back_off;
 use bytes::Bytes;
-use failback_wire::event::ContentHash;
 use failback_wire::http::{Http, Method};
 use failback_wire::ids::DiskId;
 use failback_wire::proto::agent::TroubleKind;
 use failback_wire::proto::call::{self, CallError};
-use failback_wire::proto::session::{Ack, SessionSpec, SessionView};
+use failback_wire::proto::session::{Ack, Hashes, SessionSpec, SessionView};
 use tokio::time::Duration;
 
 /// What to do about a call that failed.
@@ -75,16 +74,16 @@ impl Link<'_> {
         call::frames(self.http, self.passphrase, "ps.frames", &url, Bytes::from(frames)).await
     }
 
-    /// Hashes of the target's blocks; none when the reply makes no sense.
+    /// Hashes of the target's blocks, and where it holds something next; none when the reply makes no sense.
     pub(super) async fn hashes(
         &self,
         disk: &DiskId,
         first: u64,
         count: u64,
-    ) -> Result<Vec<ContentHash>, CallError> {
+    ) -> Result<Option<Hashes>, CallError> {
         let query = format!("/disks/{disk}/hashes?epoch={}&first={first}&count={count}", self.spec.epoch);
         let (http, url) = (self.http, self.url(&query));
         let reply = call::hashes(http, self.passphrase, "ps.hashes", &url).await?;
-        Ok(if reply.first == first { reply.hashes } else { Vec::new() })
+        Ok(Some(reply).filter(|reply| reply.first == first && reply.hashes.len() as u64 == count))
     }
 }

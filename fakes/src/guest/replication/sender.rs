@@ -228,9 +228,9 @@ impl Seat {
             }
             Action::Hashes { disk, first, count } => match self.link().hashes(&disk, first, count).await {
                 Err(error) => Step::Failed(error),
-                Ok(hashes) if hashes.len() as u64 != count => Step::Misfit,
-                Ok(hashes) => {
-                    self.with_run(|run| run.source.on_hashes(&disk, first, &hashes));
+                Ok(None) => Step::Misfit,
+                Ok(Some(hashes)) => {
+                    self.with_run(|run| run.source.on_hashes(&disk, &hashes));
                     Step::Done
                 }
             },

@@ -66,6 +66,7 @@ fn no_mark_is_cut_before_the_synchronisation_is_through() {
     let disks = disks(SYNC_STEP + 1);
     let id = DiskId::new("d");
     disks[&id].write(0, Page::new(&[1; BLOCK]));
+    disks[&id].write(SYNC_STEP, Page::new(&[1; BLOCK]));
     let mut source = Source::new(&spec(SYNC_STEP + 1, 1), &disks, 1 << 20).unwrap();
     assert!(matches!(source.select(), Action::Send(_)));
     assert!(!source.synced());
@@ -73,6 +74,39 @@ fn no_mark_is_cut_before_the_synchronisation_is_through() {
     source.wrote(&id, 0);
     source.wrote(&id, SYNC_STEP);
     assert_eq!(source.progress()[0].at_source, 2 * 4096, "one queued, one changed behind the cursor");
+}
+
+/// 62 TiB on either side: only where one of them holds something is anything looked at.
+#[test]
+fn what_both_sides_have_as_holes_costs_nothing() {
+    const BLOCKS: u64 = 62 << 28;
+    let (home, id) = (disks(BLOCKS), DiskId::new("d"));
+    let (source_disk, target_disk) = (&home[&id], Disk::new(BLOCKS));
+    let page = |fill| Page::new(&[fill; BLOCK]);
+    for block in [3, 5 * SYNC_STEP, BLOCKS - 1] {
+        source_disk.write(block, page(1));
+        target_disk.write(block, page(1));
+    }
+    source_disk.write(1 << 30, page(2));
+    target_disk.write((1 << 31) + 7, page(3));
+
+    let mut full = Source::new(&spec(BLOCKS, 1), &home, 1 << 20).unwrap();
+    assert_eq!(send_all(&mut full), [(3, 1), (5 * SYNC_STEP, 1), (1 << 30, 2), (BLOCKS - 1, 1)]);
+    assert!(full.synced());
+
+    let compares = SessionSpec { sync: SyncMode::Checksum, ..spec(BLOCKS, 1) };
+    let mut source = Source::new(&compares, &home, 1 << 20).unwrap();
+    let (mut asked, mut sent) = (Vec::new(), Vec::new());
+    while !source.synced() {
+        sent.extend(send_all(&mut source));
+        if let Action::Hashes { disk, first, count } = source.select() {
+            asked.push(first / SYNC_STEP);
+            source.on_hashes(&disk, &target_disk.hashes(first, count));
+        }
+    }
+    sent.extend(send_all(&mut source));
+    assert_eq!(asked, [0, 5, (1 << 30) / SYNC_STEP, (1 << 31) / SYNC_STEP, BLOCKS / SYNC_STEP - 1]);
+    assert_eq!(sent, [(1 << 30, 2), ((1 << 31) + 7, 0)]);
 }
 
 #[test]

@@ -103,9 +103,9 @@ impl<V: Volume> Target<V> {
             }
             sum = exchanged(sum, *block, ledger.get(*block), kept.key);
         }
-        let is = disk.pages(0..disk.blocks());
-        let stays = (0..).zip(&is).filter(|(block, _)| !over.contains_key(block));
-        wrong += stays.filter(|(block, page)| key(page.as_ref()) != ledger.get(*block)).count() as u64;
+        let all = 0..disk.blocks();
+        let stays = |block, page: Option<&Page>| !over.contains_key(&block) && key(page) != ledger.get(block);
+        wrong += disk.blocks_where(all.clone(), ledger.held(all), stays).len() as u64;
         match self.journal.sum_at(point, id) {
             Some(then) if then == sum && wrong == 0 => Ok(blocks),
             Some(_) | None => Err(corrupt(wrong)),

@@ -6,6 +6,9 @@ use crate::journal::volume::Volume;
 use crate::ledger::{Ledger, key};
 use failback_wire::ids::DiskId;
 
+/// Holes are passed over in steps of so many blocks.
+const CHUNK: u64 = 256;
+
 /// What a step of verification found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verified {
@@ -18,7 +21,7 @@ pub struct Verified {
 }
 
 impl<V: Volume> Target<V> {
-    /// Looks at the next blocks, at most `limit` of them and none twice, and marks those that do not hold what was written.
+    /// Looks at the next blocks, at most `limit` of them and none twice, beside wide holes, and marks those that do not hold what was written.
     /// A session that replicates then asks for a new epoch, whose comparison of hashes repairs from the source
     /// exactly what is marked; disks that were rolled count as rolled no more. Disks that are not attached
     /// are passed over. With `u64::MAX` all blocks are looked at.
@@ -49,10 +52,14 @@ impl<V: Volume> Target<V> {
             self.settle(id, &disk);
             let end = from.saturating_add(limit - out.checked).min(disk.blocks());
             out.checked += end - from;
-            self.cursor = if end < disk.blocks() { (index, end) } else { (index + 1, 0) };
             let empty = Ledger::default();
             let ledger = self.ledgers.get(id).unwrap_or(&empty);
-            let found = disk.blocks_where(from..end, |block, page| key(page) != ledger.get(block));
+            let next = [disk.next_held(end), ledger.held(end..u64::MAX).next()];
+            let next = next.into_iter().flatten().min().unwrap_or(u64::MAX);
+            self.cursor =
+                if next < disk.blocks() { (index, end.max(next - next % CHUNK)) } else { (index + 1, 0) };
+            let ought = ledger.held(from..end);
+            let found = disk.blocks_where(from..end, ought, |block, page| key(page) != ledger.get(block));
             if found.is_empty() {
                 continue;
             }

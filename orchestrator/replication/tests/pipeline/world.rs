@@ -258,7 +258,7 @@ impl World {
                 let epoch = self.spec.epoch;
                 let hashes = self.target.hashes(epoch, &disk, first, count, &self.target_disks).unwrap();
                 if matches!(fate, Fate::Arrives) {
-                    self.source.on_hashes(&disk, first, &hashes);
+                    self.source.on_hashes(&disk, &hashes);
                 }
             }
             Action::Send(body) => {

@@ -296,30 +296,34 @@ pub struct Ack {
     pub applied: u64,
 }
 
-/// Block hashes of a target disk. They travel as bytes: the first block's number (8) and then each xxh3-128
-/// (16), little endian.
+/// Block hashes of a target disk. They travel as bytes: the first block's number and that of the next one that holds
+/// something (8 each) and then each xxh3-128 (16), little endian.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hashes {
     /// First block.
     pub first: u64,
-    /// The hash of that block and of those after it.
+    /// The next block behind these that does not hold zeros; the disk's end when there is none. All between are zeros.
+    pub next: u64,
+    /// The hash of the first block and of those after it.
     pub hashes: Vec<ContentHash>,
 }
 
 impl Hashes {
     /// The bytes that travel.
     pub fn to_bytes(&self) -> Bytes {
-        let mut out = Vec::with_capacity(8 + 16 * self.hashes.len());
+        let mut out = Vec::with_capacity(16 + 16 * self.hashes.len());
         out.extend(self.first.to_le_bytes());
+        out.extend(self.next.to_le_bytes());
         self.hashes.iter().for_each(|hash| out.extend(hash.0.to_le_bytes()));
         out.into()
     }
     /// The reverse; `None` for anything else.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (first, rest) = bytes.split_first_chunk()?;
+        let (next, rest) = rest.split_first_chunk()?;
         let (hashes, []) = rest.as_chunks() else { return None };
         let hashes = hashes.iter().map(|hash| ContentHash(u128::from_le_bytes(*hash))).collect();
-        Some(Self { first: u64::from_le_bytes(*first), hashes })
+        Some(Self { first: u64::from_le_bytes(*first), next: u64::from_le_bytes(*next), hashes })
     }
 }
 

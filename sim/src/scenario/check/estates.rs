@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 /// Bytes per block of the engine.
 const BLOCK: u64 = 4096;
-/// The largest disk of the lab: its disks live in memory.
-const LARGEST: Size = Size::gib(4);
+/// The largest VMDK that vSphere makes (ours: no rule of the domain says it).
+const LARGEST: Size = Size::gib(62 << 10);
 
 /// What all disks of an estate hold when the run begins, at most: every byte of it lives in memory.
 const HELD: Size = Size::gib(4);
@@ -198,20 +198,15 @@ impl Check<'_> {
         let mut held = 0_u64;
         let entries = estate.machines.iter().flat_map(|m| m.names().into_iter().map(move |_| m));
         for (machine, full) in entries.zip(&inventory.machines) {
-            let share = |disk: &crate::scenario::inventory::Disk| {
-                (disk.size.0 / 100).saturating_mul(u64::from(disk.allocated.0))
-            };
-            // One that is too large by itself is reported as that.
-            held = full
-                .disks
-                .iter()
-                .filter(|disk| disk.size <= LARGEST)
-                .map(share)
-                .fold(held, u64::saturating_add);
+            held = full.disks.iter().map(|disk| disk.allocated.0).fold(held, u64::saturating_add);
             if held > HELD.0 {
                 let title = format!("the estate's disks hold more than {HELD} when the run begins");
                 let problem = Problem::at(self.file, machine.name.at, title, "up to this machine they do");
-                self.out.push(problem.help("disks live in memory; lower `allocated` or `size`"));
+                self.out.push(
+                    problem.help(
+                        "what disks hold lives in memory; give less of it as `allocated`, such as 64MiB",
+                    ),
+                );
                 return;
             }
         }
@@ -224,8 +219,14 @@ impl Check<'_> {
             self.wrong(disk.size.at, title, "not a multiple of 4KiB");
         }
         if disk.size.value > LARGEST {
-            let title = format!("a disk of {} is too large for the lab", disk.size.value);
-            self.wrong(disk.size.at, title, "disks live in memory; at most 4GiB");
+            let title = format!("vSphere makes no disk of {}", disk.size.value);
+            self.wrong(disk.size.at, title, &format!("at most {LARGEST}"));
+        }
+        if let Some(share) =
+            disk.allocated.as_ref().filter(|share| share.value.of(disk.size.value) > disk.size.value)
+        {
+            let title = format!("a disk of {} cannot hold {}", disk.size.value, share.value);
+            self.wrong(share.at, title, "more than the disk");
         }
     }
 
