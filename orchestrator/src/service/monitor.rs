@@ -11,7 +11,7 @@ use failback_wire::error::Report;
 use failback_wire::event::What;
 use failback_wire::ids::{JobId, MachineName, SessionId};
 use failback_wire::proto::known::{Changed, Kept, Known};
-use failback_wire::proto::session::{Point, SessionView, WatchOne};
+use failback_wire::proto::session::{Phase, Point, SessionView, WatchOne};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -48,10 +48,19 @@ impl Sight {
     pub(crate) fn points(&self) -> &[Arc<Point>] {
         self.known.points()
     }
+    /// Points of this item, which does not replicate, may have come or gone since: nothing was seen, or its failover is
+    /// over and the session had not stopped.
+    fn may_miss(&self, item: &Item) -> bool {
+        let over = !matches!(
+            item.state,
+            ProtectionState::UnplannedFailoverInProgress | ProtectionState::PlannedFailoverInProgress
+        );
+        self.view.as_ref().is_none_or(|view| over && !matches!(view.phase, Phase::Stopped | Phase::Rolled))
+    }
 }
 
 /// True for items that do not replicate and still have points to choose from, now or when a failover that runs comes
-/// to nothing: they are looked for once.
+/// to nothing: they are looked for until they are known as the session left them when it stopped.
 fn keeps_points(item: &Item) -> bool {
     let chooses = match item.state {
         ProtectionState::UnplannedFailoverInProgress | ProtectionState::PlannedFailoverInProgress => true,
@@ -99,8 +108,7 @@ fn round(me: &Arc<Orchestrator>) -> Vec<oneshot::Receiver<()>> {
     let look = |item: &&Arc<Item>| item.replicates() || keeps_points(item);
     let mut items: Vec<Arc<Item>> =
         me.journal().read(|state| state.items.values().filter(look).cloned().collect());
-    let unseen = |item: &Item| me.sights().get(&item.name).is_none_or(|sight| sight.view.is_none());
-    items.retain(|item| item.replicates() || unseen(item));
+    items.retain(|item| item.replicates() || me.sights().get(&item.name).is_none_or(|sight| sight.may_miss(item)));
     let roll = Arc::new(me.roll(&items));
     if items.is_empty() {
         // Servers are looked at even when they serve nobody.
