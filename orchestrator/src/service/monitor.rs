@@ -108,7 +108,9 @@ fn round(me: &Arc<Orchestrator>) -> Vec<oneshot::Receiver<()>> {
     let look = |item: &&Arc<Item>| item.replicates() || keeps_points(item);
     let mut items: Vec<Arc<Item>> =
         me.journal().read(|state| state.items.values().filter(look).cloned().collect());
-    items.retain(|item| item.replicates() || me.sights().get(&item.name).is_none_or(|sight| sight.may_miss(item)));
+    items.retain(|item| {
+        item.replicates() || me.sights().get(&item.name).is_none_or(|sight| sight.may_miss(item))
+    });
     let roll = Arc::new(me.roll(&items));
     if items.is_empty() {
         // Servers are looked at even when they serve nobody.
