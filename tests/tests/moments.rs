@@ -123,7 +123,7 @@ fn whatever_happens_can_be_named_as_a_moment() {
     let mut seen = BTreeSet::new();
     for checked in failback_tests::scenarios() {
         let moments = moments(&checked);
-        seen.extend(moments.iter().map(|when| when.to_string()));
+        seen.extend(moments.iter().map(|when| format!("{when:?}")));
         let mut scenario = checked.scenario.clone();
         scenario.steps = moments.into_iter().map(arm).chain(scenario.steps).collect();
         let file = Arc::new(SourceFile { path: checked.path.clone(), text: String::new() });

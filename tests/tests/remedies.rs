@@ -10,21 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What is asked of the product: of which machines, and how it must end. `None`: the step asks for nothing.
 fn asked<'a>(checked: &'a CheckedScenario, step: &'a Step) -> Option<(Vec<&'a str>, &'a Ending)> {
-    if let Some(operation) = step.operation() {
-        return Some((operation.machines(&checked.inventory), operation.expect));
-    }
-    #[expect(clippy::wildcard_enum_match_arm, reason = "all others ask for nothing")]
-    match step {
-        Step::Confirm(s) => Some((members(checked, &s.plan.value), &s.expect)),
-        Step::Policy(s) => Some((Vec::new(), &s.expect)),
-        Step::RenewCertificate(s) => Some((Vec::new(), &s.expect)),
-        Step::SavePlan(s) => Some((Vec::new(), &s.expect)),
-        _ => None,
-    }
-}
-
-fn members<'a>(checked: &'a CheckedScenario, plan: &str) -> Vec<&'a str> {
-    checked.inventory.plans.iter().filter(|p| p.name == plan).flat_map(|p| p.members()).collect()
+    step.operation().map(|operation| (operation.machines(&checked.inventory), operation.expect))
 }
 
 /// What still stands badly at the end, each with its step: machines of which nothing succeeded since they were refused

@@ -68,7 +68,11 @@ fn shown_by(code: &str, scenarios: &[CheckedScenario]) -> Option<String> {
 fn expected(scenario: &Scenario) -> impl Iterator<Item = &Name> {
     let steps = scenario.steps.iter().flat_map(|step| {
         let checked = if let Step::Check(expect) = &step.value { Some(shown(expect)) } else { None };
-        step.ending().map(ending).unwrap_or_default().into_iter().chain(checked.into_iter().flatten())
+        step.operation()
+            .map(|operation| ending(operation.expect))
+            .unwrap_or_default()
+            .into_iter()
+            .chain(checked.into_iter().flatten())
     });
     steps.chain(shown(&scenario.expect))
 }

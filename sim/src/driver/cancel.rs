@@ -2,11 +2,11 @@
 
 use super::client::Answer;
 use super::operate::Ended;
-use super::play::{Driver, Refusal};
+use super::play::Driver;
+use super::requests::Request;
 use super::steps::{At, Stop};
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::model::{Cancel, CancelBy, Ending};
-use failback_wire::http::Method;
 use serde_json::Value;
 
 impl Driver<'_> {
@@ -26,17 +26,13 @@ impl Driver<'_> {
             }
             (CancelBy::Target, _) => format!("{}/failoverCancel", self.client.item_path(&target)),
         };
-        let ended = match self.request(at, Method::POST, &path, &Value::Null).await? {
+        let ended = match self.request(at, &Request::post(path, Value::Null)).await? {
             Answer::Refused(codes, report) => Ended::Refused(codes, report),
             Answer::Done | Answer::Accepted(_) => match job {
                 None => Ended::Cancelled(Vec::new()),
                 Some(job) => self.ended(Answer::Accepted(job), cancel.within.duration()).await,
             },
         };
-        if matches!(ended, Ended::Refused(..)) {
-            let observed = self.world.observe();
-            self.refusals.push(Refusal::new(self.requests, at.step(), self.world.clock.now(), observed));
-        }
         // What is asked for is that the job stops.
         let ended = match (ended, &cancel.expect) {
             (Ended::Cancelled(_), Ending::Succeeded) => Ended::Succeeded,
@@ -44,6 +40,6 @@ impl Driver<'_> {
             (Ended::Succeeded, Ending::Succeeded) => Ended::Started,
             (ended, _) => ended,
         };
-        self.judge_ending(at, &cancel.expect, ended)
+        self.conclude(at, &cancel.expect, ended)
     }
 }

@@ -379,9 +379,10 @@ pub mod body {
         }
         body
     }
-    /// Another recovery point; its id is filled in.
-    pub fn change_point() -> Value {
-        json!({ "properties": { "providerSpecificDetails": { "instanceType": "InMageAzureV2" } } })
+    /// Another recovery point, by its id.
+    pub fn change_point(id: &str) -> Value {
+        let details = json!({ "instanceType": "InMageAzureV2" });
+        json!({ "properties": { "providerSpecificDetails": details, "recoveryPointId": id } })
     }
     /// Failback: roles are swapped, a single item still says `PrimaryToRecovery` (G3), a plan the opposite.
     pub fn failback(plan: bool, details: &Value) -> Value {

@@ -10,6 +10,8 @@ mod operate;
 mod plans;
 mod play;
 mod points;
+mod reprotect;
+mod requests;
 mod setback;
 mod steps;
 mod stuck;

@@ -1,17 +1,17 @@
 //! Recovery plans: saving them, and confirming what they wait for.
 
 use super::client::Answer;
-use super::operate::{Asked, Ended};
-use super::play::{Driver, Refusal};
+use super::operate::Ended;
+use super::play::Driver;
+use super::requests::Request;
 use super::steps::{At, Stop};
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::estate::Side;
 use crate::scenario::inventory::Plan;
-use crate::scenario::model::{Confirm, Ending, Leave, SavePlan, Step, Verb};
+use crate::scenario::model::{Confirm, Ending, SavePlan, Step, Verb};
 use crate::scenario::plans::{ActionKind, PlanAction, Stage};
 use crate::scenario::text::{Name, Spanned};
 use failback_oracle::PlanSetup;
-use failback_wire::http::Method;
 use failback_wire::ids::MachineName;
 use serde_json::{Value, json};
 
@@ -25,7 +25,7 @@ impl Driver<'_> {
     /// The plan as it was saved last.
     pub(super) fn plan_now(&self, name: &str) -> Option<&Plan> {
         let inventory = &self.checked.inventory;
-        let saved = self.past().iter().filter(|step| saves(step).is_some()).count();
+        let saved = self.past().iter().filter(|step| step.saves().is_some()).count();
         let first = inventory.plans.iter().filter(|plan| plan.from_the_start).count();
         let there = inventory.plans.get(..first + saved).unwrap_or(&inventory.plans);
         there.iter().rev().find(|plan| plan.name == name)
@@ -34,29 +34,23 @@ impl Driver<'_> {
     /// A step has ended this machine's protection since the plan was saved: it is in the plan no more.
     pub(super) fn left_plan(&self, plan: Option<&Name>, machine: &str) -> bool {
         let anew = |step: &Spanned<Step>| {
-            saves(step).is_some_and(|save| plan.is_some_and(|plan| plan.value == save.name.value))
+            step.saves().is_some_and(|save| plan.is_some_and(|plan| plan.value == save.name.value))
         };
         let since = self.past().iter().rev().take_while(|step| !anew(step));
-        since.filter_map(|step| leaves(step)).any(|leave| leave.item.value == machine)
+        since.filter_map(|step| step.operation()).any(|operation| {
+            operation.kind.leaves()
+                && *operation.expect == Ending::Succeeded
+                && operation.item.is_some_and(|item| item.value == machine)
+        })
     }
 
-    pub(super) async fn save_plan(&mut self, at: At, save: &SavePlan) -> Result<(), Stop> {
+    /// Tells the oracle of the plan that a step has saved.
+    pub(super) fn saved(&self, save: &SavePlan) {
         let plan = self.checked.inventory.plan(save);
-        let asked = Asked {
-            method: if self.plan_now(&plan.name).is_some() { Method::PATCH } else { Method::PUT },
-            path: self.client.plan_path(&plan.name),
-            body: self.plan_body(&plan),
-            expect: &save.expect,
-            within: save.within.duration(),
-        };
-        self.carry_out(at, &asked).await?;
-        if save.expect == Ending::Succeeded {
-            let machine = |name: &String| MachineName::from(name.as_str());
-            let groups = plan.groups.iter().map(|group| group.iter().map(machine).collect()).collect();
-            let setup = PlanSetup { name: plan.name, groups };
-            self.world.recorder.oracle(|oracle| oracle.saves_plan(&setup));
-        }
-        Ok(())
+        let machine = |name: &String| MachineName::from(name.as_str());
+        let groups = plan.groups.iter().map(|group| group.iter().map(machine).collect()).collect();
+        let setup = PlanSetup { name: plan.name, groups };
+        self.world.recorder.oracle(|oracle| oracle.saves_plan(&setup));
     }
 
     /// Confirms what the plan's job waits for, and waits until the job is over or waits again.
@@ -66,19 +60,15 @@ impl Driver<'_> {
             let finding = Finding::new(FindingKind::ExpectationFailed, "no step has started a job on it");
             return Err(self.fail(at, finding));
         };
-        let path = format!("{}/resume", self.client.job_path(&job));
         let body = json!({ "properties": { "comments": "done" } });
-        let ended = match self.request(at, Method::POST, &path, &body).await? {
+        let request = Request::post(format!("{}/resume", self.client.job_path(&job)), body);
+        let ended = match self.request(at, &request).await? {
             Answer::Refused(codes, report) => Ended::Refused(codes, report),
             Answer::Done | Answer::Accepted(_) => {
                 self.ended(Answer::Accepted(job), confirm.within.duration()).await
             }
         };
-        if matches!(ended, Ended::Refused(..)) {
-            let observed = self.world.observe();
-            self.refusals.push(Refusal::new(self.requests, at.step(), self.world.clock.now(), observed));
-        }
-        self.judge_ending(at, &confirm.expect, ended)
+        self.conclude(at, &confirm.expect, ended)
     }
 
     /// Body of the `PUT` of a plan.
@@ -109,25 +99,6 @@ impl Driver<'_> {
             "groups": groups,
         }})
     }
-}
-
-/// The plan that a step has saved.
-fn saves(step: &Step) -> Option<&SavePlan> {
-    if let Step::SavePlan(save) = step {
-        Some(save).filter(|save| save.expect == Ending::Succeeded)
-    } else {
-        None
-    }
-}
-
-/// The machine that a step has taken out of protection.
-fn leaves(step: &Step) -> Option<&Leave> {
-    let (Step::DisableProtection(leave) | Step::RemoveProtection(leave) | Step::CompleteMigration(leave)) =
-        step
-    else {
-        return None;
-    };
-    Some(leave).filter(|leave| leave.expect == Ending::Succeeded)
 }
 
 fn action(action: &PlanAction) -> Value {

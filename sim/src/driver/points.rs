@@ -1,12 +1,12 @@
 //! Recovery points: what a step's word is on the wire, and which one of the list it picks.
 
 use super::play::Driver;
-use crate::scenario::model::{PointPick, RecoveryPoint, Step, TestFailover};
+use crate::scenario::model::{PointPick, RecoveryPoint, TestFailover};
 use crate::scenario::text::{Name, Spanned};
 use serde_json::{Value, json};
 
-/// `providerSpecificDetails` of a failover to Azure, or of a test failover. The id of a picked point is filled in later.
-pub(super) fn forward(point: RecoveryPoint) -> Value {
+/// `providerSpecificDetails` of a failover to Azure, or of a test failover. `id`: of the point that is picked.
+fn forward(point: RecoveryPoint, id: Option<String>) -> Value {
     let multi_vm = matches!(point, RecoveryPoint::MultiVmProcessed | RecoveryPoint::MultiVmAppConsistent);
     let mut details = json!({ "instanceType": "InMageAzureV2", "recoveryPointType": match point {
         RecoveryPoint::Latest => "Latest",
@@ -18,12 +18,15 @@ pub(super) fn forward(point: RecoveryPoint) -> Value {
     if multi_vm {
         details["useMultiVmSyncPoint"] = json!("true");
     }
+    if let Some(id) = id {
+        details["recoveryPointId"] = json!(id);
+    }
     details
 }
 
 /// The same with the static address of the network card; that a request for one failover may give it is ours.
-pub(super) fn to(point: RecoveryPoint, address: &Option<Name>) -> Value {
-    let mut details = forward(point);
+pub(super) fn to(point: RecoveryPoint, id: Option<String>, address: &Option<Name>) -> Value {
+    let mut details = forward(point, id);
     if let Some(address) = address {
         details["replicaIpAddress"] = json!(address.value);
     }
@@ -31,8 +34,8 @@ pub(super) fn to(point: RecoveryPoint, address: &Option<Name>) -> Value {
 }
 
 /// The same of a failback.
-pub(super) fn backward(point: RecoveryPoint) -> Value {
-    let mut details = forward(point);
+pub(super) fn backward(point: RecoveryPoint, id: Option<String>) -> Value {
+    let mut details = forward(point, id);
     details["instanceType"] = json!("InMage");
     match point {
         RecoveryPoint::Latest => details["recoveryPointType"] = json!("LatestTime"),
@@ -44,50 +47,6 @@ pub(super) fn backward(point: RecoveryPoint) -> Value {
         | RecoveryPoint::Custom(_) => {}
     }
     details
-}
-
-/// Item, plan and pick of a step that takes a point by its id.
-fn picked(step: &Step) -> Option<(&Option<Name>, &Option<Name>, PointPick)> {
-    let (item, plan, point) = match step {
-        Step::ChangeRecoveryPoint(s) => return Some((&s.item, &None, s.point)),
-        Step::Failover(s) => (&s.item, &s.plan, s.point),
-        Step::Failback(s) => (&s.item, &s.plan, s.point),
-        Step::TestFailover(s) => (&s.item, &s.plan, s.point),
-        Step::Commit(_)
-        | Step::Reprotect(_)
-        | Step::CleanUpTestFailover(_)
-        | Step::RestartJob(_)
-        | Step::Cancel(_)
-        | Step::EnableProtection(_)
-        | Step::DisableProtection(_)
-        | Step::RemoveProtection(_)
-        | Step::CompleteMigration(_)
-        | Step::Policy(_)
-        | Step::RenewCertificate(_)
-        | Step::SavePlan(_)
-        | Step::Confirm(_)
-        | Step::Wait(_)
-        | Step::WaitUntil(_)
-        | Step::Write(_)
-        | Step::Inject(_)
-        | Step::Arm(_)
-        | Step::Clear(_)
-        | Step::Operator(_)
-        | Step::Crash(_)
-        | Step::Restart(_)
-        | Step::MoveProcessServer(_)
-        | Step::Resynchronise(_)
-        | Step::Check(_) => return None,
-    };
-    match point {
-        RecoveryPoint::Custom(pick) => Some((item, plan, pick)),
-        RecoveryPoint::Latest
-        | RecoveryPoint::LatestProcessed
-        | RecoveryPoint::CrashConsistent
-        | RecoveryPoint::AppConsistent
-        | RecoveryPoint::MultiVmProcessed
-        | RecoveryPoint::MultiVmAppConsistent => None,
-    }
 }
 
 impl Driver<'_> {
@@ -108,22 +67,22 @@ impl Driver<'_> {
         Some(id.to_string())
     }
 
-    /// Fills the id of the picked point in. For a plan that is a point of its first machine.
-    pub(super) async fn fill_in_point(&self, step: &Step, body: &mut Value) {
-        let Some((item, plan, pick)) = picked(step) else { return };
-        let first = plan.as_ref().and_then(|name| self.plan_now(&name.value));
+    /// The id of the point that is picked from the list, if one is. For a plan that is a point of its first machine.
+    pub(super) async fn picked(
+        &self,
+        item: &Option<Name>,
+        plan: &Option<Name>,
+        point: RecoveryPoint,
+    ) -> Option<String> {
+        let RecoveryPoint::Custom(pick) = point else { return None };
+        let first = plan.as_ref().and_then(|name| self.plan_now(name));
         let first = first.and_then(|plan| plan.members().next());
-        let item = item.as_ref().map(|name| name.value.as_str()).or(first).unwrap_or_default();
-        let id = json!(self.listed(item, pick).await);
-        let properties = &mut body["properties"];
-        match matches!(step, Step::ChangeRecoveryPoint(_)) {
-            true => properties["recoveryPointId"] = id,
-            false => properties["providerSpecificDetails"]["recoveryPointId"] = id,
-        }
+        let item = item.as_ref().map(|name| name.as_str()).or(first).unwrap_or_default();
+        Some(self.listed(item, pick).await)
     }
 
     /// The id of a point on the item's list; one of nobody's when the list does not help.
-    async fn listed(&self, item: &str, pick: PointPick) -> String {
+    pub(super) async fn listed(&self, item: &str, pick: PointPick) -> String {
         let points = self.client.points(item).await.unwrap_or_default();
         let mut app = points.iter().filter(|(_, kind)| kind.contains("Application"));
         let found = match pick {

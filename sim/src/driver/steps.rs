@@ -1,17 +1,17 @@
 //! The steps of a scenario, one by one.
 
 use super::play::Driver;
+use super::requests::Request;
 use crate::fault::{Action, Moment, Strike};
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::fault::{CallMoment, Change, TaskMoment, When};
 use crate::scenario::inventory::Machine;
 use crate::scenario::inventory::Plan;
-use crate::scenario::model::{Arm, Step, WaitUntil};
-use crate::world::BUILT_IN_PROCESS_SERVER;
+use crate::scenario::model::{Arm, Expect, Step, WaitUntil};
 use failback_wire::event::{Actor, What};
 use failback_wire::http::Method;
 use failback_wire::ids::NodeName;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -59,7 +59,7 @@ impl Driver<'_> {
         for (index, step) in steps.iter().enumerate() {
             let at = At { index, line: step.at.line };
             self.current = Some(at);
-            self.world.emit(What::StepStarted { step: at.step().0, text: title(&step.value) });
+            self.world.emit(What::StepStarted { step: at.step().0, text: step.to_string() });
             self.world.board.strike_due();
             #[expect(
                 clippy::disallowed_methods,
@@ -84,11 +84,13 @@ impl Driver<'_> {
         let inventory = self.checked.inventory.clone();
         let protected: Vec<&Machine> = inventory.machines.iter().filter(|m| m.protected).collect();
         for batch in protected.chunks(protected.len().div_ceil(20).max(1)) {
-            let asked = batch.iter().map(|machine| {
-                let body = self.enable_body(machine, &ProtectUnder::default());
-                (self.client.item_path(&machine.name), body, Duration::from_secs(7200))
-            });
-            self.expect_successes(at, &Method::PUT, asked.collect()).await?;
+            let request = |machine: &&Machine| Request {
+                method: Method::PUT,
+                path: self.client.item_path(&machine.name),
+                body: self.enable_body(machine, None),
+            };
+            let requests: Vec<Request> = batch.iter().map(request).collect();
+            self.all_succeed(at, &requests, Duration::from_secs(7200)).await?;
         }
         for machine in protected {
             let wait = WaitUntil::state(&machine.name, crate::scenario::model::ItemState::Protected);
@@ -97,69 +99,83 @@ impl Driver<'_> {
         let here = |name: &str| inventory.machines.iter().any(|m| m.name == name && m.protected);
         let at_once = |plan: &&Plan| plan.from_the_start && plan.members().all(here);
         for plan in inventory.plans.iter().filter(at_once) {
-            let body = self.plan_body(plan);
-            let path = self.client.plan_path(&plan.name);
-            self.expect_success(at, Method::PUT, path, body, Duration::from_secs(600)).await?;
+            let (path, body) = (self.client.plan_path(&plan.name), self.plan_body(plan));
+            let request = Request { method: Method::PUT, path, body };
+            self.all_succeed(at, &[request], Duration::from_secs(600)).await?;
         }
         Ok(())
     }
 
+    /// Does what a step says. What the product is asked for comes out of the match as a request.
     async fn step(&mut self, at: At, step: &Step) -> Result<(), Stop> {
-        match step {
-            Step::Failover(_)
-            | Step::Commit(_)
-            | Step::Reprotect(_)
-            | Step::Failback(_)
-            | Step::EnableProtection(_)
-            | Step::DisableProtection(_)
-            | Step::RemoveProtection(_)
-            | Step::CompleteMigration(_)
-            | Step::Policy(_)
-            | Step::RenewCertificate(_)
-            | Step::TestFailover(_)
-            | Step::CleanUpTestFailover(_)
-            | Step::ChangeRecoveryPoint(_)
-            | Step::MoveProcessServer(_)
-            | Step::Resynchronise(_)
-            | Step::RestartJob(_) => self.operate(at, step).await,
-            Step::Cancel(cancel) => self.cancel(at, cancel).await,
-            Step::SavePlan(save) => self.save_plan(at, save).await,
-            Step::Confirm(confirm) => self.confirm(at, confirm).await,
+        let request = match step {
+            Step::Failover(s) => self.failover(s).await,
+            Step::Failback(s) => self.failback(s).await,
+            Step::Commit(s) => self.of(&s.item, &s.plan, "failoverCommit", Value::Null),
+            Step::Reprotect(s) => self.of(&s.item, &s.plan, "reProtect", self.reprotect_body(s)),
+            Step::TestFailover(s) => self.test_failover(s).await,
+            Step::CleanUpTestFailover(s) => {
+                let body = json!({ "properties": { "comments": "done" } });
+                self.of(&s.item, &s.plan, "testFailoverCleanup", body)
+            }
+            Step::ChangeRecoveryPoint(s) => self.change_point(s).await,
+            Step::MoveProcessServer(s) => self.move_server(s),
+            Step::Resynchronise(s) => self.of_item(&s.item, "repairReplication", Value::Null),
+            Step::RestartJob(s) => self.restart_job(s),
+            Step::EnableProtection(s) => self.enable_protection(s),
+            Step::DisableProtection(s) => self.disable(&s.item, "NotSpecified"),
+            Step::CompleteMigration(s) => self.disable(&s.item, "MigrationComplete"),
+            Step::RemoveProtection(s) => self.purge(&s.item),
+            Step::Policy(s) => self.policy(s),
+            Step::RenewCertificate(_) => self.renew_certificate(),
+            Step::SavePlan(s) => self.save_plan(s),
+            Step::Cancel(s) => return self.cancel(at, s).await,
+            Step::Confirm(s) => return self.confirm(at, s).await,
             Step::Wait(period) => {
                 sleep(period.duration()).await;
-                Ok(())
+                return Ok(());
             }
-            Step::WaitUntil(what) => self.wait_until(at, what).await,
-            Step::Write(write) => {
-                let wrote = self.world.write(&write.machine.value, write.blocks.value);
-                wrote.map_err(|e| self.fail(at, Finding::new(FindingKind::ExpectationFailed, e)))
+            Step::WaitUntil(s) => return self.wait_until(at, s).await,
+            Step::Write(s) => {
+                let wrote = self.world.write(&s.machine, *s.blocks);
+                return self.done(at, wrote);
             }
-            Step::Inject(change) => self.inject(at, change),
-            Step::Operator(change) => {
-                let done = self.world.change("operator", change, Actor::Operator);
-                done.map_err(|e| self.fail(at, Finding::new(FindingKind::ExpectationFailed, e)))
-            }
-            Step::Arm(arm) => self.arm(at, arm),
+            Step::Inject(change) => return self.inject(at, change),
+            Step::Arm(s) => return self.arm(at, s),
             Step::Clear(id) => {
-                self.world.clear(&id.value);
-                Ok(())
+                self.world.clear(id);
+                return Ok(());
             }
-            Step::Crash(node) => {
-                let back = node.restart_after.as_ref().map(|p| p.duration());
-                self.world.crash(&NodeName::from(node.node.value.as_str()), back);
-                Ok(())
+            Step::Operator(change) => {
+                let changed = self.world.change("operator", change, Actor::Operator);
+                return self.done(at, changed);
             }
-            Step::Restart(node) => {
-                let started = self.world.restart(&NodeName::from(node.node.value.as_str()));
-                started.map_err(|e| self.fail(at, Finding::new(FindingKind::ExpectationFailed, e)))
+            Step::Crash(s) => {
+                let back = s.restart_after.as_ref().map(|p| p.duration());
+                self.world.crash(&NodeName::from(s.node.as_str()), back);
+                return Ok(());
+            }
+            Step::Restart(s) => {
+                let started = self.world.restart(&NodeName::from(s.node.as_str()));
+                return self.done(at, started);
             }
             Step::Check(expect) => {
-                let findings = self.judge(expect).await;
-                let (step, line) = at.step();
-                self.findings.extend(findings.into_iter().map(|f| f.at(step, line)));
-                Ok(())
+                self.check(at, expect).await;
+                return Ok(());
             }
-        }
+        };
+        self.operate(at, step, &request).await
+    }
+
+    async fn check(&mut self, at: At, expect: &Expect) {
+        let findings = self.judge(expect).await;
+        let (step, line) = at.step();
+        self.findings.extend(findings.into_iter().map(|f| f.at(step, line)));
+    }
+
+    /// What could not be done ends the play.
+    fn done(&mut self, at: At, done: Result<(), String>) -> Result<(), Stop> {
+        done.map_err(|e| self.fail(at, Finding::new(FindingKind::ExpectationFailed, e)))
     }
 
     fn inject(&mut self, at: At, change: &Change) -> Result<(), Stop> {
@@ -237,37 +253,6 @@ impl Driver<'_> {
             sleep(LOOK).await;
         }
     }
-
-    pub(super) fn enable_body(&self, machine: &Machine, under: &ProtectUnder<'_>) -> serde_json::Value {
-        let named = |(n, disk): (usize, &crate::scenario::inventory::Disk)| {
-            (under.every_disk || !disk.excluded).then(|| format!("{}-disk{n}", machine.name))
-        };
-        let some_chosen = machine.disks.iter().any(|disk| disk.excluded || disk.iscsi);
-        let included: Option<Vec<String>> =
-            some_chosen.then(|| machine.disks.iter().enumerate().filter_map(named).collect());
-        json!({ "properties": {
-            "policyId": self.client.policy_path(under.policy.unwrap_or("lab-policy")),
-            "providerSpecificDetails": {
-                "instanceType": "InMageAzureV2",
-                "processServerId": under.process_server.unwrap_or(BUILT_IN_PROCESS_SERVER),
-                "vmFriendlyName": machine.name,
-                "multiVmGroupName": under.group.or(machine.group.as_deref()),
-                "targetAzureVmName": machine.name,
-                "disksToInclude": included,
-                "retainIpAddress": machine.retain_address,
-                "targetAzureNetworkId": machine.azure_network,
-            },
-        }})
-    }
-}
-
-/// What a machine is protected under, where it is not the usual.
-#[derive(Clone, Copy, Default)]
-pub(super) struct ProtectUnder<'a> {
-    pub(super) policy: Option<&'a str>,
-    pub(super) group: Option<&'a str>,
-    pub(super) process_server: Option<&'a str>,
-    pub(super) every_disk: bool,
 }
 
 fn call_moment(before: bool, call: &CallMoment) -> Moment {
@@ -286,46 +271,5 @@ fn task_moment(start: bool, task: &TaskMoment) -> Moment {
         task: task.task.value.clone(),
         target: task.target.as_ref().map(|n| n.value.clone()),
         nth: u64::from(task.nth.value),
-    }
-}
-
-/// How a step reads in the timeline.
-pub(super) fn title(step: &Step) -> String {
-    let of = |item: &Option<crate::scenario::text::Name>, plan: &Option<crate::scenario::text::Name>| {
-        item.as_ref().or(plan.as_ref()).map(|n| n.value.clone()).unwrap_or_default()
-    };
-    match step {
-        Step::Failover(s) => format!("fail over {}", of(&s.item, &s.plan)),
-        Step::Commit(s) => format!("commit {}", of(&s.item, &s.plan)),
-        Step::Reprotect(s) => format!("reprotect {}", of(&s.item, &s.plan)),
-        Step::Failback(s) => format!("fail back {}", of(&s.item, &s.plan)),
-        Step::TestFailover(s) => format!("test the failover of {}", of(&s.item, &s.plan)),
-        Step::CleanUpTestFailover(s) => format!("clean up the test of {}", of(&s.item, &s.plan)),
-        Step::ChangeRecoveryPoint(s) => format!("change the recovery point of {}", of(&s.item, &None)),
-        Step::MoveProcessServer(s) => {
-            let item = s.item.as_ref().map_or("its machines", |item| item.value.as_str());
-            format!("move {item} from {} to {}", s.from.value, s.to.value)
-        }
-        Step::Resynchronise(s) => format!("resynchronise {}", s.item.value),
-        Step::RestartJob(s) => format!("restart the last job of {}", of(&s.item, &s.plan)),
-        Step::Cancel(s) => format!("cancel what runs on {}", of(&s.item, &s.plan)),
-        Step::EnableProtection(s) => format!("protect {}", s.item.value),
-        Step::DisableProtection(s) => format!("disable the protection of {}", s.item.value),
-        Step::RemoveProtection(s) => format!("remove {} from the vault", s.item.value),
-        Step::CompleteMigration(s) => format!("complete the migration of {}", s.item.value),
-        Step::Policy(s) => format!("change policy {}", s.name.value),
-        Step::RenewCertificate(_) => "renew the certificate".into(),
-        Step::SavePlan(s) => format!("save plan {}", s.name.value),
-        Step::Confirm(s) => format!("confirm {}", s.plan.value),
-        Step::Wait(period) => format!("wait {}", **period),
-        Step::WaitUntil(w) => format!("wait until {} is ready", w.item.value),
-        Step::Write(w) => format!("{} writes {} blocks", w.machine.value, *w.blocks),
-        Step::Inject(_) => "a fault strikes".into(),
-        Step::Arm(_) => "a fault is armed".into(),
-        Step::Clear(id) => format!("clear {}", id.value),
-        Step::Operator(_) => "the operator acts".into(),
-        Step::Crash(n) => format!("{} crashes", n.node.value),
-        Step::Restart(n) => format!("{} starts", n.node.value),
-        Step::Check(_) => "check".into(),
     }
 }

@@ -2,7 +2,6 @@
 
 use super::expect::Seen;
 use super::play::Driver;
-use super::steps::title;
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::model::Step;
 use crate::scenario::units::Period;
@@ -24,7 +23,7 @@ impl Driver<'_> {
         };
         let (number, line) = at.step();
         let step = self.checked.scenario.steps.get(at.index).map(|step| &step.value);
-        let doing = step.map(title).unwrap_or_default();
+        let doing = step.map(Step::to_string).unwrap_or_default();
         let text = format!("{horizon} of virtual time passed, in step {number} ({doing}): {who}; {more}");
         let finding = Finding::new(FindingKind::Stuck, text).at(number, line);
         let operation = step.and_then(Step::operation);

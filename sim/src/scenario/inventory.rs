@@ -5,7 +5,7 @@ use super::estate::{
     Os, Resync, ScsiController, Settings, Setup, Side, SiteKind,
 };
 use super::estate::{Firmware, Source};
-use super::model::{Ending, SavePlan, Step};
+use super::model::{SavePlan, Step};
 use super::plans::PlanAction;
 use super::text::{Name, Spanned};
 use super::units::{Period, Share, Size};
@@ -375,13 +375,9 @@ impl Inventory {
     /// The same with the plans that these steps save, where they are to succeed.
     #[must_use]
     pub fn saving(mut self, steps: &[Spanned<Step>]) -> Self {
-        for step in steps {
-            if let Step::SavePlan(save) = &step.value
-                && save.expect == Ending::Succeeded
-            {
-                let plan = self.plan(save);
-                self.plans.push(plan);
-            }
+        for save in steps.iter().filter_map(|step| step.saves()) {
+            let plan = self.plan(save);
+            self.plans.push(plan);
         }
         self
     }

@@ -1,5 +1,6 @@
 //! The scenario format: reading files, checking them, pointing at what is wrong.
 
+mod asks;
 pub mod beside;
 pub mod check;
 pub mod diagnostic;

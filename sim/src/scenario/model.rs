@@ -2,6 +2,7 @@
 //!
 //! Enums are tagged from outside (`failover: {…}`), never by a field, so that errors keep their place.
 
+use super::asks::asks;
 pub use super::beside::{MoveProcessServer, Resynchronise};
 use super::estate::{Estate, Side};
 pub use super::expect::{
@@ -141,78 +142,41 @@ pub enum Step {
     Check(Expect),
 }
 
-/// Fail over to Azure (C3 to C7).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Failover {
-    /// The item; or else `plan`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub item: Option<Name>,
-    /// The recovery plan; or else `item`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plan: Option<Name>,
-    /// Which recovery point.
-    #[serde(default)]
-    pub point: RecoveryPoint,
-    /// Whether the source is shut down first (C4); default true.
-    #[serde(default = "yes")]
-    pub shutdown_source: bool,
-    /// The static address of its network card in Azure; default: the network gives it one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<Name>,
-    /// Planned or unplanned.
-    #[serde(default)]
-    pub verb: Verb,
-    /// How it must end.
-    #[serde(default)]
-    pub expect: Ending,
-    /// Within which virtual time; default 2 h.
-    #[serde(default = "default_within")]
-    pub within: Spanned<Period>,
+asks! {
+    /// Fail over to Azure (C3 to C7).
+    pub struct Failover of an item or a plan {
+        /// Which recovery point.
+        #[serde(default)]
+        pub point: RecoveryPoint,
+        /// Whether the source is shut down first (C4); default true.
+        #[serde(default = "yes")]
+        pub shutdown_source: bool,
+        /// The static address of its network card in Azure; default: the network gives it one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub address: Option<Name>,
+        /// Planned or unplanned.
+        #[serde(default)]
+        pub verb: Verb,
+    }
 }
 
-/// Commit (C8, C20).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Commit {
-    /// The item; or else `plan`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub item: Option<Name>,
-    /// The recovery plan; or else `item`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plan: Option<Name>,
-    /// How it must end.
-    #[serde(default)]
-    pub expect: Ending,
-    /// Within which virtual time; default 2 h.
-    #[serde(default = "default_within")]
-    pub within: Spanned<Period>,
+asks! {
+    /// Commit (C8, C20).
+    pub struct Commit of an item or a plan {}
 }
 
-/// Replicate the other way round (C9 to C14, C21).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Reprotect {
-    /// The item; or else `plan`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub item: Option<Name>,
-    /// The recovery plan; or else `item`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plan: Option<Name>,
-    /// Where to.
-    pub to: Side,
-    /// Through what; what is left out is chosen to fit each machine.
-    #[serde(default)]
-    pub using: ReprotectInputs,
-    /// Other inputs for single members of a plan, or `none` (G3).
-    #[serde(default)]
-    pub members: BTreeMap<Name, MemberInputs>,
-    /// How it must end.
-    #[serde(default)]
-    pub expect: Ending,
-    /// Within which virtual time; default 2 h.
-    #[serde(default = "default_within")]
-    pub within: Spanned<Period>,
+asks! {
+    /// Replicate the other way round (C9 to C14, C21).
+    pub struct Reprotect of an item or a plan {
+        /// Where to.
+        pub to: Side,
+        /// Through what; what is left out is chosen to fit each machine.
+        #[serde(default)]
+        pub using: ReprotectInputs,
+        /// Other inputs for single members of a plan, or `none` (G3).
+        #[serde(default)]
+        pub members: BTreeMap<Name, MemberInputs>,
+    }
 }
 
 /// Inputs of a reprotect (C9). The name `none` leaves an input out of the request.
@@ -236,107 +200,51 @@ pub struct ReprotectInputs {
     pub disks: Option<Vec<Name>>,
 }
 
-/// Fail over from Azure (C15 to C18).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Failback {
-    /// The item; or else `plan`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub item: Option<Name>,
-    /// The recovery plan; or else `item`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plan: Option<Name>,
-    /// Which recovery point (R3).
-    #[serde(default)]
-    pub point: RecoveryPoint,
-    /// Planned or unplanned; a classic item accepts both.
-    #[serde(default)]
-    pub verb: Verb,
-    /// How it must end.
-    #[serde(default)]
-    pub expect: Ending,
-    /// Within which virtual time; default 2 h.
-    #[serde(default = "default_within")]
-    pub within: Spanned<Period>,
+asks! {
+    /// Fail over from Azure (C15 to C18).
+    pub struct Failback of an item or a plan {
+        /// Which recovery point (R3).
+        #[serde(default)]
+        pub point: RecoveryPoint,
+        /// Planned or unplanned; a classic item accepts both.
+        #[serde(default)]
+        pub verb: Verb,
+    }
 }
 
-/// Bring up a copy in Azure beside the replication, which goes on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct TestFailover {
-    /// The item; or else `plan`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub item: Option<Name>,
-    /// The recovery plan; or else `item`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plan: Option<Name>,
-    /// Which recovery point.
-    #[serde(default)]
-    pub point: RecoveryPoint,
-    /// The virtual network it comes up in (`failover-vnet`); default: in none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub network: Option<Name>,
-    /// The static address of its network card there; default: the network gives it one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub address: Option<Name>,
-    /// How it must end.
-    #[serde(default)]
-    pub expect: Ending,
-    /// Within which virtual time; default 2 h.
-    #[serde(default = "default_within")]
-    pub within: Spanned<Period>,
+asks! {
+    /// Bring up a copy in Azure beside the replication, which goes on.
+    pub struct TestFailover of an item or a plan {
+        /// Which recovery point.
+        #[serde(default)]
+        pub point: RecoveryPoint,
+        /// The virtual network it comes up in (`failover-vnet`); default: in none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub network: Option<Name>,
+        /// The static address of its network card there; default: the network gives it one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub address: Option<Name>,
+    }
 }
 
-/// Delete what a test failover made, and nothing else.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct CleanUpTestFailover {
-    /// The item; or else `plan`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub item: Option<Name>,
-    /// The recovery plan; or else `item`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plan: Option<Name>,
-    /// How it must end.
-    #[serde(default)]
-    pub expect: Ending,
-    /// Within which virtual time; default 2 h.
-    #[serde(default = "default_within")]
-    pub within: Spanned<Period>,
+asks! {
+    /// Delete what a test failover made, and nothing else.
+    pub struct CleanUpTestFailover of an item or a plan {}
 }
 
-/// Make the machine in Azure anew from another recovery point, before the commit (C7).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct ChangeRecoveryPoint {
-    /// The item.
-    pub item: Option<Name>,
-    /// Which of the points on offer.
-    pub point: PointPick,
-    /// How it must end.
-    #[serde(default)]
-    pub expect: Ending,
-    /// Within which virtual time; default 2 h.
-    #[serde(default = "default_within")]
-    pub within: Spanned<Period>,
+asks! {
+    /// Make the machine in Azure anew from another recovery point, before the commit (C7).
+    pub struct ChangeRecoveryPoint {
+        /// The item.
+        pub item: Option<Name>,
+        /// Which of the points on offer.
+        pub point: PointPick,
+    }
 }
 
-/// Ask again, through the last job of an item or a plan, for what it did not do.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct RestartJob {
-    /// The item; or else `plan`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub item: Option<Name>,
-    /// The recovery plan; or else `item`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plan: Option<Name>,
-    /// How it must end.
-    #[serde(default)]
-    pub expect: Ending,
-    /// Within which virtual time; default 2 h.
-    #[serde(default = "default_within")]
-    pub within: Spanned<Period>,
+asks! {
+    /// Ask again, through the last job of an item or a plan, for what it did not do.
+    pub struct RestartJob of an item or a plan {}
 }
 
 /// Which call the operator makes.

@@ -1,9 +1,9 @@
 //! Recovery plans in files: plans that steps save, and what a plan gives for each of its machines.
 
+use super::asks::asks;
 use super::estate::Side;
-use super::model::{Ending, ReprotectInputs, Verb, default_within};
-use super::text::{Name, Spanned};
-use super::units::Period;
+use super::model::{ReprotectInputs, Verb};
+use super::text::Name;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
@@ -11,23 +11,17 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
 
-/// Save a recovery plan, new or instead of one that is there (L1).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct SavePlan {
-    /// Name.
-    pub name: Name,
-    /// Boot groups in order, each a list of machines. Whether there are such machines is for the product to say.
-    pub groups: Vec<Vec<Name>>,
-    /// What is done before and after its groups (L3).
-    #[serde(default)]
-    pub actions: Vec<PlanAction>,
-    /// How it must end.
-    #[serde(default)]
-    pub expect: Ending,
-    /// Within which virtual time; default 2 h.
-    #[serde(default = "default_within")]
-    pub within: Spanned<Period>,
+asks! {
+    /// Save a recovery plan, new or instead of one that is there (L1).
+    pub struct SavePlan {
+        /// Name.
+        pub name: Name,
+        /// Boot groups in order, each a list of machines. Whether there are such machines is for the product to say.
+        pub groups: Vec<Vec<Name>>,
+        /// What is done before and after its groups (L3).
+        #[serde(default)]
+        pub actions: Vec<PlanAction>,
+    }
 }
 
 /// Something that is done before or after a group of a plan (L3). It belongs to failovers and failbacks, planned or not,
@@ -86,18 +80,12 @@ fn both_ways() -> Vec<Side> {
     vec![Side::Azure, Side::OnPremises]
 }
 
-/// Confirm the manual action for which a plan's job waits (L3). The step ends when the job is over, or waits again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Confirm {
-    /// The plan.
-    pub plan: Name,
-    /// How its job must end.
-    #[serde(default)]
-    pub expect: Ending,
-    /// Within which virtual time; default 2 h.
-    #[serde(default = "default_within")]
-    pub within: Spanned<Period>,
+asks! {
+    /// Confirm the manual action for which a plan's job waits (L3). The step ends when the job is over, or waits again.
+    pub struct Confirm {
+        /// The plan.
+        pub plan: Name,
+    }
 }
 
 /// A job that waits for a person.

@@ -1,56 +1,39 @@
 //! Steps by which machines enter and leave protection, policies change, and operations are cancelled, as written.
 
-use super::model::{Ending, default_within};
+use super::asks::asks;
 use super::text::{Name, Spanned};
 use super::units::Period;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Ask the operation that runs on an item or a plan to stop (C6, C18).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Cancel {
-    /// The item; or else `plan`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub item: Option<Name>,
-    /// The recovery plan; or else `item`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub plan: Option<Name>,
-    /// What is asked: the item or plan (`failoverCancel`), or the job that a step has started.
-    #[serde(default)]
-    pub ask: CancelBy,
-    /// How it must end; `succeeded`: the job was cancelled; `failed`: it was, and shows this error.
-    #[serde(default)]
-    pub expect: Ending,
-    /// Within which virtual time; default 2 h.
-    #[serde(default = "default_within")]
-    pub within: Spanned<Period>,
+asks! {
+    /// Ask the operation that runs on an item or a plan to stop (C6, C18). `succeeded`: the job was cancelled; `failed`:
+    /// it was, and shows this error.
+    pub struct Cancel of an item or a plan {
+        /// What is asked: the item or plan (`failoverCancel`), or the job that a step has started.
+        #[serde(default)]
+        pub ask: CancelBy,
+    }
 }
 
-/// Bring a machine under protection (P10, G1).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct EnableProtection {
-    /// The machine.
-    pub item: Name,
-    /// The replication policy; default: `lab-policy`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub policy: Option<Name>,
-    /// The replication group; default: the machine's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub group: Option<Name>,
-    /// The process server; default: the one that comes with the configuration server.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub process_server: Option<Name>,
-    /// Whether the request names every disk, those too that the estate means to leave out (P37); default no.
-    #[serde(default)]
-    pub every_disk: bool,
-    /// How it must end.
-    #[serde(default)]
-    pub expect: Ending,
-    /// Within which virtual time; default 2 h.
-    #[serde(default = "default_within")]
-    pub within: Spanned<Period>,
+asks! {
+    /// Bring a machine under protection (P10, G1).
+    pub struct EnableProtection {
+        /// The machine.
+        pub item: Name,
+        /// The replication policy; default: `lab-policy`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub policy: Option<Name>,
+        /// The replication group; default: the machine's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub group: Option<Name>,
+        /// The process server; default: the one that comes with the configuration server.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub process_server: Option<Name>,
+        /// Whether the request names every disk, those too that the estate means to leave out (P37); default no.
+        #[serde(default)]
+        pub every_disk: bool,
+    }
 }
 
 /// Who is asked to stop.
@@ -64,32 +47,23 @@ pub enum CancelBy {
     Job,
 }
 
-/// End the protection of a machine (C23).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Leave {
-    /// The item.
-    pub item: Name,
-    /// How it must end.
-    #[serde(default)]
-    pub expect: Ending,
-    /// Within which virtual time; default 2 h.
-    #[serde(default = "default_within")]
-    pub within: Spanned<Period>,
+asks! {
+    /// End the protection of a machine (C23).
+    pub struct Leave {
+        /// The item.
+        pub item: Name,
+    }
 }
 
-/// Change a replication policy (P10).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct PolicyStep {
-    /// The policy; `lab-policy` is there from the start, and associated. The way home has its own, named with
-    /// `-failback`.
-    pub name: Name,
-    /// What is asked for.
-    pub change: PolicyChange,
-    /// How it must end; a policy's changes are done at once.
-    #[serde(default)]
-    pub expect: Ending,
+asks! {
+    /// Change a replication policy (P10).
+    pub struct PolicyStep {
+        /// The policy; `lab-policy` is there from the start, and associated. The way home has its own, named with
+        /// `-failback`.
+        pub name: Name,
+        /// What is asked for.
+        pub change: PolicyChange,
+    }
 }
 
 /// What is asked of a replication policy.
@@ -123,11 +97,7 @@ pub struct PolicySettings {
     pub retention: Option<Spanned<Period>>,
 }
 
-/// Renew the certificate of the configuration server in the portal (P6).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct RenewCertificate {
-    /// How it must end.
-    #[serde(default)]
-    pub expect: Ending,
+asks! {
+    /// Renew the certificate of the configuration server in the portal (P6).
+    pub struct RenewCertificate {}
 }

@@ -1,15 +1,18 @@
-//! What steps have in common, and how reports name them.
+//! What a step is to all that deal with steps: what it asks of the product, what it changes in the world, and how
+//! timelines call it. A new step has its fields in `model` (or beside it), a line in each match of this file, and one in
+//! the match of `driver/steps.rs` that does it; what it does to an item is a row of the tables in `check/phases.rs`.
 
 use super::estate::Side;
-use super::fault::{CallAction, CallFault, Change, When};
+use super::fault::Change;
 use super::inventory::{Inventory, Plan};
-use super::model::{Confirm, Ending, Leave, PolicyStep, RenewCertificate, SavePlan, Step, Verb};
+use super::model::{Ending, MemberInputs, Reprotect, ReprotectInputs, SavePlan, Step};
 use super::text::{Name, Spanned};
 use super::units::Period;
+use failback_orchestrator::journal;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// Operations on items and plans.
+/// What can be asked of the product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OperationKind {
     /// To Azure.
@@ -44,6 +47,29 @@ pub enum OperationKind {
     RemoveProtection,
     /// Stay in Azure for good.
     CompleteMigration,
+    /// Of a replication policy.
+    Policy,
+    /// Of the configuration server.
+    RenewCertificate,
+    /// A recovery plan, new or changed.
+    SavePlan,
+    /// What a plan waits for is done.
+    Confirm,
+}
+
+impl OperationKind {
+    /// True for operations that move production.
+    pub fn moves(self) -> bool {
+        matches!(self, Self::Failover | Self::Failback)
+    }
+    /// True for those that end protection (C23).
+    pub fn leaves(self) -> bool {
+        matches!(self, Self::DisableProtection | Self::RemoveProtection | Self::CompleteMigration)
+    }
+    /// True when neither an item nor a plan need be named.
+    pub fn stands_alone(self) -> bool {
+        matches!(self, Self::MoveServer | Self::Policy | Self::RenewCertificate | Self::SavePlan)
+    }
 }
 
 impl fmt::Display for OperationKind {
@@ -65,7 +91,34 @@ impl fmt::Display for OperationKind {
             Self::DisableProtection => "disable protection",
             Self::RemoveProtection => "remove protection",
             Self::CompleteMigration => "complete migration",
+            Self::Policy => "change of a policy",
+            Self::RenewCertificate => "renewal of the certificate",
+            Self::SavePlan => "saving of a plan",
+            Self::Confirm => "confirmation",
         })
+    }
+}
+
+impl From<journal::Operation> for OperationKind {
+    /// What a step asked for that the product took for this operation.
+    fn from(operation: journal::Operation) -> Self {
+        use journal::Operation as O;
+        match operation {
+            O::EnableProtection => Self::EnableProtection,
+            O::Failover => Self::Failover,
+            O::Commit | O::CommitBack => Self::Commit,
+            O::Reprotect => Self::ReprotectHome,
+            O::ReprotectForward => Self::ReprotectAzure,
+            O::Failback => Self::Failback,
+            O::Disable => Self::DisableProtection,
+            O::Purge => Self::RemoveProtection,
+            O::CompleteMigration => Self::CompleteMigration,
+            O::TestFailover => Self::TestFailover,
+            O::CleanUpTest => Self::CleanUpTest,
+            O::ChangePoint => Self::ChangePoint,
+            O::MoveServer => Self::MoveServer,
+            O::Resynchronise => Self::Resynchronise,
+        }
     }
 }
 
@@ -97,225 +150,117 @@ impl<'a> Operation<'a> {
     }
 }
 
-impl Confirm {
-    /// What a plan was in the middle of, as it ends after the confirmation.
-    pub fn ends(&self, kind: OperationKind) -> Operation<'_> {
-        Operation { kind, item: None, plan: Some(&self.plan), expect: &self.expect, within: &self.within }
-    }
-}
-
 impl Step {
-    /// How it must end, when it asks the product for something.
-    pub fn ending(&self) -> Option<&Ending> {
-        if let Self::Confirm(Confirm { expect, .. })
-        | Self::SavePlan(SavePlan { expect, .. })
-        | Self::Policy(PolicyStep { expect, .. })
-        | Self::RenewCertificate(RenewCertificate { expect, .. }) = self
-        {
-            return Some(expect);
-        }
-        self.operation().map(|operation| operation.expect)
-    }
-    /// The operation, when the step is one.
-    pub fn operation<'a>(&'a self) -> Option<Operation<'a>> {
-        let of_item = |kind, s: &'a Leave| Operation {
-            kind,
-            item: Some(&s.item),
-            plan: None,
-            expect: &s.expect,
-            within: &s.within,
-        };
+    /// What it asks of the product, if it asks for something.
+    pub fn operation(&self) -> Option<Operation<'_>> {
+        use OperationKind as K;
         let (kind, item, plan, expect, within) = match self {
-            Self::EnableProtection(s) => {
-                let (kind, item) = (OperationKind::EnableProtection, Some(&s.item));
-                return Some(Operation { kind, item, plan: None, expect: &s.expect, within: &s.within });
-            }
-            Self::DisableProtection(s) => return Some(of_item(OperationKind::DisableProtection, s)),
-            Self::RemoveProtection(s) => return Some(of_item(OperationKind::RemoveProtection, s)),
-            Self::CompleteMigration(s) => return Some(of_item(OperationKind::CompleteMigration, s)),
-            Self::Failover(s) => (OperationKind::Failover, &s.item, &s.plan, &s.expect, &s.within),
-            Self::Commit(s) => (OperationKind::Commit, &s.item, &s.plan, &s.expect, &s.within),
+            Self::Failover(s) => (K::Failover, s.item.as_ref(), s.plan.as_ref(), &s.expect, &s.within),
+            Self::Commit(s) => (K::Commit, s.item.as_ref(), s.plan.as_ref(), &s.expect, &s.within),
             Self::Reprotect(s) => {
-                let kind = match s.to {
-                    Side::OnPremises => OperationKind::ReprotectHome,
-                    Side::Azure => OperationKind::ReprotectAzure,
-                };
-                (kind, &s.item, &s.plan, &s.expect, &s.within)
+                let kind = if s.to == Side::Azure { K::ReprotectAzure } else { K::ReprotectHome };
+                (kind, s.item.as_ref(), s.plan.as_ref(), &s.expect, &s.within)
             }
-            Self::Failback(s) => (OperationKind::Failback, &s.item, &s.plan, &s.expect, &s.within),
-            Self::TestFailover(s) => (OperationKind::TestFailover, &s.item, &s.plan, &s.expect, &s.within),
+            Self::Failback(s) => (K::Failback, s.item.as_ref(), s.plan.as_ref(), &s.expect, &s.within),
+            Self::TestFailover(s) => {
+                (K::TestFailover, s.item.as_ref(), s.plan.as_ref(), &s.expect, &s.within)
+            }
             Self::CleanUpTestFailover(s) => {
-                (OperationKind::CleanUpTest, &s.item, &s.plan, &s.expect, &s.within)
+                (K::CleanUpTest, s.item.as_ref(), s.plan.as_ref(), &s.expect, &s.within)
             }
-            Self::ChangeRecoveryPoint(s) => {
-                (OperationKind::ChangePoint, &s.item, &None, &s.expect, &s.within)
-            }
-            Self::MoveProcessServer(s) => (OperationKind::MoveServer, &s.item, &None, &s.expect, &s.within),
-            Self::Resynchronise(s) => {
-                let (kind, item) = (OperationKind::Resynchronise, Some(&s.item));
-                return Some(Operation { kind, item, plan: None, expect: &s.expect, within: &s.within });
-            }
-            Self::RestartJob(s) => (OperationKind::Restart, &s.item, &s.plan, &s.expect, &s.within),
-            Self::Cancel(s) => (OperationKind::Cancel, &s.item, &s.plan, &s.expect, &s.within),
-            Self::RenewCertificate(_)
-            | Self::SavePlan(_)
-            | Self::Confirm(_)
-            | Self::Wait(_)
+            Self::ChangeRecoveryPoint(s) => (K::ChangePoint, s.item.as_ref(), None, &s.expect, &s.within),
+            Self::MoveProcessServer(s) => (K::MoveServer, s.item.as_ref(), None, &s.expect, &s.within),
+            Self::Resynchronise(s) => (K::Resynchronise, Some(&s.item), None, &s.expect, &s.within),
+            Self::RestartJob(s) => (K::Restart, s.item.as_ref(), s.plan.as_ref(), &s.expect, &s.within),
+            Self::Cancel(s) => (K::Cancel, s.item.as_ref(), s.plan.as_ref(), &s.expect, &s.within),
+            Self::EnableProtection(s) => (K::EnableProtection, Some(&s.item), None, &s.expect, &s.within),
+            Self::DisableProtection(s) => (K::DisableProtection, Some(&s.item), None, &s.expect, &s.within),
+            Self::RemoveProtection(s) => (K::RemoveProtection, Some(&s.item), None, &s.expect, &s.within),
+            Self::CompleteMigration(s) => (K::CompleteMigration, Some(&s.item), None, &s.expect, &s.within),
+            Self::Policy(s) => (K::Policy, None, None, &s.expect, &s.within),
+            Self::RenewCertificate(s) => (K::RenewCertificate, None, None, &s.expect, &s.within),
+            Self::SavePlan(s) => (K::SavePlan, None, None, &s.expect, &s.within),
+            Self::Confirm(s) => (K::Confirm, None, Some(&s.plan), &s.expect, &s.within),
+            Self::Wait(_)
             | Self::WaitUntil(_)
             | Self::Write(_)
             | Self::Inject(_)
             | Self::Arm(_)
             | Self::Clear(_)
             | Self::Operator(_)
-            | Self::Policy(_)
             | Self::Crash(_)
             | Self::Restart(_)
             | Self::Check(_) => return None,
         };
-        Some(Operation { kind, item: item.as_ref(), plan: plan.as_ref(), expect, within })
+        Some(Operation { kind, item, plan, expect, within })
     }
-}
-
-fn target(item: Option<&Name>, plan: Option<&Name>) -> String {
-    match (item, plan) {
-        (Some(item), _) => item.to_string(),
-        (None, Some(plan)) => format!("plan {plan}"),
-        (None, None) => "all machines".to_owned(),
-    }
-}
-
-/// The word a file uses for a value of a unit-like enum, or for the outer tag of others.
-fn word(value: &impl serde::Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => word,
-        Ok(other) => plain(&other),
-        Err(_) => String::new(),
-    }
-}
-
-/// `{"snapshot": {"vm": "a", "name": "b"}}` as `snapshot vm=a name=b`.
-fn plain(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::String(text) => text.clone(),
-        serde_json::Value::Object(map) => {
-            let part = |(key, value): (&String, &serde_json::Value)| match value {
-                serde_json::Value::Object(inner) if inner.is_empty() => key.clone(),
-                serde_json::Value::Object(_) => format!("{key} {}", plain(value)),
-                serde_json::Value::Null => String::new(),
-                serde_json::Value::Array(_)
-                | serde_json::Value::Bool(_)
-                | serde_json::Value::Number(_)
-                | serde_json::Value::String(_) => format!("{key}={}", plain(value)),
-            };
-            map.iter().map(part).filter(|p| !p.is_empty()).collect::<Vec<_>>().join(" ")
+    /// What it changes in the world, now or at its moment.
+    pub fn change(&self) -> Option<&Change> {
+        if let Self::Inject(change) | Self::Operator(change) = self {
+            return Some(change);
         }
-        serde_json::Value::Null
-        | serde_json::Value::Bool(_)
-        | serde_json::Value::Number(_)
-        | serde_json::Value::Array(_) => value.to_string(),
+        if let Self::Arm(arm) = self { arm.fault.as_ref() } else { None }
+    }
+    /// The plan that it saves, where it comes through.
+    pub fn saves(&self) -> Option<&SavePlan> {
+        if let Self::SavePlan(save) = self {
+            Some(save).filter(|save| save.expect == Ending::Succeeded)
+        } else {
+            None
+        }
+    }
+}
+
+impl Reprotect {
+    /// What it is to use for this machine, were it asked for it.
+    pub fn inputs(&self, inventory: &Inventory, machine: &str) -> Option<&ReprotectInputs> {
+        let own = self.members.iter().find(|(member, _)| inventory.names(member, machine));
+        match own {
+            Some((_, MemberInputs::None)) => None,
+            Some((_, MemberInputs::Given(inputs))) => Some(inputs),
+            None => Some(&self.using),
+        }
     }
 }
 
 impl fmt::Display for Step {
-    /// One line, as timelines and failures show it.
+    /// One line, as timelines show it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(operation) = self.operation() {
-            write!(f, "{} {}", operation.kind, target(operation.item, operation.plan))?;
-        }
+        let operation = self.operation();
+        let target = operation.and_then(|o| o.item.or(o.plan)).map(|name| name.as_str()).unwrap_or_default();
         match self {
-            Self::Failover(s) => {
-                write!(f, " ({}", word(&s.point))?;
-                f.write_str(if s.verb == Verb::Planned { ", planned" } else { "" })?;
-                f.write_str(if s.shutdown_source { ")" } else { ", source left running)" })
+            Self::Failover(_) => write!(f, "fail over {target}"),
+            Self::Commit(_) => write!(f, "commit {target}"),
+            Self::Reprotect(_) => write!(f, "reprotect {target}"),
+            Self::Failback(_) => write!(f, "fail back {target}"),
+            Self::TestFailover(_) => write!(f, "test the failover of {target}"),
+            Self::CleanUpTestFailover(_) => write!(f, "clean up the test of {target}"),
+            Self::ChangeRecoveryPoint(_) => write!(f, "change the recovery point of {target}"),
+            Self::MoveProcessServer(s) if s.item.is_none() => {
+                write!(f, "move its machines from {} to {}", s.from, s.to)
             }
-            Self::Failback(s) => write!(f, " ({}, {})", word(&s.point), word(&s.verb)),
-            Self::TestFailover(s) => write!(f, " ({})", word(&s.point)),
-            Self::ChangeRecoveryPoint(s) => write!(f, " ({})", word(&s.point)),
-            Self::MoveProcessServer(s) => write!(f, " ({} to {})", s.from, s.to),
-            Self::Commit(_)
-            | Self::Reprotect(_)
-            | Self::Resynchronise(_)
-            | Self::CleanUpTestFailover(_)
-            | Self::RestartJob(_)
-            | Self::Cancel(_)
-            | Self::EnableProtection(_)
-            | Self::DisableProtection(_)
-            | Self::RemoveProtection(_)
-            | Self::CompleteMigration(_) => Ok(()),
-            Self::Policy(s) => write!(f, "policy {}: {}", s.name, word(&s.change)),
+            Self::MoveProcessServer(s) => write!(f, "move {target} from {} to {}", s.from, s.to),
+            Self::Resynchronise(_) => write!(f, "resynchronise {target}"),
+            Self::RestartJob(_) => write!(f, "restart the last job of {target}"),
+            Self::Cancel(_) => write!(f, "cancel what runs on {target}"),
+            Self::EnableProtection(_) => write!(f, "protect {target}"),
+            Self::DisableProtection(_) => write!(f, "disable the protection of {target}"),
+            Self::RemoveProtection(_) => write!(f, "remove {target} from the vault"),
+            Self::CompleteMigration(_) => write!(f, "complete the migration of {target}"),
+            Self::Policy(s) => write!(f, "change policy {}", s.name),
             Self::RenewCertificate(_) => f.write_str("renew the certificate"),
             Self::SavePlan(s) => write!(f, "save plan {}", s.name),
-            Self::Confirm(s) => write!(f, "confirm plan {}", s.plan),
+            Self::Confirm(_) => write!(f, "confirm {target}"),
             Self::Wait(period) => write!(f, "wait {period}"),
-            Self::WaitUntil(s) => write!(f, "wait until {}", word(s)),
+            Self::WaitUntil(s) => write!(f, "wait until {} is ready", s.item),
             Self::Write(s) => write!(f, "{} writes {} blocks", s.machine, s.blocks),
-            Self::Inject(change) => write!(f, "inject {change}"),
-            Self::Arm(s) => {
-                f.write_str("arm ")?;
-                match (&s.fault, &s.crash) {
-                    (Some(fault), _) => write!(f, "{fault}")?,
-                    (None, Some(node)) => write!(f, "crash of {}", node.node)?,
-                    (None, None) => f.write_str("nothing")?,
-                }
-                s.when.as_ref().map_or(Ok(()), |when| write!(f, " {when}"))
-            }
+            Self::Inject(_) => f.write_str("a fault strikes"),
+            Self::Arm(_) => f.write_str("a fault is armed"),
             Self::Clear(id) => write!(f, "clear {id}"),
-            Self::Operator(change) => write!(f, "operator: {change}"),
-            Self::Crash(s) => write!(f, "crash {}", s.node),
-            Self::Restart(s) => write!(f, "restart {}", s.node),
+            Self::Operator(_) => f.write_str("the operator acts"),
+            Self::Crash(s) => write!(f, "{} crashes", s.node),
+            Self::Restart(s) => write!(f, "{} starts", s.node),
             Self::Check(_) => f.write_str("check"),
-        }
-    }
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Vcenter(change) => write!(f, "vcenter {}", word(change)),
-            Self::ConfigurationServer(change) => write!(f, "configuration-server {}", word(change)),
-            Self::MasterTarget(on) => write!(f, "{} {}", on.name, word(&on.change)),
-            Self::ProcessServer(on) => write!(f, "{} {}", on.name, word(&on.change)),
-            Self::Azure(change) => write!(f, "azure {}", word(change)),
-            Self::Guest(change) => write!(f, "guest {}", word(change)),
-            Self::Link(change) => write!(f, "link {}", word(change)),
-            Self::Call(call) => write!(f, "{call}"),
-        }
-    }
-}
-
-impl fmt::Display for CallFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.action {
-            CallAction::Refuse => "refuse".to_owned(),
-            CallAction::TimeOut => "time out".to_owned(),
-            CallAction::LoseReply => "lose the reply of".to_owned(),
-            CallAction::Delay(by) => format!("delay by {by}"),
-            CallAction::Status(status) => format!("answer {status} to"),
-            CallAction::Duplicate => "duplicate".to_owned(),
-            CallAction::Truncate(at) => format!("truncate after {at} bytes the reply of"),
-            CallAction::Garble => "garble the reply of".to_owned(),
-            CallAction::GarbleRequest => "garble the request of".to_owned(),
-        };
-        write!(f, "{what} {} at {}", self.operation, self.to)?;
-        if self.nth.value > 1 {
-            write!(f, ", from call {} on", self.nth)?;
-        }
-        if self.times.value > 1 {
-            write!(f, ", {} times", self.times)?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for When {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::After(period) => write!(f, "after {period}"),
-            Self::AfterFault(m) => write!(f, "{} after fault {}", m.by, m.id),
-            Self::BeforeCall(m) => write!(f, "before {} at {} (call {})", m.operation, m.to, m.nth),
-            Self::AfterCall(m) => write!(f, "after {} at {} (call {})", m.operation, m.to, m.nth),
-            Self::AtTask(m) => write!(f, "at task {}", m.task),
-            Self::AfterTask(m) => write!(f, "after task {}", m.task),
         }
     }
 }

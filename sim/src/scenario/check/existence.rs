@@ -4,7 +4,7 @@ use super::Subject;
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::estate::Side;
 use crate::scenario::fault::Change;
-use crate::scenario::model::{Ending, MemberInputs, Reprotect, Step};
+use crate::scenario::model::{Ending, Reprotect, Step};
 use crate::scenario::step::{Operation, OperationKind};
 use crate::scenario::text::Place;
 use failback_fakes::azure::AzureFault;
@@ -17,12 +17,11 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Vec<Problem>) {
         if let Step::Inject(change) | Step::Operator(change) = &step.value {
             check.change(change, step.at);
         }
+        let Some(operation) = step.operation() else { continue };
         if let Step::Reprotect(reprotect) = &step.value {
-            check.targets(reprotect, step.at);
+            check.targets(reprotect, &operation, step.at);
         }
-        if let Some(operation) = step.operation() {
-            check.made(&operation);
-        }
+        check.made(&operation);
     }
 }
 
@@ -60,9 +59,7 @@ impl Check<'_, '_> {
     }
 
     /// A reprotect home writes through a master target.
-    fn targets(&mut self, reprotect: &Reprotect, at: Place) {
-        let step = Step::Reprotect(reprotect.clone());
-        let Some(operation) = step.operation() else { return };
+    fn targets(&mut self, reprotect: &Reprotect, operation: &Operation<'_>, at: Place) {
         if reprotect.to != Side::OnPremises || operation.expect != &Ending::Succeeded {
             return;
         }
@@ -78,13 +75,7 @@ impl Check<'_, '_> {
 
     /// The master target that carries a machine home.
     fn target(&self, reprotect: &Reprotect, machine: &str) -> Option<String> {
-        let inputs =
-            reprotect.members.iter().find(|(m, _)| self.subject.inventory.names(m, machine)).map(|(_, i)| i);
-        let named = match inputs {
-            Some(MemberInputs::Given(inputs)) => inputs.master_target.as_ref(),
-            Some(MemberInputs::None) => return None,
-            None => reprotect.using.master_target.as_ref(),
-        };
+        let named = reprotect.inputs(self.subject.inventory, machine)?.master_target.as_ref();
         let os = self.subject.inventory.machines.iter().find(|m| m.name == machine)?.os;
         let fitting = self.subject.inventory.master_targets.iter().find(|t| t.os == os);
         named.map(|name| name.value.clone()).or_else(|| fitting.map(|target| target.id.clone()))
@@ -92,22 +83,12 @@ impl Check<'_, '_> {
 
     /// An operation may make the machine again, at its other side.
     fn made(&mut self, operation: &Operation<'_>) {
-        let site = match operation.kind {
-            OperationKind::Failover => Side::Azure,
-            OperationKind::ReprotectHome | OperationKind::Failback => Side::OnPremises,
-            OperationKind::Commit
-            | OperationKind::ReprotectAzure
-            | OperationKind::EnableProtection
-            | OperationKind::DisableProtection
-            | OperationKind::RemoveProtection
-            | OperationKind::CompleteMigration
-            | OperationKind::TestFailover
-            | OperationKind::CleanUpTest
-            | OperationKind::ChangePoint
-            | OperationKind::MoveServer
-            | OperationKind::Resynchronise
-            | OperationKind::Restart
-            | OperationKind::Cancel => return,
+        let site = if operation.kind == OperationKind::Failover {
+            Side::Azure
+        } else if [OperationKind::ReprotectHome, OperationKind::Failback].contains(&operation.kind) {
+            Side::OnPremises
+        } else {
+            return;
         };
         for machine in operation.machines(self.subject.inventory) {
             self.gone.remove(&(site, machine.to_owned()));

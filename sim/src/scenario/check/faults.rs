@@ -91,6 +91,10 @@ impl Check<'_, '_> {
     }
 
     fn step(&mut self, step: &Spanned<Step>, end: usize) {
+        if step.operation().is_some() {
+            self.down(step.at);
+        }
+        #[expect(clippy::wildcard_enum_match_arm, reason = "no other step breaks or mends something")]
         match &step.value {
             Step::Inject(change) => {
                 self.change(change, step.at, end);
@@ -138,25 +142,7 @@ impl Check<'_, '_> {
                 }
                 self.crashed.insert(s.node.value.clone(), Position::Off(step.at));
             }
-            Step::Failover(_)
-            | Step::Commit(_)
-            | Step::Reprotect(_)
-            | Step::Failback(_)
-            | Step::EnableProtection(_)
-            | Step::DisableProtection(_)
-            | Step::RemoveProtection(_)
-            | Step::CompleteMigration(_)
-            | Step::TestFailover(_)
-            | Step::CleanUpTestFailover(_)
-            | Step::ChangeRecoveryPoint(_)
-            | Step::MoveProcessServer(_)
-            | Step::Resynchronise(_)
-            | Step::RestartJob(_)
-            | Step::Policy(_)
-            | Step::RenewCertificate(_)
-            | Step::SavePlan(_)
-            | Step::Confirm(_) => self.down(step.at),
-            Step::Cancel(_) | Step::Wait(_) | Step::WaitUntil(_) | Step::Write(_) | Step::Check(_) => {}
+            _ => {}
         }
     }
 

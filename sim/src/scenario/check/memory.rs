@@ -39,37 +39,8 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Vec<Problem>) {
 }
 
 fn changes_memory(step: &Step) -> bool {
-    let changed = |change: &Change| matches!(change, Change::Vcenter(change) if matches!(change.value, VcenterFault::HostMemory { .. }));
-    match step {
-        Step::Inject(change) | Step::Operator(change) => changed(change),
-        Step::Arm(arm) => arm.fault.as_ref().is_some_and(changed),
-        Step::Failover(_)
-        | Step::Commit(_)
-        | Step::Reprotect(_)
-        | Step::Failback(_)
-        | Step::TestFailover(_)
-        | Step::CleanUpTestFailover(_)
-        | Step::ChangeRecoveryPoint(_)
-        | Step::MoveProcessServer(_)
-        | Step::Resynchronise(_)
-        | Step::RestartJob(_)
-        | Step::Cancel(_)
-        | Step::EnableProtection(_)
-        | Step::DisableProtection(_)
-        | Step::RemoveProtection(_)
-        | Step::CompleteMigration(_)
-        | Step::Policy(_)
-        | Step::RenewCertificate(_)
-        | Step::SavePlan(_)
-        | Step::Confirm(_)
-        | Step::Wait(_)
-        | Step::WaitUntil(_)
-        | Step::Write(_)
-        | Step::Clear(_)
-        | Step::Crash(_)
-        | Step::Restart(_)
-        | Step::Check(_) => false,
-    }
+    let Some(Change::Vcenter(change)) = step.change() else { return false };
+    matches!(change.value, VcenterFault::HostMemory { .. })
 }
 
 fn expects_shortage(step: &Step) -> bool {

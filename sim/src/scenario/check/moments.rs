@@ -11,10 +11,8 @@ use crate::scenario::inventory::Inventory;
 use crate::scenario::model::{self, Ending, Step};
 use crate::scenario::step::{self, OperationKind};
 use crate::scenario::text::{Name, Spanned};
-use failback_orchestrator::journal::{Leg, Operation, Verb};
-use failback_orchestrator::service::Action;
+use failback_orchestrator::journal::{Operation, Verb};
 use failback_orchestrator::workflow::{Book, Classic, Workflow};
-use failback_wire::ids::Site;
 use failback_wire::operation::{Role, between, names as operations, traffic_of};
 use std::collections::BTreeSet;
 
@@ -121,14 +119,12 @@ struct Coming {
 
 /// Every task that the job of a step may run.
 fn coming(step: &Spanned<Step>, inventory: &Inventory) -> Vec<Coming> {
-    if let Step::Confirm(confirm) = &step.value {
-        let kinds = [OperationKind::Failover, OperationKind::Failback];
-        return kinds
-            .iter()
-            .flat_map(|kind| tasks_of(&step.value, &confirm.ends(*kind), inventory))
-            .collect();
-    }
-    step.operation().map(|operation| tasks_of(&step.value, &operation, inventory)).unwrap_or_default()
+    let Some(operation) = step.operation() else { return Vec::new() };
+    let confirms = operation.kind == OperationKind::Confirm;
+    let moves = [OperationKind::Failover, OperationKind::Failback];
+    let kinds = if confirms { moves.to_vec() } else { vec![operation.kind] };
+    let tasks = |kind| tasks_of(&step.value, &step::Operation { kind, ..operation }, inventory);
+    kinds.into_iter().flat_map(tasks).collect()
 }
 
 fn tasks_of(step: &Step, operation: &step::Operation<'_>, inventory: &Inventory) -> Vec<Coming> {
@@ -173,27 +169,21 @@ fn workflows(step: &Step, kind: OperationKind, refused: bool) -> Vec<&'static Wo
             | Step::Failback(model::Failback { verb: model::Verb::Planned, .. })
     );
     let verb = if planned { Verb::Planned } else { Verb::Unplanned };
-    let (action, leg) = match kind {
-        OperationKind::Failover => (Action::Failover(verb), Some(Leg::Forward)),
-        OperationKind::Failback => (Action::Failover(verb), Some(Leg::Reverse)),
-        OperationKind::Commit => (Action::Commit, None),
-        OperationKind::ReprotectHome => (Action::Reprotect, Some(Leg::Forward)),
-        OperationKind::ReprotectAzure => (Action::Reprotect, Some(Leg::Reverse)),
-        OperationKind::EnableProtection => (Action::Enable, Some(Leg::Forward)),
-        OperationKind::DisableProtection => (Action::Disable, Some(Leg::Forward)),
-        OperationKind::RemoveProtection => (Action::Purge, Some(Leg::Forward)),
-        OperationKind::CompleteMigration => (Action::CompleteMigration, Some(Leg::Forward)),
-        OperationKind::TestFailover => (Action::TestFailover, Some(Leg::Forward)),
-        OperationKind::CleanUpTest => (Action::CleanUpTest, Some(Leg::Forward)),
-        OperationKind::ChangePoint => (Action::ChangePoint, Some(Leg::Forward)),
-        OperationKind::MoveServer => (Action::MoveServer, Some(Leg::Forward)),
-        OperationKind::Resynchronise => (Action::Resynchronise, Some(Leg::Forward)),
-        // Which one depends on what went before; the other makes no job.
-        OperationKind::Restart | OperationKind::Cancel => return Vec::new(),
+    let asked = |operation: &&Operation| {
+        let of = OperationKind::from(**operation);
+        of == kind || refused && of == other_way(kind)
     };
-    let legs =
-        [Leg::Forward, Leg::Reverse].into_iter().filter(|l| refused || leg.is_none_or(|leg| leg == *l));
-    legs.map(|leg| Classic.workflow(action.operation(leg, Site::OnPremises), verb)).collect()
+    Operation::ALL.iter().filter(asked).map(|operation| Classic.workflow(*operation, verb)).collect()
+}
+
+/// What the same request asks for where its item stands at the other side.
+fn other_way(kind: OperationKind) -> OperationKind {
+    let pairs = [
+        (OperationKind::Failover, OperationKind::Failback),
+        (OperationKind::ReprotectHome, OperationKind::ReprotectAzure),
+    ];
+    let mut both_ways = pairs.into_iter().flat_map(|(one, other)| [(one, other), (other, one)]);
+    both_ways.find(|(one, _)| *one == kind).map_or(kind, |(_, other)| other)
 }
 
 /// The tasks of an operation under a verb, preconditions first.
@@ -220,24 +210,9 @@ fn owners(task: &str) -> Vec<String> {
     let has = |operation, verb| tasks(operation, verb).any(|id| id == task);
     let mut out = Vec::new();
     for operation in Operation::ALL {
-        let word = match operation {
-            Operation::EnableProtection => OperationKind::EnableProtection.to_string(),
-            Operation::Failover => OperationKind::Failover.to_string(),
-            Operation::Commit | Operation::CommitBack => OperationKind::Commit.to_string(),
-            Operation::Reprotect => OperationKind::ReprotectHome.to_string(),
-            Operation::ReprotectForward => OperationKind::ReprotectAzure.to_string(),
-            Operation::Failback => OperationKind::Failback.to_string(),
-            Operation::Disable => OperationKind::DisableProtection.to_string(),
-            Operation::Purge => OperationKind::RemoveProtection.to_string(),
-            Operation::CompleteMigration => OperationKind::CompleteMigration.to_string(),
-            Operation::TestFailover => OperationKind::TestFailover.to_string(),
-            Operation::CleanUpTest => OperationKind::CleanUpTest.to_string(),
-            Operation::ChangePoint => OperationKind::ChangePoint.to_string(),
-            Operation::MoveServer => OperationKind::MoveServer.to_string(),
-            Operation::Resynchronise => OperationKind::Resynchronise.to_string(),
-        };
+        let word = OperationKind::from(operation);
         let word = match (has(operation, Verb::Unplanned), has(operation, Verb::Planned)) {
-            (true, true) => word,
+            (true, true) => word.to_string(),
             (true, false) => format!("unplanned {word}"),
             (false, true) => format!("planned {word}"),
             (false, false) => continue,

@@ -102,8 +102,7 @@ impl Names {
     /// The same, with the virtual machines that steps make.
     pub(super) fn and_made(mut self, steps: &[Spanned<Step>]) -> Self {
         for step in steps {
-            if let Step::Inject(Change::Vcenter(change)) | Step::Operator(Change::Vcenter(change)) =
-                &step.value
+            if let Some(Change::Vcenter(change)) = step.change()
                 && let VcenterFault::CopyVm { name, .. } = &change.value
             {
                 self.vms.push(name.clone());

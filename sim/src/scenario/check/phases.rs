@@ -3,7 +3,6 @@
 //! Only successes move an item; a refused or failed operation leaves it where it was.
 
 use super::Subject;
-use super::steps::moves;
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::estate::BeforeCommit;
 use crate::scenario::inventory::Inventory;
@@ -43,8 +42,23 @@ static WAYS: &[(&[Phase], OperationKind, Phase)] = &[
     (Phase::UNDER_PROTECTION, OperationKind::RemoveProtection, Phase::Unprotected),
 ];
 
+/// What leaves an item where it is, and where it can be asked for.
+#[rustfmt::skip]
+static STAYS: &[(OperationKind, &[Phase])] = &[
+    (OperationKind::TestFailover, &[Phase::Protected, Phase::ForwardReprotected]),
+    (OperationKind::CleanUpTest, Phase::ALL),
+    (OperationKind::ChangePoint, &[Phase::FailedOver]),
+    (OperationKind::MoveServer, Phase::REPLICATES),
+    (OperationKind::Resynchronise, Phase::REPLICATES),
+    // Nothing was asked for yet.
+    (OperationKind::Restart, &[]),
+];
+
 impl Phase {
-    const UNDER_PROTECTION: &[Self] = &[
+    const REPLICATES: &[Self] = &[Self::Protected, Self::ReverseProtected, Self::ForwardReprotected];
+    const UNDER_PROTECTION: &[Self] = Self::ALL.split_at(1).1;
+    const ALL: &[Self] = &[
+        Self::Unprotected,
         Self::Protected,
         Self::FailedOver,
         Self::FailoverCommitted,
@@ -111,18 +125,14 @@ pub(super) struct Standing {
     pub(super) last: Option<OperationKind>,
 }
 
-/// What ends the protection of an item.
-const WAYS_OUT: [OperationKind; 3] =
-    [OperationKind::DisableProtection, OperationKind::RemoveProtection, OperationKind::CompleteMigration];
-
 impl Standing {
     /// True once it left protection (C23).
     fn left(&self) -> bool {
-        self.phase == Phase::Unprotected && self.last.is_some_and(|last| WAYS_OUT.contains(&last))
+        self.phase == Phase::Unprotected && self.last.is_some_and(OperationKind::leaves)
     }
     /// Where an operation leads from here, if it can happen. What could not be protected has something to leave.
     fn after(&self, kind: OperationKind) -> Option<Phase> {
-        let leaves = self.phase == Phase::Unprotected && self.unsure && WAYS_OUT.contains(&kind);
+        let leaves = self.phase == Phase::Unprotected && self.unsure && kind.leaves();
         self.phase.after(kind).or_else(|| leaves.then_some(Phase::Unprotected))
     }
 }
@@ -142,60 +152,46 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Vec<Problem>) -> Standings 
     // What plans are in the middle of, while they wait for a person.
     let mut paused: BTreeMap<&str, OperationKind> = BTreeMap::new();
     for step in &subject.scenario.steps {
-        if let Some(operation) = step.operation() {
+        if let Some(mut operation) = step.operation() {
+            if operation.kind == OperationKind::Confirm {
+                let Some(kind) = confirmed(subject, &operation, &paused, out) else { continue };
+                operation.kind = kind;
+            }
             advance(subject, step.at, &operation, &inventory, &mut standings, out);
             if let (Some(plan), Ending::Paused(_)) = (operation.plan, operation.expect) {
                 paused.insert(plan, operation.kind);
             }
         }
-        match &step.value {
-            Step::WaitUntil(wait) => waits(subject, wait, &standings, out),
-            Step::Confirm(confirm) => match paused.get(confirm.plan.value.as_str()) {
-                Some(kind) => {
-                    advance(subject, step.at, &confirm.ends(*kind), &inventory, &mut standings, out);
-                }
-                None if matches!(confirm.expect, Ending::Refused(_)) => {}
-                None => {
-                    let title = format!("plan `{}` waits for nobody here", confirm.plan);
-                    let problem = Problem::at(subject.file, confirm.plan.at, title, "nothing to confirm");
-                    out.push(problem.help("an earlier step of it has to `expect: {paused: …}`"));
-                }
-            },
-            Step::SavePlan(save) if save.expect == Ending::Succeeded => {
-                let plan = inventory.plan(save);
-                inventory.plans.retain(|known| known.name != plan.name);
-                inventory.plans.push(plan);
-            }
-            Step::SavePlan(_) => {}
-            Step::Check(expect) => super::expects::states(subject, expect, &standings, out),
-            Step::Failover(_)
-            | Step::Commit(_)
-            | Step::Reprotect(_)
-            | Step::Failback(_)
-            | Step::TestFailover(_)
-            | Step::CleanUpTestFailover(_)
-            | Step::ChangeRecoveryPoint(_)
-            | Step::MoveProcessServer(_)
-            | Step::Resynchronise(_)
-            | Step::RestartJob(_)
-            | Step::Cancel(_)
-            | Step::EnableProtection(_)
-            | Step::DisableProtection(_)
-            | Step::RemoveProtection(_)
-            | Step::CompleteMigration(_)
-            | Step::Policy(_)
-            | Step::RenewCertificate(_)
-            | Step::Wait(_)
-            | Step::Write(_)
-            | Step::Inject(_)
-            | Step::Arm(_)
-            | Step::Clear(_)
-            | Step::Operator(_)
-            | Step::Crash(_)
-            | Step::Restart(_) => {}
+        if let Some(save) = step.saves() {
+            let plan = inventory.plan(save);
+            inventory.plans.retain(|known| known.name != plan.name);
+            inventory.plans.push(plan);
+        }
+        if let Step::WaitUntil(wait) = &step.value {
+            waits(subject, wait, &standings, out);
+        }
+        if let Step::Check(expect) = &step.value {
+            super::expects::states(subject, expect, &standings, out);
         }
     }
     standings
+}
+
+/// What the plan is in the middle of that a step confirms something of.
+fn confirmed(
+    subject: &Subject<'_>,
+    operation: &Operation<'_>,
+    paused: &BTreeMap<&str, OperationKind>,
+    out: &mut Vec<Problem>,
+) -> Option<OperationKind> {
+    let plan = operation.plan?;
+    let kind = paused.get(plan.as_str()).copied();
+    if kind.is_none() && !matches!(operation.expect, Ending::Refused(_)) {
+        let title = format!("plan `{plan}` waits for nobody here");
+        let problem = Problem::at(subject.file, plan.at, title, "nothing to confirm");
+        out.push(problem.help("an earlier step of it has to `expect: {paused: …}`"));
+    }
+    kind
 }
 
 fn advance(
@@ -254,12 +250,12 @@ fn advance(
                 *standing = settled(kind, standing.phase, at);
             }
             (Ending::Succeeded, Some(phase)) => {
-                let moved = standing.moved || moves(kind);
+                let moved = standing.moved || kind.moves();
                 *standing = Standing { phase, since: at, moved, unsure: false, before: None, last };
             }
             // It may come to its end, or be cancelled.
             (Ending::Started, Some(phase)) => {
-                let (moved, before) = (standing.moved || moves(kind), Some(standing.phase));
+                let (moved, before) = (standing.moved || kind.moves(), Some(standing.phase));
                 *standing = Standing { phase, since: at, moved, unsure: true, before, last };
             }
             (Ending::Failed(_), Some(_)) => standing.unsure = true,
@@ -322,27 +318,8 @@ fn stays(
 
 /// For operations that leave an item where it is: whether they can happen there.
 fn beside(kind: OperationKind, phase: Phase) -> Option<bool> {
-    match kind {
-        OperationKind::TestFailover => Some(matches!(phase, Phase::Protected | Phase::ForwardReprotected)),
-        OperationKind::CleanUpTest => Some(true),
-        OperationKind::ChangePoint => Some(phase == Phase::FailedOver),
-        OperationKind::MoveServer | OperationKind::Resynchronise => {
-            let replicates = [Phase::Protected, Phase::ReverseProtected, Phase::ForwardReprotected];
-            Some(replicates.contains(&phase))
-        }
-        // Nothing was asked for yet.
-        OperationKind::Restart => Some(false),
-        OperationKind::Failover
-        | OperationKind::Commit
-        | OperationKind::ReprotectHome
-        | OperationKind::ReprotectAzure
-        | OperationKind::Failback
-        | OperationKind::EnableProtection
-        | OperationKind::DisableProtection
-        | OperationKind::RemoveProtection
-        | OperationKind::CompleteMigration
-        | OperationKind::Cancel => None,
-    }
+    let way = STAYS.iter().find(|(by, _)| *by == kind);
+    way.map(|(_, phases)| phases.contains(&phase))
 }
 
 /// Where an operation would have led, wherever it began.

@@ -47,14 +47,13 @@ impl Check<'_, '_> {
         if let Some(operation) = step.operation() {
             self.operation(step.at, &operation);
         }
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the others are looked at as operations or as faults"
+        )]
         match &step.value {
             Step::Reprotect(reprotect) => self.reprotect(reprotect),
-            Step::SavePlan(save) => self.save_plan(step.at, save),
-            Step::Confirm(confirm) => {
-                self.need(Kind::Plan, &confirm.plan);
-                self.positive(&confirm.within, "within");
-                self.ending(step.at, Some(&confirm.plan), &confirm.expect);
-            }
+            Step::SavePlan(save) => self.save_plan(save),
             Step::Wait(period) => self.positive(period, "wait"),
             Step::WaitUntil(wait) => self.wait_until(step.at, wait),
             Step::Write(write) => {
@@ -70,33 +69,13 @@ impl Check<'_, '_> {
             Step::Crash(s) => self.need(Kind::Node, &s.node),
             Step::Restart(s) => self.need(Kind::Node, &s.node),
             Step::EnableProtection(s) => {
-                if let Some(ps) = &s.process_server {
-                    self.need(Kind::ProcessServer, ps);
-                }
+                s.process_server.iter().for_each(|ps| self.need(Kind::ProcessServer, ps));
             }
             Step::MoveProcessServer(s) => {
                 self.need(Kind::ProcessServer, &s.from);
                 self.need(Kind::ProcessServer, &s.to);
             }
-            Step::Policy(s) => self.ending(step.at, None, &s.expect),
-            Step::RenewCertificate(renew) => self.ending(step.at, None, &renew.expect),
-            Step::Failover(_)
-            | Step::DisableProtection(_)
-            | Step::RemoveProtection(_)
-            | Step::CompleteMigration(_)
-            | Step::Commit(_)
-            | Step::Failback(_)
-            | Step::TestFailover(_)
-            | Step::CleanUpTestFailover(_)
-            | Step::ChangeRecoveryPoint(_)
-            | Step::Resynchronise(_)
-            | Step::RestartJob(_)
-            | Step::Cancel(_)
-            | Step::Inject(_)
-            | Step::Arm(_)
-            | Step::Clear(_)
-            | Step::Operator(_)
-            | Step::Check(_) => {}
+            _ => {}
         }
     }
 
@@ -118,22 +97,19 @@ impl Check<'_, '_> {
                 let title = format!("a {} is of an item or of a plan", operation.kind);
                 self.wrong(plan.at, title, "there is an `item` too");
             }
-            // All that a process server serves.
-            (None, None) if operation.kind == OperationKind::MoveServer => {}
+            (None, None) if operation.kind.stands_alone() => {}
             (None, None) => {
                 let title = format!("the {} of what?", operation.kind);
                 self.wrong(at, title, "give it `item` or `plan`");
             }
         }
         self.positive(operation.within, "within");
-        let plan = operation.plan.filter(|_| moves(operation.kind));
-        self.ending(at, plan, operation.expect);
+        let pauses = operation.kind.moves() || operation.kind == OperationKind::Confirm;
+        self.ending(at, operation.plan.filter(|_| pauses), operation.expect);
     }
 
     /// What machines a plan may have is for the product to say; one that is saved has machines of the estate.
-    fn save_plan(&mut self, at: Place, save: &SavePlan) {
-        self.positive(&save.within, "within");
-        self.ending(at, None, &save.expect);
+    fn save_plan(&mut self, save: &SavePlan) {
         super::estates::actions(self.subject.file, &save.actions, save.groups.len(), self.out);
         if save.expect != Ending::Succeeded {
             return;
@@ -260,9 +236,4 @@ impl Check<'_, '_> {
             }
         }
     }
-}
-
-/// True for operations that move production.
-pub(super) fn moves(kind: OperationKind) -> bool {
-    matches!(kind, OperationKind::Failover | OperationKind::Failback)
 }
