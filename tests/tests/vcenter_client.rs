@@ -125,6 +125,7 @@ fn vm(name: &str, id: &str, disks: &[u32], powered_on: bool) -> VmConfig {
         host: "esx01".into(),
         datastore: "ds-prod".into(),
         memory_mb: 4096,
+        cpus: 2,
         guest_id: "rhel8_64Guest".into(),
         uefi: false,
         tools_installed: true,

@@ -46,6 +46,16 @@ pub enum MasterTargetFault {
         /// Bytes left.
         bytes: u64,
     },
+    /// The retention volume is made larger; what is new is free (P28).
+    RetentionCapacity {
+        /// Bytes it has then.
+        bytes: u64,
+    },
+    /// The disk that its system is on is extended, and the file system with it (P28).
+    SystemDisk {
+        /// Bytes it has then.
+        bytes: u64,
+    },
     /// A block of a VMDK attached to it rots: its first byte flips.
     CorruptBlock {
         /// The VMDK: by its UUID, or by a disk of a session here (`web01-disk0`).
@@ -122,6 +132,19 @@ impl MasterTarget {
                 let mut state = self.lock();
                 let volume = state.retention.as_mut().ok_or("there is no retention volume")?;
                 volume.free = (*bytes).min(volume.capacity);
+            }
+            MasterTargetFault::RetentionCapacity { bytes } => {
+                let mut state = self.lock();
+                let volume = state.retention.as_mut().ok_or("there is no retention volume")?;
+                let more = bytes.checked_sub(volume.capacity).ok_or("a volume cannot be made smaller")?;
+                (volume.capacity, volume.free) = (*bytes, volume.free + more);
+            }
+            MasterTargetFault::SystemDisk { bytes } => {
+                let mut state = self.lock();
+                if *bytes < state.setup.system_disk {
+                    return Err("a disk cannot be made smaller".to_owned());
+                }
+                state.setup.system_disk = *bytes;
             }
             MasterTargetFault::CorruptBlock { vmdk, block } => return self.corrupt(vmdk, *block, by),
         }

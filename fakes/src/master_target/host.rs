@@ -13,7 +13,7 @@ use failback_wire::node::Ctx;
 use failback_wire::proto::cs::OsFamily;
 use failback_wire::proto::cs::{Component, Heard, Heartbeat};
 use failback_wire::proto::session::{
-    Ack, Hashes, Phase, Roll, ServerHealth, SessionSpec, SessionView, TargetDisk,
+    Ack, Hashes, Phase, Roll, ServerHealth, SessionDisk, SessionSpec, SessionView, TargetDisk,
 };
 use failback_wire::proto::target::Refusing;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// The session's disks as far as they hang on this machine now, found by UUID alone (P21).
 fn attached(spec: &SessionSpec, scsi: &[(VmdkUuid, Disk)]) -> Attached {
     let find = |uuid: &VmdkUuid| scsi.iter().find(|(u, _)| u == uuid).map(|(_, disk)| disk.clone());
-    let disk = |d: &failback_wire::proto::session::SessionDisk| match &d.target {
+    let disk = |d: &SessionDisk| match &d.target {
         TargetDisk::Vmdk(uuid) => find(uuid).map(|disk| (d.disk.clone(), disk)),
         TargetDisk::SeedBlob(_) => None,
     };
@@ -36,7 +36,7 @@ fn vmdk_of(spec: &SessionSpec, disk: &DiskId) -> Option<DiskRef> {
     })
 }
 
-/// Disks that a session which takes data needs and does not find.
+/// Disks that a session which takes data needs, and does not find or does not find as they were agreed on.
 fn gone(target: &Target, scsi: &[(VmdkUuid, Disk)]) -> Option<Refusing> {
     let intake = target.intake();
     if matches!(intake.phase, Phase::Stopped | Phase::Rolled) {
@@ -45,7 +45,12 @@ fn gone(target: &Target, scsi: &[(VmdkUuid, Disk)]) -> Option<Refusing> {
     let held = attached(&intake.spec, scsi);
     let missing = intake.spec.disks.iter().map(|d| &d.disk).filter(|disk| !held.contains_key(*disk));
     let missing: Vec<DiskId> = missing.cloned().collect();
-    (!missing.is_empty()).then_some(Refusing::DisksGone(missing))
+    if !missing.is_empty() {
+        return Some(Refusing::DisksGone(missing));
+    }
+    let resized = |d: &&SessionDisk| held.get(&d.disk).is_some_and(|disk| disk.bytes() != d.size);
+    let resized: Vec<DiskId> = intake.spec.disks.iter().filter(resized).map(|d| d.disk.clone()).collect();
+    (!resized.is_empty()).then_some(Refusing::DisksResized(resized))
 }
 
 /// Blocks of each session that are verified with every sign of life: more than 1 GiB of disk a day.
@@ -289,7 +294,6 @@ impl Server for MasterTarget {
             unregistered: state.obstacle(),
             refuses: state.refusing(&self.config.version),
             lvm: state.setup.lvm,
-            sizing: (self.config.os == OsFamily::Linux).then_some(state.setup.sizing),
         }
     }
 
@@ -302,7 +306,7 @@ impl Server for MasterTarget {
     }
 
     fn heartbeat(&self) -> Option<Heartbeat> {
-        let scsi = (self.scsi)();
+        let (scsi, machine) = ((self.scsi)(), (self.machine)());
         let disks = scsi.len();
         let mut state = self.lock();
         if state.obstacle().is_some() {
@@ -317,6 +321,13 @@ impl Server for MasterTarget {
             ("attached_disks".to_owned(), disks.to_string()),
             ("vm_name".to_owned(), self.config.vm_name.clone()),
         ]);
+        if self.config.os == OsFamily::Linux {
+            facts.insert("system_disk".to_owned(), state.setup.system_disk.to_string());
+        }
+        if let Some((memory, cores)) = machine.filter(|_| self.config.os == OsFamily::Linux) {
+            facts.insert("memory_mb".to_owned(), memory.to_string());
+            facts.insert("cores".to_owned(), cores.to_string());
+        }
         if let Some(volume) = state.retention_now() {
             if let Some(why) = volume.unfit {
                 facts.insert("retention_unfit".to_owned(), why.to_string());

@@ -51,10 +51,15 @@ pub struct MasterTargetConfig {
 /// The VMDKs attached to a master target now, by UUID.
 pub type Scsi = Arc<dyn Fn() -> Vec<(VmdkUuid, Disk)> + Send + Sync>;
 
+/// Memory in MiB and processor cores of the virtual machine that a master target runs in; none when vCenter knows no such
+/// machine.
+pub type Machine = Arc<dyn Fn() -> Option<(u64, i32)> + Send + Sync>;
+
 /// A master target with all that outlives its software.
 pub struct MasterTarget {
     config: MasterTargetConfig,
     scsi: Scsi,
+    machine: Machine,
     state: Mutex<State>,
 }
 
@@ -74,8 +79,9 @@ struct State {
 }
 
 impl MasterTarget {
-    /// A master target whose software does not run yet. `scsi` answers which VMDKs hang on it.
-    pub fn new(config: MasterTargetConfig, scsi: Scsi) -> Arc<Self> {
+    /// A master target whose software does not run yet. `scsi` answers which VMDKs hang on it, `machine` how
+    /// large it is.
+    pub fn new(config: MasterTargetConfig, scsi: Scsi, machine: Machine) -> Arc<Self> {
         let retention = config.retention.clone();
         let state = State {
             serving: true,
@@ -87,7 +93,7 @@ impl MasterTarget {
             sessions: BTreeMap::new(),
             ctx: None,
         };
-        Arc::new(Self { config, scsi, state: Mutex::new(state) })
+        Arc::new(Self { config, scsi, machine, state: Mutex::new(state) })
     }
 
     /// Its software starts, for the first time or after a crash.

@@ -6,7 +6,7 @@ use failback_wire::clock::VirtualMs;
 use failback_wire::event::What;
 use failback_wire::http::StatusCode;
 use failback_wire::proto::cs::version;
-use failback_wire::proto::session::{RetentionVolume, Sizing};
+use failback_wire::proto::session::RetentionVolume;
 use failback_wire::proto::target::{Obstacle, Refusing, Unfit};
 use serde::Serialize;
 use std::time::Duration;
@@ -28,8 +28,8 @@ pub struct Setup {
     pub lvm: bool,
     /// It updates its kernel by itself (P28).
     pub kernel_updates: bool,
-    /// How large its machine is (P28).
-    pub sizing: Sizing,
+    /// Bytes of the disk its system is on (P28).
+    pub system_disk: u64,
     /// Version of its operating system, if anybody says (P15).
     pub os_version: Option<String>,
 }
@@ -42,7 +42,7 @@ impl Default for Setup {
             nic_onboot: true,
             lvm: false,
             kernel_updates: false,
-            sizing: Sizing { cores: 4, system_disk: 100 << 30 },
+            system_disk: 100 << 30,
             os_version: None,
         }
     }

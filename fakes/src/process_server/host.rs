@@ -156,7 +156,6 @@ impl Server for ProcessServer {
             unregistered: None,
             refuses: None,
             lvm: false,
-            sizing: None,
         }
     }
 

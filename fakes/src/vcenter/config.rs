@@ -146,6 +146,8 @@ pub struct VmConfig {
     pub datastore: String,
     /// Configured memory, MiB.
     pub memory_mb: u64,
+    /// Its processor cores.
+    pub cpus: i32,
     /// Guest system id: `windows2019srv_64Guest`, `rhel8_64Guest`.
     pub guest_id: String,
     /// Whether it boots by UEFI, not by BIOS (P33).

@@ -212,6 +212,14 @@ impl Console<'_> {
             apply.reconfigure(id, &spec)
         })
     }
+    /// Gives a virtual machine that is off so much memory, in MiB, and so many cores (P28).
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn set_hardware(&self, vm: &str, memory_mb: Option<i64>, cpus: Option<i32>) -> Result<(), String> {
+        let spec = VmConfigSpec { memory_mb, cpus, ..Default::default() };
+        self.on_vm(vm, |apply, id| apply.reconfigure(id, &spec))
+    }
     /// Gives a virtual machine that is off controllers of another type (P18); disks keep their places.
     ///
     /// # Errors

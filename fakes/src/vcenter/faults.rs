@@ -90,6 +90,17 @@ pub enum VcenterFault {
         /// The type.
         controller: ScsiController,
     },
+    /// A person gives a virtual machine memory and processor cores (P28): only while it is off.
+    Hardware {
+        /// Name of the virtual machine.
+        vm: String,
+        /// Memory it has then, MiB; default: as before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        memory_mb: Option<i64>,
+        /// Cores it has then; default: as before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cores: Option<i32>,
+    },
     /// VMware Tools are installed in a virtual machine, or removed from it (P22).
     Tools {
         /// Name of the virtual machine.
@@ -223,6 +234,7 @@ impl Vcenter {
             VcenterFault::AttachDisk { vm, file } => console.attach_disk(vm, file)?,
             VcenterFault::SetOption { vm, option, value } => console.set_option(vm, option, value)?,
             VcenterFault::Controller { vm, controller } => console.set_controller(vm, *controller)?,
+            VcenterFault::Hardware { vm, memory_mb, cores } => console.set_hardware(vm, *memory_mb, *cores)?,
             VcenterFault::Tools { vm, installed } => console.set_tools(vm, *installed)?,
             VcenterFault::AccountPrivileges { user, privileges } => {
                 console.set_privileges(user, privileges)?;

@@ -149,6 +149,13 @@ impl Vcenter {
         state.model.vm_named(vm).map(|id| state.model.within_reach(id)).unwrap_or_default()
     }
 
+    /// Memory in MiB and processor cores of a virtual machine.
+    pub fn hardware(&self, vm: &str) -> Option<(u64, i32)> {
+        let state = self.lock();
+        let vm = state.model.vm_named(vm).and_then(|id| state.model.vms.get(&id))?;
+        Some((vm.hardware.memory_mb, vm.hardware.cpus))
+    }
+
     /// The content of a VMDK, attached or not.
     pub fn disk(&self, uuid: &VmdkUuid) -> Option<Disk> {
         self.lock().model.leaf(uuid).map(|v| v.disk.clone())

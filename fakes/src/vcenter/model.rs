@@ -307,7 +307,7 @@ impl Model {
             tools_installed: config.tools_installed,
             hardware: Hardware {
                 memory_mb: config.memory_mb,
-                cpus: 2,
+                cpus: config.cpus,
                 extra: config.extra_config.clone(),
                 controllers,
                 disks,

@@ -78,6 +78,7 @@ impl Pair {
                 setup: Setup::default(),
             },
             Arc::new(scsi),
+            Arc::new(|| None),
         );
         mt.boot(set.lab.start_node(&NodeName::from("mt")), &*set.lab);
         let ps = ProcessServer::new(ProcessServerConfig {

@@ -103,6 +103,7 @@ fn vm(name: &str, uuid: &str, disks: &[&str], powered_on: bool) -> VmConfig {
         host: "esx01".into(),
         datastore: "ds-prod".into(),
         memory_mb: 4096,
+        cpus: 2,
         guest_id: "windows2019srv_64Guest".into(),
         uefi: false,
         tools_installed: true,

@@ -1,13 +1,13 @@
 //! The fabric with its servers, and the health of the vault.
 
 use super::Call;
-use crate::journal::{Health, Item};
+use crate::journal::Health;
 use crate::service::{Refusal, ServerSight, worst};
 use failback_wire::error::Report;
+use failback_wire::ids::MachineName;
 use failback_wire::proto::cs::{Component, ServerBeat};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 pub(super) fn errors(reports: &[Report]) -> Vec<Value> {
     let error = |report: &Report| {
@@ -93,8 +93,8 @@ fn summary(all: &[Health]) -> Value {
 
 /// Health of the vault: how many items and fabrics are how well.
 pub(super) fn vault(call: &Call) -> Value {
-    let all: Vec<Arc<Item>> = call.me.journal().read(|state| state.items.values().cloned().collect());
-    let items: Vec<Health> = all.iter().map(|item| item.health(call.me.health(&item.name).0)).collect();
+    let all: Vec<MachineName> = call.me.journal().read(|state| state.items.keys().cloned().collect());
+    let items: Vec<Health> = all.iter().map(|name| call.me.health(name).0).collect();
     let fabric = worst(call.me.servers().values().map(|sight| sight.health));
     json!({
         "name": "default",

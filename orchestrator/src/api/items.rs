@@ -119,7 +119,7 @@ fn view(call: &Call, item: &Item) -> Resource<ItemProperties> {
             test_failover_state_description: "None".to_owned(),
             switch_provider_state: "None".to_owned(),
             allowed_operations: allowed.iter().map(|allowed| allowed.as_str().to_owned()).collect(),
-            replication_health: item.health(health).as_str().to_owned(),
+            replication_health: health.as_str().to_owned(),
             failover_health: "Normal".to_owned(),
             health_errors: failures.chain(warnings).collect(),
             policy_id: call.names.policy(&policy),

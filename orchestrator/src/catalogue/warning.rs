@@ -35,6 +35,9 @@ entries! {
         "their datastore is read-only, or out of the reach of the master target's host",
         "somebody detached them by hand"
         => "Mount the datastore read/write on that host, or attach the disks again; replication then goes on.";
+    MT_DISKS_RESIZED "FB2170" Operator ["P37"] "a disk on the master target has another size than the machine's in Azure";
+        "somebody extended its VMDK while it hung on the master target"
+        => "A VMDK cannot be made smaller: make the machine's disk in Azure as large, then resynchronise; the recovery points remain.";
     RETENTION_LOW "FB2123" Operator ["P27"] "the retention volume of the master target is short of space";
         "more machines replicate home than it was made for",
         "others use the volume"

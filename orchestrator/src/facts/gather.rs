@@ -131,7 +131,6 @@ impl<'a> Gathering<'a> {
             process_server: input.process_server.clone().or(relay),
             retention_drive: input.retention.clone(),
             datastore: input.datastore.clone(),
-            expressroute: self.services.config.expressroute,
             exclude: input.exclude.clone(),
             azure_name: input.azure_name.clone(),
             from_server: input.from_server.clone(),
@@ -276,10 +275,12 @@ impl<'a> Gathering<'a> {
     async fn azure(&mut self, member: &Member) -> Seen<AzureFacts> {
         let left = member.left.as_ref().filter(|_| self.needs(&[EnableProtection]));
         let asks = [Failover, Reprotect, Failback, CommitBack, TestFailover, CleanUpTest, ChangePoint];
-        if !self.needs(&asks) && left.is_none() {
+        let item = member.item.as_ref();
+        // What replicates home is served by the process server of its network in Azure.
+        let moves = self.needs(&[MoveServer]) && item.is_some_and(|item| item.leg == Leg::Reverse);
+        if !self.needs(&asks) && !moves && left.is_none() {
             return Seen::Unasked;
         }
-        let item = member.item.as_ref();
         let name = item.map(|item| item.azure.as_ref().map_or(&item.azure_name, |vm| &vm.name));
         let name = left.map(|vm| &vm.name).or(name).cloned().unwrap_or_default();
         let azure = &self.services.azure;
@@ -588,7 +589,6 @@ fn target_facts(vm: &vcenter::VmFacts) -> TargetVmFacts {
         controllers: vm.controllers.values().cloned().collect(),
         enable_uuid: vm.enable_uuid(),
         tools: vm.tools_running,
-        memory_mb: vm.memory_mb,
         host_connected: vm.host_connected,
         hypervisor: vm.hypervisor.clone(),
     }

@@ -118,8 +118,6 @@ pub struct RequestFacts {
     pub azure_name: Option<String>,
     /// Enable, reprotect: the disks that are asked for, all when none are named.
     pub include: Option<Vec<DiskId>>,
-    /// The private link to the site is an ExpressRoute circuit.
-    pub expressroute: bool,
 }
 
 /// A replication policy that was asked for (P10).
@@ -279,8 +277,6 @@ pub struct TargetVmFacts {
     pub enable_uuid: bool,
     /// VMware Tools run (P22).
     pub tools: bool,
-    /// Configured memory, MiB (P28).
-    pub memory_mb: u64,
     /// Its host is connected.
     pub host_connected: bool,
     /// What its host runs; empty when vCenter does not say (P34).

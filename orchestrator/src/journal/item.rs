@@ -2,8 +2,7 @@
 
 use super::copies::Copies;
 use super::record::{Leaving, Operation};
-use super::state::{Allowed, Health, Leg, ProtectionState};
-use crate::catalogue::warning::{MT_SMALL, PS_BEHIND_VPN};
+use super::state::{Allowed, Leg, ProtectionState};
 use crate::config::{BeforeCommit, Settings};
 use failback_replication::lineage::Lineage;
 use failback_wire::clock::VirtualMs;
@@ -327,14 +326,6 @@ impl Item {
     /// The master target that holds the item's disks; none once production is home.
     pub fn disks_away(&self) -> Option<&ServerRef> {
         self.master_target.as_ref().filter(|_| self.active == Site::Azure)
-    }
-
-    /// Its health, when what is seen of it now has this one: what replicates through servers that are not as they should
-    /// be is not normal. Other warnings tell of what has happened.
-    pub fn health(&self, seen: Health) -> Health {
-        let through = self.leg == Leg::Reverse && self.state.is_replicating();
-        let unfit = [&MT_SMALL, &PS_BEHIND_VPN].into_iter().any(|doc| self.warnings.contains_key(doc.code));
-        if through && unfit { seen.max(Health::Warning) } else { seen }
     }
 
     /// What may be asked of the item while no job changes it.

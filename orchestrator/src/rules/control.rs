@@ -1,10 +1,10 @@
 //! Rules about the configuration server and the process server.
 
 use super::target::late;
-use super::{CONTROL, DATABASE, FORWARD, HOME, RELAY, ROW, Rule, SERVED, rule, warning};
+use super::{CONTROL, DATABASE, FORWARD, HOME, RELAY, ROW, Rule, SERVED, rule};
 use crate::catalogue::disks::PS_IN_OTHER_NETWORK;
 use crate::catalogue::protection::CS_ELSEWHERE;
-use crate::catalogue::{control as doc, documented, warning};
+use crate::catalogue::{control as doc, documented};
 use crate::facts::{Facts, Seen};
 use crate::journal::Operation::{Disable, Reprotect};
 use failback_wire::error::Report;
@@ -23,7 +23,6 @@ pub(super) static RULES: &[Rule] = &[
     rule("P11", "the process server of the way to Azure is on-premises", FORWARD, relay_at_the_site),
     rule("P12", "the process server has a static address", CONTROL, relay_address),
     rule("P12", "a process server in Azure is in the machine's network", &[Reprotect], relay_in_network),
-    warning("P12", "the process server of the way home is near", &[Reprotect], relay_near),
 ];
 
 /// What the configuration server is called in reports.
@@ -89,16 +88,9 @@ fn relay_address(f: &Facts) -> Option<Report> {
     (!wrong.is_empty()).then(|| Report::new(&doc::PS_ADDRESS, id, wrong.join(" and ")))
 }
 
-/// On the way home a process server on-premises is for ExpressRoute; over a VPN it is discouraged (P12).
-fn relay_near(f: &Facts) -> Option<Report> {
-    let id = f.request.process_server.as_deref()?;
-    let far = relay_fact(f, "location")? == "on-premises" && !f.request.expressroute;
-    far.then(|| Report::new(&warning::PS_BEHIND_VPN, id, id))
-}
-
 /// Each network in Azure that machines are in needs a process server of its own (P12). One on-premises is reached from
 /// all of them.
-fn relay_in_network(f: &Facts) -> Option<Report> {
+pub(super) fn relay_in_network(f: &Facts) -> Option<Report> {
     let id = f.request.process_server.as_deref()?;
     let (machine, relay) = (f.azure.known()?.network.as_deref()?, relay_fact(f, "network")?);
     let elsewhere = relay_fact(f, "location")? == "azure" && !relay.eq_ignore_ascii_case(machine);

@@ -3,7 +3,7 @@
 use super::versions::compare;
 use super::{DISKS, HOME, Rule, TARGET, rule, warning};
 use crate::catalogue::disks::MT_OS_OLDER;
-use crate::catalogue::{documented, target as doc, warning};
+use crate::catalogue::{documented, target as doc};
 use crate::facts::{Facts, Slots, TargetVmFacts};
 use crate::journal::Operation::Reprotect;
 use failback_wire::clock::VirtualMs;
@@ -31,7 +31,6 @@ pub(super) static RULES: &[Rule] = &[
     rule("P26", "no disk UUID is the master target's own", &[Reprotect], uuid_clash),
     rule("P28", "the master target does not lie on LVM", &[Reprotect], no_lvm),
     rule("P28", "the master target is adapted to its kernel", &[Reprotect], adapted),
-    warning("P28", "a Linux master target has memory and retention enough", &[Reprotect], large_enough),
     rule("P27", "the master target has a retention volume", &[Reprotect], retention),
 ];
 
@@ -189,30 +188,8 @@ fn no_lvm(f: &Facts) -> Option<Report> {
 fn adapted(f: &Facts) -> Option<Report> {
     match f.target.known()?.refuses.as_ref()? {
         Refusing::KernelUpdated => report(f, &doc::MT_KERNEL_OLD, ""),
-        Refusing::NewerThanServers { .. } | Refusing::DisksGone(_) => None,
+        Refusing::NewerThanServers { .. } | Refusing::DisksGone(_) | Refusing::DisksResized(_) => None,
     }
-}
-
-/// What a Linux master target should have at least: memory in MiB, bytes of retention, cores and bytes of the system's
-/// disk (P28). A warning is ours.
-const LINUX_SIZE: (u64, u64, u32, u64) = (6 << 10, 1 << 40, 4, 100 << 30);
-
-fn large_enough(f: &Facts) -> Option<Report> {
-    let (memory, target) = (vm(f)?.memory_mb, f.target.known()?);
-    let retention = target.retention.as_ref()?.capacity;
-    let (cores, disk) =
-        target.sizing.map_or((LINUX_SIZE.2, LINUX_SIZE.3), |own| (own.cores, own.system_disk));
-    let enough =
-        memory >= LINUX_SIZE.0 && retention >= LINUX_SIZE.1 && cores >= LINUX_SIZE.2 && disk >= LINUX_SIZE.3;
-    if target.os == OsFamily::Windows || enough {
-        return None;
-    }
-    let detail = format!(
-        "{memory} MiB of memory, {cores} cores, {} GiB for its system, {} GiB of retention",
-        disk >> 30,
-        retention >> 30
-    );
-    report(f, &warning::MT_SMALL, detail)
 }
 
 /// One disk hangs on one machine (I4): the same UUID on both means that both were made from one template.

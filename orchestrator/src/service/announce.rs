@@ -30,7 +30,6 @@ impl Orchestrator {
             let settings = &self.services().config.knobs.settings;
             let allowed =
                 state.offered(name, health, settings).iter().map(|allowed| allowed.as_str()).collect();
-            let health = item.health(health);
             Some(Shown { state: item.state.as_str(), active: item.active, health, allowed })
         })
     }

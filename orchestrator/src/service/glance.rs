@@ -1,7 +1,7 @@
 //! One look at what carries an item's replication: its session, its servers, the agent of its source.
 
 use super::roll::{Called, Familiar, Roll};
-use super::{Health, Services, telling};
+use super::{Health, Services, telling, way_home};
 use crate::catalogue::control::{AZURE_UNREACHABLE, CS_DISCONNECTED};
 use crate::catalogue::documented::{
     AGENT_HEARTBEAT, MT_HEARTBEAT, PS_HEARTBEAT, PS_UNREACHABLE, PS_UPLOAD_BLOCKED,
@@ -9,7 +9,7 @@ use crate::catalogue::documented::{
 use crate::catalogue::guest::RESYNC_REQUIRED;
 use crate::catalogue::protection::{CS_ELSEWHERE, REPLICATION_ENDED};
 use crate::catalogue::target::MT_VERSION;
-use crate::catalogue::warning::{CERTIFICATE_EXPIRES_SOON, MT_DISKS_LOST, MT_KERNEL};
+use crate::catalogue::warning::{CERTIFICATE_EXPIRES_SOON, MT_DISKS_LOST, MT_DISKS_RESIZED, MT_KERNEL};
 use crate::clients::cs::OTHER_VAULT;
 use crate::journal::{Item, Leg, ServerRef};
 use crate::rules::cs::{WARNING_TIME, expired};
@@ -138,6 +138,7 @@ fn refusing(item: &Item, why: &Refusing) -> Finding {
     let doc: &ErrorDoc = match why {
         Refusing::NewerThanServers { .. } => &MT_VERSION,
         Refusing::DisksGone(_) => &MT_DISKS_LOST,
+        Refusing::DisksResized(_) => &MT_DISKS_RESIZED,
         Refusing::KernelUpdated => &MT_KERNEL,
     };
     let server = item.master_target.as_ref().map_or("master target", |server| server.id.as_str());
@@ -157,6 +158,7 @@ fn servers(services: &Services, called: &Called, item: &Item, glance: &mut Glanc
     glance.findings.extend(beat(Component::ProcessServer, &item.process_server));
     if item.leg == Leg::Reverse {
         glance.findings.extend(beat(Component::MasterTarget, &item.master_target));
+        glance.findings.extend(way_home::findings(services, &called.servers, item));
     }
 }
 

@@ -14,6 +14,7 @@ mod servers;
 mod services;
 mod submit;
 mod telling;
+mod way_home;
 
 #[cfg(test)]
 mod tests;

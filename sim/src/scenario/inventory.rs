@@ -146,6 +146,8 @@ pub struct MasterTarget {
     pub retention_unfit: Option<Flaw>,
     /// Memory.
     pub memory: Size,
+    /// Processor cores.
+    pub cores: i32,
     /// How its system is set up.
     pub setup: Setup,
     /// `disk.EnableUUID` is TRUE.
@@ -468,6 +470,7 @@ fn master_targets(estate: &Estate, host: &str, store_of: &dyn Fn(&str) -> String
             retention_capacity: capacity,
             retention_unfit: None,
             memory: Size::gib(6),
+            cores: 4,
             setup: Setup::default(),
             enable_uuid: true,
             tools: true,
@@ -492,16 +495,13 @@ fn master_targets(estate: &Estate, host: &str, store_of: &dyn Fn(&str) -> String
             out.version = text(mt.version.as_ref(), VERSION);
             (out.enable_uuid, out.tools, out.physical) = (mt.enable_uuid, mt.tools, mt.physical);
             out.deployed = mt.deployed;
-            out.memory = mt.memory.value;
+            (out.memory, out.cores) = (mt.memory.value, mt.cores);
             out.setup = Setup {
                 hosts_file: mt.hosts_file,
                 authenticated_proxy: mt.authenticated_proxy,
                 nic_onboot: mt.nic_onboot,
                 lvm: mt.lvm,
-                sizing: failback_wire::proto::session::Sizing {
-                    cores: mt.cores,
-                    system_disk: mt.system_disk.value.0,
-                },
+                system_disk: mt.system_disk.value.0,
                 kernel_updates: mt.kernel_updates,
                 os_version: mt.os_version.as_ref().map(|version| version.value.clone()),
             };

@@ -153,6 +153,7 @@ fn vm(born: &Born) -> VmConfig {
         host: m.host.clone(),
         datastore: m.datastore.clone(),
         memory_mb: m.memory.0 >> 20,
+        cpus: 2,
         guest_id: guest_id(m.os).into(),
         uefi: m.uefi,
         tools_installed: true,
@@ -181,6 +182,7 @@ fn plain_vm(env: &Env, name: &str, os: Os, host: &str, datastore: &str) -> VmCon
         host: host.into(),
         datastore: datastore.into(),
         memory_mb: 6144,
+        cpus: 2,
         guest_id: guest_id(os).into(),
         uefi: false,
         tools_installed: true,
@@ -195,7 +197,7 @@ fn plain_vm(env: &Env, name: &str, os: Os, host: &str, datastore: &str) -> VmCon
 fn target_vm(env: &Env, mt: &inventory::MasterTarget, born: &[Born]) -> VmConfig {
     let mut vm = plain_vm(env, &mt.id, mt.os, &mt.host, &mt.datastore);
     (vm.tools_installed, vm.controller, vm.memory_mb) = (mt.tools, mt.controller, mt.memory.0 >> 20);
-    vm.powered_on = mt.deployed;
+    (vm.cpus, vm.powered_on) = (mt.cores, mt.deployed);
     if !mt.enable_uuid {
         vm.extra_config.clear();
     }

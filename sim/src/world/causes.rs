@@ -26,6 +26,8 @@ pub(super) fn of(change: &Change, is_target: impl Fn(&str) -> bool) -> &'static 
             | MasterTargetFault::CompleteHostsFile
             | MasterTargetFault::NicOnboot
             | MasterTargetFault::RetentionBack
+            | MasterTargetFault::RetentionCapacity { .. }
+            | MasterTargetFault::SystemDisk { .. }
             | MasterTargetFault::CorruptBlock { .. } => &[],
         },
         Change::ProcessServer(on) => match &*on.change {
@@ -99,6 +101,7 @@ fn vcenter(fault: &VcenterFault, is_target: impl Fn(&str) -> bool) -> &'static [
         | VcenterFault::Vmotion { .. }
         | VcenterFault::SetOption { .. }
         | VcenterFault::Controller { .. }
+        | VcenterFault::Hardware { .. }
         | VcenterFault::DetachDisk { .. }
         | VcenterFault::AttachDisk { .. }
         | VcenterFault::Tools { installed: true, .. }

@@ -374,7 +374,10 @@ fn master_targets(
         let host = inventory.master_targets.iter().find(|mt| mt.id == config.id).map(|mt| mt.host.as_str());
         let there = alternate.filter(|_| host.is_some_and(|host| inventory.is_elsewhere(host)));
         let (vm, vcenter) = (config.vm_name.clone(), there.unwrap_or(vcenter).clone());
-        (config.id.to_string(), MasterTarget::new(config, Arc::new(move || vcenter.within_reach(&vm))))
+        let (same_vm, same_vcenter) = (vm.clone(), vcenter.clone());
+        let scsi = Arc::new(move || vcenter.within_reach(&vm));
+        let machine = Arc::new(move || same_vcenter.hardware(&same_vm));
+        (config.id.to_string(), MasterTarget::new(config, scsi, machine))
     };
     build::master_targets(inventory).into_iter().map(target).collect()
 }

@@ -101,7 +101,6 @@ fn health(id: &str) -> ServerHealth {
         unregistered: None,
         refuses: None,
         lvm: false,
-        sizing: None,
     }
 }
 
@@ -124,7 +123,6 @@ fn vcenter() -> VcenterFacts {
             controllers: vec!["VirtualLsiLogicController".into()],
             enable_uuid: true,
             tools: true,
-            memory_mb: 6 << 10,
             host_connected: true,
             hypervisor: "VMware ESXi".into(),
         }),

@@ -364,18 +364,6 @@ pub struct ServerHealth {
     /// Its root or retention volume lies on LVM (Linux master target; P28).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lvm: bool,
-    /// How large its machine is (Linux master target; P28).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sizing: Option<Sizing>,
-}
-
-/// How large a server's machine is, beside its memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sizing {
-    /// Processor cores.
-    pub cores: u32,
-    /// Bytes of the disk its system is on.
-    pub system_disk: u64,
 }
 
 /// The most addresses a server tries on behalf of one question.

@@ -27,6 +27,8 @@ pub enum Refusing {
     },
     /// Disks of the session do not hang on it, or their datastore is out of its host's reach (P20, P24).
     DisksGone(Vec<DiskId>),
+    /// Disks of the session have another size than was agreed on (E21).
+    DisksResized(Vec<DiskId>),
     /// Its system has updated the kernel by itself; what was built for the one before does not load (P28).
     KernelUpdated,
 }
@@ -40,6 +42,10 @@ impl fmt::Display for Refusing {
             Self::DisksGone(disks) => {
                 let names: Vec<_> = disks.iter().map(DiskId::as_str).collect();
                 write!(f, "it has no access to {}", names.join(", "))
+            }
+            Self::DisksResized(disks) => {
+                let names: Vec<_> = disks.iter().map(DiskId::as_str).collect();
+                write!(f, "{} at home and in Azure differ in size", names.join(", "))
             }
             Self::KernelUpdated => f.write_str("the kernel was updated"),
         }

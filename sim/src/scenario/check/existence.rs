@@ -110,6 +110,7 @@ fn needed(change: &Change) -> Option<Needed<'_>> {
             | VcenterFault::Vmotion { vm, .. }
             | VcenterFault::SetOption { vm, .. }
             | VcenterFault::Controller { vm, .. }
+            | VcenterFault::Hardware { vm, .. }
             | VcenterFault::DetachDisk { vm, .. }
             | VcenterFault::AttachDisk { vm, .. }
             | VcenterFault::Tools { vm, .. }

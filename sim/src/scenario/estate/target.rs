@@ -46,9 +46,9 @@ pub struct MasterTarget {
     /// Memory of its virtual machine; default 6 GiB (P28).
     #[serde(default = "memory")]
     pub memory: Spanned<Size>,
-    /// Processor cores of a Linux one (P28); default 4.
+    /// Processor cores of its virtual machine (P28); default 4.
     #[serde(default = "cores")]
-    pub cores: u32,
+    pub cores: i32,
     /// The disk that the system of a Linux one is on (P28); default 100 GiB.
     #[serde(default = "system_disk")]
     pub system_disk: Spanned<Size>,
@@ -95,7 +95,7 @@ fn lsi_logic() -> ScsiController {
 fn memory() -> Spanned<Size> {
     Spanned::unplaced(Size::gib(6))
 }
-fn cores() -> u32 {
+fn cores() -> i32 {
     4
 }
 fn system_disk() -> Spanned<Size> {
