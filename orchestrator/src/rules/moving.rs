@@ -13,6 +13,7 @@ pub(super) static RULES: &[Rule] = &[
     rule("P13", "the machine is served by the process server it leaves", &[MoveServer], served_there),
     rule("P11", "a private link leads from the new process server to the site", &[MoveServer], private_link),
     rule("P11", "the new process server of the way to Azure is on-premises", &[MoveServer], at_the_site),
+    rule("P12", "a new process server in Azure is in the machine's network", &[MoveServer], in_network),
     rule("P7", "the new process server stands in Azure where addresses were kept", &[MoveServer], in_azure),
 ];
 
@@ -33,6 +34,10 @@ fn private_link(f: &Facts) -> Option<Report> {
 
 fn in_azure(f: &Facts) -> Option<Report> {
     on(Leg::Reverse, f, cs::relay_in_azure)
+}
+
+fn in_network(f: &Facts) -> Option<Report> {
+    on(Leg::Reverse, f, control::relay_in_network)
 }
 
 fn at_the_site(f: &Facts) -> Option<Report> {
