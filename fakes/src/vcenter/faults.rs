@@ -234,7 +234,9 @@ impl Vcenter {
             VcenterFault::AttachDisk { vm, file } => console.attach_disk(vm, file)?,
             VcenterFault::SetOption { vm, option, value } => console.set_option(vm, option, value)?,
             VcenterFault::Controller { vm, controller } => console.set_controller(vm, *controller)?,
-            VcenterFault::Hardware { vm, memory_mb, cores } => console.set_hardware(vm, *memory_mb, *cores)?,
+            VcenterFault::Hardware { vm, memory_mb, cores } => {
+                console.set_hardware(vm, *memory_mb, *cores)?
+            }
             VcenterFault::Tools { vm, installed } => console.set_tools(vm, *installed)?,
             VcenterFault::AccountPrivileges { user, privileges } => {
                 console.set_privileges(user, privileges)?;

@@ -111,7 +111,8 @@ impl Rig {
             setup: Setup::default(),
         };
         let hanging = slots.clone();
-        let mt = MasterTarget::new(config, Arc::new(move || hanging.lock().unwrap().clone()), Arc::new(|| None));
+        let mt =
+            MasterTarget::new(config, Arc::new(move || hanging.lock().unwrap().clone()), Arc::new(|| None));
         let ps = ProcessServer::new(ProcessServerConfig {
             id: "ps".to_owned(),
             host: PS.to_owned(),

@@ -83,8 +83,12 @@ mod tests {
 
     #[test]
     fn each_figure_counts_from_its_limit_on() {
-        let least =
-            [("memory_mb", 6 << 10), ("cores", 4), ("system_disk", 100 << 30), ("retention_capacity", 1 << 40)];
+        let least = [
+            ("memory_mb", 6 << 10),
+            ("cores", 4),
+            ("system_disk", 100 << 30),
+            ("retention_capacity", 1 << 40),
+        ];
         assert!(small(&beat(&least)).is_none());
         for (n, (fact, value)) in least.into_iter().enumerate() {
             let mut one_less = least;
