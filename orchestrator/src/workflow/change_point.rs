@@ -9,7 +9,8 @@
 
 use super::failover;
 use super::ops::{azure, defect, note, points, session};
-use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
+use super::step::Recovery::{Forward, Nothing, Undo};
+use super::step::{Step, StepCtx, StepError, StepResult, Workflow};
 use crate::catalogue::execution::{AZURE_DELETE_FAILED, AZURE_START_FAILED, AZURE_STOP_FAILED};
 use crate::clients::azure::NewDisk;
 use crate::journal::{Chosen, Fact, Leg, Operation, ProtectionState, Rest};
@@ -40,62 +41,14 @@ pub static WORKFLOW: Workflow = Workflow {
     failure: None,
     boot_from: None,
     steps: &[
-        Step {
-            id: "pick-point",
-            task: FAILOVER.0,
-            title: FAILOVER.1,
-            run: |c| Box::pin(pick_point(c)),
-            recovery: Recovery::Undo(|c| Box::pin(forget_point(c))),
-        },
-        Step {
-            id: "create-disks",
-            task: FAILOVER.0,
-            title: FAILOVER.1,
-            run: |c| Box::pin(create_disks(c)),
-            recovery: Recovery::Undo(|c| Box::pin(undo_disks(c))),
-        },
-        Step {
-            id: "stop-azure",
-            task: FAILOVER.0,
-            title: FAILOVER.1,
-            run: |c| Box::pin(stop_azure(c)),
-            recovery: Recovery::Undo(|c| Box::pin(undo_stop(c))),
-        },
-        Step {
-            id: "settle",
-            task: FAILOVER.0,
-            title: FAILOVER.1,
-            run: |c| Box::pin(settle(c)),
-            recovery: Recovery::Forward,
-        },
-        Step {
-            id: "delete-vm",
-            task: FAILOVER.0,
-            title: FAILOVER.1,
-            run: |c| Box::pin(delete_vm(c)),
-            recovery: Recovery::Forward,
-        },
-        Step {
-            id: "create-vm",
-            task: START.0,
-            title: START.1,
-            run: |c| Box::pin(create_vm(c)),
-            recovery: Recovery::Forward,
-        },
-        Step {
-            id: "adapt-guest",
-            task: START.0,
-            title: START.1,
-            run: |c| Box::pin(failover::adapt_guest(c)),
-            recovery: Recovery::Nothing,
-        },
-        Step {
-            id: "delete-old-disks",
-            task: START.0,
-            title: START.1,
-            run: |c| Box::pin(delete_old_disks(c)),
-            recovery: Recovery::Forward,
-        },
+        Step::new("pick-point", FAILOVER, |c| Box::pin(pick_point(c)), Undo(|c| Box::pin(forget_point(c)))),
+        Step::new("create-disks", FAILOVER, |c| Box::pin(create_disks(c)), Undo(|c| Box::pin(undo_disks(c)))),
+        Step::new("stop-azure", FAILOVER, |c| Box::pin(stop_azure(c)), Undo(|c| Box::pin(undo_stop(c)))),
+        Step::new("settle", FAILOVER, |c| Box::pin(settle(c)), Forward),
+        Step::new("delete-vm", FAILOVER, |c| Box::pin(delete_vm(c)), Forward),
+        Step::new("create-vm", START, |c| Box::pin(create_vm(c)), Forward),
+        Step::new("adapt-guest", START, |c| Box::pin(failover::adapt_guest(c)), Nothing),
+        Step::new("delete-old-disks", START, |c| Box::pin(delete_old_disks(c)), Forward),
     ],
 };
 

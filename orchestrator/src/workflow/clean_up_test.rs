@@ -3,10 +3,13 @@
 //! Nothing is taken back: a clean-up that failed is repeated, and goes on where it stopped.
 
 use super::ops::azure;
-use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
+use super::step::Recovery::Operator;
+use super::step::{Step, StepCtx, StepError, StepResult, Workflow};
 use crate::catalogue::execution::TEST_NOT_CLEANED;
 use crate::journal::{Fact, Leg, Operation, ProtectionState, Rest};
 use failback_wire::ids::Site;
+
+const CLEAN_UP: (&str, &str) = ("CleanUpTestVmTask", "Deleting the test virtual machine");
 
 /// The workflow. The item's state is the same throughout: `running` and `success` only name it.
 pub static WORKFLOW: Workflow = Workflow {
@@ -19,20 +22,8 @@ pub static WORKFLOW: Workflow = Workflow {
     failure: None,
     boot_from: None,
     steps: &[
-        Step {
-            id: "delete-test-vm",
-            task: "CleanUpTestVmTask",
-            title: "Deleting the test virtual machine",
-            run: |c| Box::pin(delete_test_vm(c)),
-            recovery: Recovery::Operator,
-        },
-        Step {
-            id: "delete-test-disks",
-            task: "CleanUpTestVmTask",
-            title: "Deleting the test virtual machine",
-            run: |c| Box::pin(delete_test_disks(c)),
-            recovery: Recovery::Operator,
-        },
+        Step::new("delete-test-vm", CLEAN_UP, |c| Box::pin(delete_test_vm(c)), Operator),
+        Step::new("delete-test-disks", CLEAN_UP, |c| Box::pin(delete_test_disks(c)), Operator),
     ],
 };
 

@@ -6,7 +6,8 @@
 //! The point of no return is the step itself. A commit that failed is repeated; it goes on where it stopped.
 
 use super::ops::session;
-use super::step::{Recovery, Step, StepCtx, StepResult, Workflow};
+use super::step::Recovery::Forward;
+use super::step::{Step, StepCtx, StepResult, Workflow};
 use crate::journal::{Fact, Leg, Operation, ProtectionState, Rest};
 use failback_wire::ids::Site;
 use failback_wire::proto::session::Direction;
@@ -25,13 +26,12 @@ pub static WORKFLOW: Workflow = Workflow {
     },
     failure: None,
     boot_from: None,
-    steps: &[Step {
-        id: "drop-points",
-        task: "VmCommit",
-        title: "Committing failover",
-        run: |c| Box::pin(drop_points(c)),
-        recovery: Recovery::Forward,
-    }],
+    steps: &[Step::new(
+        "drop-points",
+        ("VmCommit", "Committing failover"),
+        |c| Box::pin(drop_points(c)),
+        Forward,
+    )],
 };
 
 /// Forgets the session to Azure, and with it all points but the one that was chosen.

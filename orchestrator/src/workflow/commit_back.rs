@@ -9,7 +9,8 @@
 //! stopped.
 
 use super::ops::{azure, put_row, session};
-use super::step::{Recovery, Step, StepCtx, StepResult, Workflow};
+use super::step::Recovery::Forward;
+use super::step::{Step, StepCtx, StepResult, Workflow};
 use crate::catalogue::execution::AZURE_DELETE_FAILED;
 use crate::journal::{Fact, Leg, Operation, Platform, ProtectionState, Rest};
 use failback_wire::ids::{DiskId, Site};
@@ -32,34 +33,10 @@ pub static WORKFLOW: Workflow = Workflow {
     failure: None,
     boot_from: None,
     steps: &[
-        Step {
-            id: "delete-vm",
-            task: COMMIT.0,
-            title: COMMIT.1,
-            run: |c| Box::pin(delete_vm(c)),
-            recovery: Recovery::Forward,
-        },
-        Step {
-            id: "delete-disks",
-            task: COMMIT.0,
-            title: COMMIT.1,
-            run: |c| Box::pin(delete_disks(c)),
-            recovery: Recovery::Forward,
-        },
-        Step {
-            id: "forget-session",
-            task: COMMIT.0,
-            title: COMMIT.1,
-            run: |c| Box::pin(forget_session(c)),
-            recovery: Recovery::Forward,
-        },
-        Step {
-            id: "row",
-            task: COMMIT.0,
-            title: COMMIT.1,
-            run: |c| Box::pin(row(c)),
-            recovery: Recovery::Forward,
-        },
+        Step::new("delete-vm", COMMIT, |c| Box::pin(delete_vm(c)), Forward),
+        Step::new("delete-disks", COMMIT, |c| Box::pin(delete_disks(c)), Forward),
+        Step::new("forget-session", COMMIT, |c| Box::pin(forget_session(c)), Forward),
+        Step::new("row", COMMIT, |c| Box::pin(row(c)), Forward),
     ],
 };
 

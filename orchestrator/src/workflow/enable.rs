@@ -8,7 +8,8 @@
 //! seeds, which the next attempt uses. The virtual machine itself is never touched.
 
 use super::ops::{agent, azure, copies, note, peer_error, put_row, session, vcenter};
-use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
+use super::step::Recovery::{Nothing, Operator, Undo};
+use super::step::{Step, StepCtx, StepError, StepResult, Workflow};
 use crate::catalogue::control::PS_UNKNOWN;
 use crate::catalogue::execution::{AGENT_FAILED, CS_UPDATE_FAILED, SESSION_FAILED};
 use crate::catalogue::machine::{AGENT_NOT_INSTALLED, ONPREM_VM_MISSING};
@@ -34,48 +35,17 @@ pub static WORKFLOW: Workflow = Workflow {
     failure: Some(ProtectionState::EnablingFailed),
     boot_from: None,
     steps: &[
-        Step {
-            id: "identify",
-            task: "IdentifyVmTask",
-            title: "Identifying the virtual machine",
-            run: |c| Box::pin(identify(c)),
-            recovery: Recovery::Nothing,
-        },
-        Step {
-            id: "row",
-            task: ENABLE.0,
-            title: ENABLE.1,
-            run: |c| Box::pin(row(c)),
-            recovery: Recovery::Undo(|c| Box::pin(undo_row(c))),
-        },
-        Step {
-            id: "seeds",
-            task: ENABLE.0,
-            title: ENABLE.1,
-            run: |c| Box::pin(make_seeds(c)),
-            recovery: Recovery::Operator,
-        },
-        Step {
-            id: "plan-session",
-            task: ENABLE.0,
-            title: ENABLE.1,
-            run: |c| Box::pin(plan_session(c)),
-            recovery: Recovery::Undo(|c| Box::pin(undo_plan(c))),
-        },
-        Step {
-            id: "session",
-            task: ENABLE.0,
-            title: ENABLE.1,
-            run: |c| Box::pin(open_session(c)),
-            recovery: Recovery::Undo(|c| Box::pin(undo_session(c))),
-        },
-        Step {
-            id: "agent",
-            task: ENABLE.0,
-            title: ENABLE.1,
-            run: |c| Box::pin(start_agent(c)),
-            recovery: Recovery::Undo(|c| Box::pin(undo_agent(c))),
-        },
+        Step::new(
+            "identify",
+            ("IdentifyVmTask", "Identifying the virtual machine"),
+            |c| Box::pin(identify(c)),
+            Nothing,
+        ),
+        Step::new("row", ENABLE, |c| Box::pin(row(c)), Undo(|c| Box::pin(undo_row(c)))),
+        Step::new("seeds", ENABLE, |c| Box::pin(make_seeds(c)), Operator),
+        Step::new("plan-session", ENABLE, |c| Box::pin(plan_session(c)), Undo(|c| Box::pin(undo_plan(c)))),
+        Step::new("session", ENABLE, |c| Box::pin(open_session(c)), Undo(|c| Box::pin(undo_session(c)))),
+        Step::new("agent", ENABLE, |c| Box::pin(start_agent(c)), Undo(|c| Box::pin(undo_agent(c)))),
     ],
 };
 

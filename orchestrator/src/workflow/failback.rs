@@ -10,10 +10,10 @@
 //! epoch. The roll is the point of no return: from there on a failed attempt is repeated and goes on where
 //! it stopped, with the point once chosen (C18). The Azure virtual machine stays, stopped, until commit.
 
-use super::Act;
 use super::ops::vcenter::{self, own_vm, target_vm};
 use super::ops::{agent, azure, defect, note, peer_error, points, session};
-use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
+use super::step::Recovery::{Forward, Nothing, Undo};
+use super::step::{Step, StepCtx, StepError, StepResult, Workflow};
 use crate::catalogue::control::CS_DISCONNECTED;
 use crate::catalogue::execution::{
     ATTACH_FAILED, AZURE_START_FAILED, AZURE_STOP_FAILED, DETACH_FAILED, DRAIN_TIMEOUT, POWER_ON_FAILED,
@@ -98,29 +98,19 @@ pub static PLANNED: Workflow = Workflow {
 };
 
 const fn steps(t: &Tasks) -> [Step; 11] {
-    use Recovery::{Forward, Nothing, Undo};
     [
-        step("prepare", t.prepare, |c| Box::pin(prepare(c)), Nothing),
-        step("stop-azure", t.stop, |c| Box::pin(stop_azure(c)), Undo(|c| Box::pin(undo_stop(c)))),
-        step("drain", t.synchronise, |c| Box::pin(drain(c)), Undo(|c| Box::pin(undo_drain(c)))),
-        step("choose-point", t.synchronise, |c| Box::pin(choose(c)), Undo(|c| Box::pin(undo_choice(c)))),
-        step("roll", t.disks, |c| Box::pin(roll(c)), Forward),
-        step("verify", t.disks, |c| Box::pin(verify(c)), Forward),
-        step("map-disks", t.disks, |c| Box::pin(map_disks(c)), Forward),
-        step("detach", t.disks, |c| Box::pin(detach(c)), Forward),
-        step("attach", t.disks, |c| Box::pin(attach(c)), Forward),
-        step("power-on", t.start, |c| Box::pin(power_on(c)), Forward),
-        step("enable-tools", t.start, |c| Box::pin(enable_tools(c)), Nothing),
+        Step::new("prepare", t.prepare, |c| Box::pin(prepare(c)), Nothing),
+        Step::new("stop-azure", t.stop, |c| Box::pin(stop_azure(c)), Undo(|c| Box::pin(undo_stop(c)))),
+        Step::new("drain", t.synchronise, |c| Box::pin(drain(c)), Undo(|c| Box::pin(undo_drain(c)))),
+        Step::new("choose-point", t.synchronise, |c| Box::pin(choose(c)), Undo(|c| Box::pin(undo_choice(c)))),
+        Step::new("roll", t.disks, |c| Box::pin(roll(c)), Forward),
+        Step::new("verify", t.disks, |c| Box::pin(verify(c)), Forward),
+        Step::new("map-disks", t.disks, |c| Box::pin(map_disks(c)), Forward),
+        Step::new("detach", t.disks, |c| Box::pin(detach(c)), Forward),
+        Step::new("attach", t.disks, |c| Box::pin(attach(c)), Forward),
+        Step::new("power-on", t.start, |c| Box::pin(power_on(c)), Forward),
+        Step::new("enable-tools", t.start, |c| Box::pin(enable_tools(c)), Nothing),
     ]
-}
-
-const fn step(
-    id: &'static str,
-    (task, title): (&'static str, &'static str),
-    run: Act,
-    recovery: Recovery,
-) -> Step {
-    Step { id, task, title, run, recovery }
 }
 
 fn spec<'a>(c: &'a StepCtx<'_>) -> Result<&'a SessionSpec, StepError> {

@@ -11,7 +11,8 @@
 //! asked for, only a further attempt leads on, so that no running copy is ever deleted.
 
 use super::ops::{agent, azure, defect, note, points, session, vcenter};
-use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
+use super::step::Recovery::{Forward, Nothing, Operator, Undo};
+use super::step::{Step, StepCtx, StepError, StepResult, Workflow};
 use crate::catalogue::choice::REPLICA_IP_INVALID;
 use crate::catalogue::documented::{AZURE_NETWORK_MISSING, AZURE_NIC_CREATE, AZURE_VM_CREATE, HYDRATION};
 use crate::catalogue::execution::{AZURE_DISK_FAILED, AZURE_START_FAILED, DRAIN_TIMEOUT};
@@ -33,6 +34,11 @@ const SHUTDOWN_PAUSE: Duration = Duration::from_secs(10);
 /// Size of machines in Azure.
 const VM_SIZE: &str = "Standard_D2s_v5";
 
+const SHUT_DOWN: (&str, &str) = ("ShutdownVmOnPrimaryForUFO", "Shut down the on-premises virtual machine");
+const PREPARE: (&str, &str) = ("PrepareForUnPlannedFailoverTask", "Synchronizing the latest changes");
+const FAILOVER: (&str, &str) = ("FailoverTask", "Start failover");
+const START: (&str, &str) = ("StartVmOnSecondary", "Start the virtual machine");
+
 /// The workflow.
 pub static WORKFLOW: Workflow = Workflow {
     operation: Operation::Failover,
@@ -48,48 +54,17 @@ pub static WORKFLOW: Workflow = Workflow {
     failure: Some(ProtectionState::UnplannedFailoverFailed),
     boot_from: Some("create-vm"),
     steps: &[
-        Step {
-            id: "shut-down-source",
-            task: "ShutdownVmOnPrimaryForUFO",
-            title: "Shut down the on-premises virtual machine",
-            run: |c| Box::pin(shut_down_source(c)),
-            recovery: Recovery::Operator,
-        },
-        Step {
-            id: "stop-replication",
-            task: "PrepareForUnPlannedFailoverTask",
-            title: "Synchronizing the latest changes",
-            run: |c| Box::pin(stop_replication(c)),
-            recovery: Recovery::Operator,
-        },
-        Step {
-            id: "choose-point",
-            task: "FailoverTask",
-            title: "Start failover",
-            run: |c| Box::pin(choose_point(c)),
-            recovery: Recovery::Undo(|c| Box::pin(undo_choice(c))),
-        },
-        Step {
-            id: "create-disks",
-            task: "FailoverTask",
-            title: "Start failover",
-            run: |c| Box::pin(create_disks(c)),
-            recovery: Recovery::Undo(|c| Box::pin(undo_disks(c))),
-        },
-        Step {
-            id: "create-vm",
-            task: "StartVmOnSecondary",
-            title: "Start the virtual machine",
-            run: |c| Box::pin(create_vm(c)),
-            recovery: Recovery::Forward,
-        },
-        Step {
-            id: "adapt-guest",
-            task: "StartVmOnSecondary",
-            title: "Start the virtual machine",
-            run: |c| Box::pin(adapt_guest(c)),
-            recovery: Recovery::Nothing,
-        },
+        Step::new("shut-down-source", SHUT_DOWN, |c| Box::pin(shut_down_source(c)), Operator),
+        Step::new("stop-replication", PREPARE, |c| Box::pin(stop_replication(c)), Operator),
+        Step::new(
+            "choose-point",
+            FAILOVER,
+            |c| Box::pin(choose_point(c)),
+            Undo(|c| Box::pin(undo_choice(c))),
+        ),
+        Step::new("create-disks", FAILOVER, |c| Box::pin(create_disks(c)), Undo(|c| Box::pin(undo_disks(c)))),
+        Step::new("create-vm", START, |c| Box::pin(create_vm(c)), Forward),
+        Step::new("adapt-guest", START, |c| Box::pin(adapt_guest(c)), Nothing),
     ],
 };
 

@@ -11,7 +11,8 @@
 
 use super::ops::vcenter::{self, own_vm, target_vm};
 use super::ops::{agent, peer_error, session};
-use super::step::{Recovery, Step, StepCtx, StepResult, Workflow};
+use super::step::Recovery::Forward;
+use super::step::{Step, StepCtx, StepResult, Workflow};
 use crate::catalogue::execution::{ATTACH_FAILED, CS_UPDATE_FAILED, DETACH_FAILED};
 use crate::catalogue::machine::DISK_MISMATCH;
 use crate::catalogue::target::MT_SNAPSHOT;
@@ -40,11 +41,11 @@ pub static DISABLE: Workflow = Workflow {
     failure: Some(ProtectionState::DisablingFailed),
     boot_from: None,
     steps: &[
-        step("stop-agent", STOP, |c| Box::pin(stop_agent(c))),
-        step("forget-session", STOP, |c| Box::pin(forget_session(c))),
-        step("map-disks", CLEAN, |c| Box::pin(map_disks(c))),
-        step("return-disks", CLEAN, |c| Box::pin(return_disks(c))),
-        step("row", CLEAN, |c| Box::pin(delete_row(c))),
+        Step::new("stop-agent", STOP, |c| Box::pin(stop_agent(c)), Forward),
+        Step::new("forget-session", STOP, |c| Box::pin(forget_session(c)), Forward),
+        Step::new("map-disks", CLEAN, |c| Box::pin(map_disks(c)), Forward),
+        Step::new("return-disks", CLEAN, |c| Box::pin(return_disks(c)), Forward),
+        Step::new("row", CLEAN, |c| Box::pin(delete_row(c)), Forward),
     ],
 };
 
@@ -53,8 +54,8 @@ pub static PURGE: Workflow = Workflow {
     operation: Operation::Purge,
     friendly: "Remove replication",
     steps: &[
-        step("forget-session", STOP, |c| Box::pin(forget_session(c))),
-        step("leave-behind", CLEAN, |c| Box::pin(leave_behind(c))),
+        Step::new("forget-session", STOP, |c| Box::pin(forget_session(c)), Forward),
+        Step::new("leave-behind", CLEAN, |c| Box::pin(leave_behind(c)), Forward),
     ],
     ..DISABLE
 };
@@ -64,15 +65,11 @@ pub static MIGRATE: Workflow = Workflow {
     operation: Operation::CompleteMigration,
     friendly: "Complete migration",
     steps: &[
-        step("forget-session", STOP, |c| Box::pin(forget_session(c))),
-        step("row", CLEAN, |c| Box::pin(delete_row_if_reachable(c))),
+        Step::new("forget-session", STOP, |c| Box::pin(forget_session(c)), Forward),
+        Step::new("row", CLEAN, |c| Box::pin(delete_row_if_reachable(c)), Forward),
     ],
     ..DISABLE
 };
-
-const fn step(id: &'static str, (task, title): (&'static str, &'static str), run: super::Act) -> Step {
-    Step { id, task, title, run, recovery: Recovery::Forward }
-}
 
 /// An agent that cannot be told goes on sending what nobody takes; its next session replaces this one.
 async fn stop_agent(c: &StepCtx<'_>) -> StepResult {

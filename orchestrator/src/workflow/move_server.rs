@@ -7,7 +7,8 @@
 //! No point of no return: the agent is told to go back to the process server that it had.
 
 use super::ops::{agent, defect, note, peer_error, session};
-use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
+use super::step::Recovery::{Nothing, Undo};
+use super::step::{Step, StepCtx, StepError, StepResult, Workflow};
 use crate::catalogue::control::PS_UNKNOWN;
 use crate::catalogue::execution::SESSION_FAILED;
 use crate::journal::{Fact, Leg, Operation, ProtectionState, Rest, ServerRef};
@@ -33,17 +34,13 @@ pub static WORKFLOW: Workflow = Workflow {
     failure: None,
     boot_from: None,
     steps: &[
-        step("look-up", |c| Box::pin(look_up(c)), Recovery::Undo(|c| Box::pin(forget(c)))),
-        step("session", |c| Box::pin(open(c)), Recovery::Undo(|c| Box::pin(close(c)))),
-        step("agent", |c| Box::pin(tell(c)), Recovery::Undo(|c| Box::pin(call_back(c)))),
-        step("leave", |c| Box::pin(leave(c)), Recovery::Nothing),
-        step("forget", |c| Box::pin(forget(c)), Recovery::Nothing),
+        Step::new("look-up", MOVE, |c| Box::pin(look_up(c)), Undo(|c| Box::pin(forget(c)))),
+        Step::new("session", MOVE, |c| Box::pin(open(c)), Undo(|c| Box::pin(close(c)))),
+        Step::new("agent", MOVE, |c| Box::pin(tell(c)), Undo(|c| Box::pin(call_back(c)))),
+        Step::new("leave", MOVE, |c| Box::pin(leave(c)), Nothing),
+        Step::new("forget", MOVE, |c| Box::pin(forget(c)), Nothing),
     ],
 };
-
-const fn step(id: &'static str, run: super::Act, recovery: Recovery) -> Step {
-    Step { id, task: MOVE.0, title: MOVE.1, run, recovery }
-}
 
 fn spec<'a>(c: &'a StepCtx<'_>) -> Result<&'a SessionSpec, StepError> {
     c.item.session().ok_or_else(|| defect(c, "the session"))

@@ -12,7 +12,8 @@
 use super::commit::drop_points;
 use super::ops::vcenter::{self, own_vm, target_vm};
 use super::ops::{added, agent, copies, defect, note, put_row, put_row_of, session};
-use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
+use super::step::Recovery::{Nothing, Operator, Undo};
+use super::step::{Step, StepCtx, StepError, StepResult, Workflow};
 use crate::catalogue::control::PS_UNKNOWN;
 use crate::catalogue::execution::{
     ATTACH_FAILED, DETACH_FAILED, MERGE_FAILED, POWER_OFF_FAILED, RELEASE_FAILED, VM_CREATE_FAILED,
@@ -58,43 +59,29 @@ pub static WORKFLOW: Workflow = Workflow {
     failure: Some(ProtectionState::ReprotectFailed),
     boot_from: None,
     steps: &[
-        step(
+        Step::new(
             "locate",
             ("DiscoverReplicaTask", "Discovering the replica"),
             |c| Box::pin(locate(c)),
-            Recovery::Nothing,
+            Nothing,
         ),
-        step("power-off", REQUIREMENTS, |c| Box::pin(power_off(c)), Recovery::Operator),
-        step("merge-snapshots", REQUIREMENTS, |c| Box::pin(merge_snapshots(c)), Recovery::Operator),
-        step(
+        Step::new("power-off", REQUIREMENTS, |c| Box::pin(power_off(c)), Operator),
+        Step::new("merge-snapshots", REQUIREMENTS, |c| Box::pin(merge_snapshots(c)), Operator),
+        Step::new(
             "create-vm",
             REQUIREMENTS,
             |c| Box::pin(create_vm(c)),
-            Recovery::Undo(|c| Box::pin(undo_create_vm(c))),
+            Undo(|c| Box::pin(undo_create_vm(c))),
         ),
-        step("map-disks", REQUIREMENTS, |c| Box::pin(map_disks(c)), Recovery::Nothing),
-        step("detach", PROTECT, |c| Box::pin(detach(c)), Recovery::Undo(|c| Box::pin(undo_detach(c)))),
-        step("attach", PROTECT, |c| Box::pin(attach(c)), Recovery::Undo(|c| Box::pin(undo_attach(c)))),
-        step(
-            "plan-session",
-            PROTECT,
-            |c| Box::pin(plan_session(c)),
-            Recovery::Undo(|c| Box::pin(undo_plan(c))),
-        ),
-        step("session", PROTECT, |c| Box::pin(open(c)), Recovery::Undo(|c| Box::pin(undo_open(c)))),
-        step("agent", PROTECT, |c| Box::pin(start(c)), Recovery::Undo(|c| Box::pin(undo_start(c)))),
-        step("row", PROTECT, |c| Box::pin(row(c)), Recovery::Undo(|c| Box::pin(undo_row(c)))),
+        Step::new("map-disks", REQUIREMENTS, |c| Box::pin(map_disks(c)), Nothing),
+        Step::new("detach", PROTECT, |c| Box::pin(detach(c)), Undo(|c| Box::pin(undo_detach(c)))),
+        Step::new("attach", PROTECT, |c| Box::pin(attach(c)), Undo(|c| Box::pin(undo_attach(c)))),
+        Step::new("plan-session", PROTECT, |c| Box::pin(plan_session(c)), Undo(|c| Box::pin(undo_plan(c)))),
+        Step::new("session", PROTECT, |c| Box::pin(open(c)), Undo(|c| Box::pin(undo_open(c)))),
+        Step::new("agent", PROTECT, |c| Box::pin(start(c)), Undo(|c| Box::pin(undo_start(c)))),
+        Step::new("row", PROTECT, |c| Box::pin(row(c)), Undo(|c| Box::pin(undo_row(c)))),
     ],
 };
-
-const fn step(
-    id: &'static str,
-    (task, title): (&'static str, &'static str),
-    run: super::Act,
-    recovery: Recovery,
-) -> Step {
-    Step { id, task, title, run, recovery }
-}
 
 fn master_target<'a>(c: &'a StepCtx<'_>) -> Result<&'a str, StepError> {
     let known = c.item.master_target.as_ref().map(|server| server.id.as_str());

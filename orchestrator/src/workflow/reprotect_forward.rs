@@ -11,10 +11,13 @@ use super::enable::{
     make_seeds, open_session, plan_session, start_agent, undo_agent, undo_plan, undo_session,
 };
 use super::ops::put_row;
-use super::step::{Recovery, Step, StepCtx, StepResult, Workflow};
+use super::step::Recovery::{Operator, Undo};
+use super::step::{Step, StepCtx, StepResult, Workflow};
 use crate::journal::{Leg, Operation, ProtectionState, Rest};
 use failback_wire::ids::Site;
 
+const REQUIREMENTS: (&str, &str) =
+    ("GetSwitchProtectionRequirementsTask", "Getting reprotection requirements");
 const PROTECT: (&str, &str) = ("ProtectReplicaTask", "Reprotecting virtual machine (1)");
 
 /// The workflow.
@@ -32,41 +35,16 @@ pub static WORKFLOW: Workflow = Workflow {
     failure: Some(ProtectionState::ReprotectFailed),
     boot_from: None,
     steps: &[
-        Step {
-            id: "seeds",
-            task: "GetSwitchProtectionRequirementsTask",
-            title: "Getting reprotection requirements",
-            run: |c| Box::pin(make_seeds(c)),
-            recovery: Recovery::Operator,
-        },
-        Step {
-            id: "plan-session",
-            task: "GetSwitchProtectionRequirementsTask",
-            title: "Getting reprotection requirements",
-            run: |c| Box::pin(plan_session(c)),
-            recovery: Recovery::Undo(|c| Box::pin(undo_plan(c))),
-        },
-        Step {
-            id: "row",
-            task: PROTECT.0,
-            title: PROTECT.1,
-            run: |c| Box::pin(row(c)),
-            recovery: Recovery::Undo(|c| Box::pin(undo_row(c))),
-        },
-        Step {
-            id: "session",
-            task: PROTECT.0,
-            title: PROTECT.1,
-            run: |c| Box::pin(open_session(c)),
-            recovery: Recovery::Undo(|c| Box::pin(undo_session(c))),
-        },
-        Step {
-            id: "agent",
-            task: PROTECT.0,
-            title: PROTECT.1,
-            run: |c| Box::pin(start_agent(c)),
-            recovery: Recovery::Undo(|c| Box::pin(undo_agent(c))),
-        },
+        Step::new("seeds", REQUIREMENTS, |c| Box::pin(make_seeds(c)), Operator),
+        Step::new(
+            "plan-session",
+            REQUIREMENTS,
+            |c| Box::pin(plan_session(c)),
+            Undo(|c| Box::pin(undo_plan(c))),
+        ),
+        Step::new("row", PROTECT, |c| Box::pin(row(c)), Undo(|c| Box::pin(undo_row(c)))),
+        Step::new("session", PROTECT, |c| Box::pin(open_session(c)), Undo(|c| Box::pin(undo_session(c)))),
+        Step::new("agent", PROTECT, |c| Box::pin(start_agent(c)), Undo(|c| Box::pin(undo_agent(c)))),
     ],
 };
 

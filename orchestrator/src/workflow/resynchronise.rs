@@ -9,7 +9,8 @@
 
 use super::ops::vcenter::{self, target_vm};
 use super::ops::{added, agent, copies, defect, note, session};
-use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
+use super::step::Recovery::Undo;
+use super::step::{Step, StepCtx, StepError, StepResult, Workflow};
 use crate::catalogue::disks::NOT_FITTED;
 use crate::catalogue::target::MT_FULL;
 use crate::clients::vcenter::VmFacts;
@@ -31,14 +32,10 @@ pub static WORKFLOW: Workflow = Workflow {
     failure: None,
     boot_from: None,
     steps: &[
-        step("fit", |c| Box::pin(fit(c)), Recovery::Undo(|c| Box::pin(unfit(c)))),
-        step("agent", |c| Box::pin(begin(c)), Recovery::Undo(|c| Box::pin(call_back(c)))),
+        Step::new("fit", REPAIR, |c| Box::pin(fit(c)), Undo(|c| Box::pin(unfit(c)))),
+        Step::new("agent", REPAIR, |c| Box::pin(begin(c)), Undo(|c| Box::pin(call_back(c)))),
     ],
 };
-
-const fn step(id: &'static str, run: super::Act, recovery: Recovery) -> Step {
-    Step { id, task: REPAIR.0, title: REPAIR.1, run, recovery }
-}
 
 /// Disks at the master target that do not fit.
 struct Misfits {

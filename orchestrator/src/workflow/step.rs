@@ -71,6 +71,18 @@ pub struct Step {
     pub recovery: Recovery,
 }
 
+impl Step {
+    /// A step under the task `(id, title)`.
+    pub const fn new(
+        id: &'static str,
+        (task, title): (&'static str, &'static str),
+        run: Act,
+        recovery: Recovery,
+    ) -> Self {
+        Self { id, task, title, run, recovery }
+    }
+}
+
 /// What to do about a step when it, or a later one, fails. Steps are taken back last first.
 #[derive(Clone, Copy)]
 pub enum Recovery {

@@ -5,7 +5,8 @@
 //! these is. All of it is taken back when a later step fails; what came up stays until it is cleaned up.
 
 use super::ops::{defect, note, points, session};
-use super::step::{Recovery, Step, StepCtx, StepError, StepResult, Workflow};
+use super::step::Recovery::Undo;
+use super::step::{Step, StepCtx, StepError, StepResult, Workflow};
 use super::{clean_up_test, failover};
 use crate::journal::{Fact, Leg, Operation, ProtectionState, Rest, TestCopy};
 use failback_wire::ids::{DiskId, PointId, Site};
@@ -24,27 +25,24 @@ pub static WORKFLOW: Workflow = Workflow {
     failure: None,
     boot_from: Some("create-test-vm"),
     steps: &[
-        Step {
-            id: "pick-point",
-            task: "PrepareForTestFailoverTask",
-            title: "Preparing the test failover",
-            run: |c| Box::pin(pick_point(c)),
-            recovery: Recovery::Undo(|c| Box::pin(forget_point(c))),
-        },
-        Step {
-            id: "create-test-disks",
-            task: "TestFailoverTask",
-            title: "Start test failover",
-            run: |c| Box::pin(create_disks(c)),
-            recovery: Recovery::Undo(|c| Box::pin(undo_disks(c))),
-        },
-        Step {
-            id: "create-test-vm",
-            task: "StartTestVmTask",
-            title: "Start the test virtual machine",
-            run: |c| Box::pin(create_vm(c)),
-            recovery: Recovery::Undo(|c| Box::pin(undo_vm(c))),
-        },
+        Step::new(
+            "pick-point",
+            ("PrepareForTestFailoverTask", "Preparing the test failover"),
+            |c| Box::pin(pick_point(c)),
+            Undo(|c| Box::pin(forget_point(c))),
+        ),
+        Step::new(
+            "create-test-disks",
+            ("TestFailoverTask", "Start test failover"),
+            |c| Box::pin(create_disks(c)),
+            Undo(|c| Box::pin(undo_disks(c))),
+        ),
+        Step::new(
+            "create-test-vm",
+            ("StartTestVmTask", "Start the test virtual machine"),
+            |c| Box::pin(create_vm(c)),
+            Undo(|c| Box::pin(undo_vm(c))),
+        ),
     ],
 };
 
