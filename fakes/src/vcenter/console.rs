@@ -2,7 +2,7 @@
 //! as the wire's, without the wire and at once.
 
 use super::Vcenter;
-use super::config::{DatastoreAccess, DatastoreKind, Licence, Privileges, ScsiController};
+use super::config::{DatastoreAccess, Licence, Privileges, ScsiController};
 use super::model::{Datastore, Hardware, Model, SCSI_UNITS, controller_kind};
 use super::operation::{Applied, Apply};
 use super::refusal;
@@ -359,12 +359,5 @@ impl Console<'_> {
     /// See [`Console`].
     pub fn set_datastore_free(&self, datastore: &str, free: u64) -> Result<(), String> {
         self.on_datastore(datastore, |store| store.free = free.min(store.capacity))
-    }
-    /// A datastore's type.
-    ///
-    /// # Errors
-    /// See [`Console`].
-    pub fn set_datastore_kind(&self, datastore: &str, kind: DatastoreKind) -> Result<(), String> {
-        self.on_datastore(datastore, |store| store.kind = kind)
     }
 }

@@ -161,12 +161,6 @@ impl Vcenter {
         self.lock().model.leaf(uuid).map(|v| v.disk.clone())
     }
 
-    /// Tells waiting clients that something a guest decides (VMware Tools) may look different now.
-    pub fn guest_changed(&self) {
-        self.lock().model.touch();
-        self.changed.notify_waiters();
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

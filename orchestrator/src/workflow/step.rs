@@ -151,10 +151,4 @@ impl StepError {
     pub fn with_class(self, class: Class) -> Self {
         Self { class, ..self }
     }
-    /// Adds what lies beneath.
-    #[must_use]
-    pub fn caused_by(mut self, inner: impl ToString) -> Self {
-        self.report.inner.push(inner.to_string());
-        self
-    }
 }

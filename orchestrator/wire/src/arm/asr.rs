@@ -12,7 +12,7 @@ pub use jobs::{
 };
 pub use plans::{ActionDetails, PlanAction, PlanGroup, PlanItem, PlanProperties};
 
-use super::{ArmErrorBody, date};
+use super::date;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -438,6 +438,3 @@ pub struct VolumeOption {
     /// `Yes` when the disk must have no other volume.
     pub only_exclude_if_single_volume: String,
 }
-
-/// The error body of any refusal.
-pub type ErrorBody = ArmErrorBody;

@@ -6,7 +6,6 @@ use super::page_blob as wire;
 use super::{percent_encode, query_value};
 use crate::http::{Call, DEFAULT_TIMEOUT, Http, HttpError, Method, Request, Response, header};
 use bytes::Bytes;
-use std::time::Duration;
 
 /// The version of the storage protocol this client speaks.
 const PROTOCOL: &str = "2026-10-06";
@@ -64,7 +63,6 @@ pub struct BlobClient {
     base: String,
     query: Option<String>,
     snapshot: Option<String>,
-    timeout: Duration,
 }
 
 impl BlobClient {
@@ -81,14 +79,7 @@ impl BlobClient {
             base: base.to_owned(),
             query: rest.map(|r| r.join("&")).filter(|q| !q.is_empty()),
             snapshot: query_value(query, "snapshot"),
-            timeout: DEFAULT_TIMEOUT,
         }
-    }
-    /// The same blob, with this deadline for each call.
-    #[must_use]
-    pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
     }
     /// The same blob as it was at `snapshot`.
     #[must_use]
@@ -155,7 +146,7 @@ impl BlobClient {
         }
         request = request.header(header::CONTENT_LENGTH, body.len());
         let request = request.body(body).map_err(|e| BlobError::Garbled(format!("no request: {e}")))?;
-        let reply = self.http.send(Call { operation, timeout: self.timeout, request }).await?;
+        let reply = self.http.send(Call { operation, timeout: DEFAULT_TIMEOUT, request }).await?;
         if reply.status().is_success() {
             return Ok(reply);
         }
