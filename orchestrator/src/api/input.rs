@@ -157,7 +157,7 @@ pub(super) fn single(
     // What replicates home already is asked to do so anew as it was asked the first time.
     let anew = action == Action::Reprotect && item.may_replicate_home_anew();
     let leg = if anew { Leg::Forward } else { item.leg };
-    direction(&mut problems, &input, single_direction(action, leg));
+    direction(&mut problems, &input, wanted_direction(action, leg, false));
     if let Some(provider) = provider {
         fitting(&mut problems, provider, action, leg);
     }
@@ -213,7 +213,7 @@ pub(super) fn plan(
             all.insert(item.name.clone(), asked(&mut problems, action, &input, None));
             continue;
         }
-        direction(&mut problems, &input, plan_direction(action, item.leg));
+        direction(&mut problems, &input, wanted_direction(action, item.leg, true));
         let own = |provider: &&&ProviderInput| {
             let named = provider.replicated_item.as_deref().map(last_segment);
             named.is_some_and(|named| named.eq_ignore_ascii_case(item.name.as_str()))
@@ -241,68 +241,26 @@ fn direction(problems: &mut Problems, input: &OperationInput, wanted: Option<&st
     }
 }
 
-/// A single item's failback is `PrimaryToRecovery`: after reprotect the roles are swapped (G3).
-fn single_direction(action: Action, leg: Leg) -> Option<&'static str> {
-    match (action, leg) {
-        (Action::Failover(_) | Action::TestFailover, _) => Some(PRIMARY_TO_RECOVERY),
-        (Action::Reprotect, Leg::Forward) => Some(RECOVERY_TO_PRIMARY),
-        (Action::Reprotect, Leg::Reverse)
-        | (
-            Action::Enable
-            | Action::Commit
-            | Action::Disable
-            | Action::Purge
-            | Action::CompleteMigration
-            | Action::CleanUpTest
-            | Action::ChangePoint
-            | Action::MoveServer
-            | Action::Resynchronise,
-            _,
-        ) => None,
-    }
-}
-
-/// A plan keeps the directions it was made with (G3).
-fn plan_direction(action: Action, leg: Leg) -> Option<&'static str> {
-    match (action, leg) {
-        (Action::Failover(_), Leg::Forward) | (Action::TestFailover, _) => Some(PRIMARY_TO_RECOVERY),
-        (Action::Failover(_), Leg::Reverse) | (Action::Reprotect, Leg::Forward) => Some(RECOVERY_TO_PRIMARY),
-        (Action::Reprotect, Leg::Reverse)
-        | (
-            Action::Enable
-            | Action::Commit
-            | Action::Disable
-            | Action::Purge
-            | Action::CompleteMigration
-            | Action::CleanUpTest
-            | Action::ChangePoint
-            | Action::MoveServer
-            | Action::Resynchronise,
-            _,
-        ) => None,
-    }
+/// A single item's failback is `PrimaryToRecovery`: after reprotect the roles are swapped. A plan keeps the directions it
+/// was made with (G3).
+fn wanted_direction(action: Action, leg: Leg, of_plan: bool) -> Option<&'static str> {
+    let fails_over = matches!(action, Action::Failover(_));
+    let home = match leg {
+        Leg::Forward => action == Action::Reprotect,
+        Leg::Reverse => fails_over && of_plan,
+    };
+    let to_azure = fails_over || action == Action::TestFailover;
+    home.then_some(RECOVERY_TO_PRIMARY).or_else(|| to_azure.then_some(PRIMARY_TO_RECOVERY))
 }
 
 /// Classic reprotect names the provider of the new direction, everything else the present one's.
 fn wanted_type(action: Action, leg: Leg) -> &'static str {
-    match (action, leg) {
-        (Action::Reprotect, Leg::Forward) => IN_MAGE,
-        (Action::Reprotect, Leg::Reverse) => IN_MAGE_AZURE_V2,
+    match leg {
         // On the way home no provider knows how to change the point (C18).
-        (Action::ChangePoint, _) => IN_MAGE_AZURE_V2,
-        (
-            Action::Enable
-            | Action::Failover(_)
-            | Action::Commit
-            | Action::Disable
-            | Action::Purge
-            | Action::CompleteMigration
-            | Action::TestFailover
-            | Action::CleanUpTest
-            | Action::MoveServer
-            | Action::Resynchronise,
-            _,
-        ) => leg.instance_type(),
+        Leg::Forward | Leg::Reverse if action == Action::ChangePoint => IN_MAGE_AZURE_V2,
+        Leg::Forward if action == Action::Reprotect => IN_MAGE,
+        Leg::Reverse if action == Action::Reprotect => IN_MAGE_AZURE_V2,
+        Leg::Forward | Leg::Reverse => leg.instance_type(),
     }
 }
 
@@ -319,20 +277,7 @@ fn asked(
     input: &OperationInput,
     provider: Option<&ProviderInput>,
 ) -> Input {
-    let verb = match action {
-        Action::Failover(verb) => verb,
-        Action::Enable
-        | Action::Commit
-        | Action::Reprotect
-        | Action::Disable
-        | Action::Purge
-        | Action::CompleteMigration
-        | Action::TestFailover
-        | Action::CleanUpTest
-        | Action::ChangePoint
-        | Action::MoveServer
-        | Action::Resynchronise => Verb::Unplanned,
-    };
+    let verb = if let Action::Failover(verb) = action { verb } else { Verb::Unplanned };
     let wants = input.source_site_operations.as_deref();
     let shutdown = wants.is_some_and(|wants| wants.eq_ignore_ascii_case("Required"));
     let known = shutdown || wants.is_none_or(|wants| wants.eq_ignore_ascii_case("NotRequired"));

@@ -90,22 +90,14 @@ impl PlanAction {
             Verb::Unplanned => FailoverType::Unplanned,
             Verb::Planned => FailoverType::Planned,
         };
-        let (leg, wanted) = match operation {
-            Operation::Failover => (Leg::Forward, of_verb),
-            Operation::Failback => (Leg::Reverse, of_verb),
-            Operation::TestFailover => (Leg::Forward, FailoverType::Test),
-            Operation::EnableProtection
-            | Operation::Commit
-            | Operation::Reprotect
-            | Operation::CommitBack
-            | Operation::ReprotectForward
-            | Operation::Disable
-            | Operation::Purge
-            | Operation::CompleteMigration
-            | Operation::CleanUpTest
-            | Operation::ChangePoint
-            | Operation::MoveServer
-            | Operation::Resynchronise => return false,
+        let (leg, wanted) = if operation == Operation::Failover {
+            (Leg::Forward, of_verb)
+        } else if operation == Operation::Failback {
+            (Leg::Reverse, of_verb)
+        } else if operation == Operation::TestFailover {
+            (Leg::Forward, FailoverType::Test)
+        } else {
+            return false;
         };
         self.legs.contains(&leg) && self.types.contains(&wanted)
     }

@@ -47,21 +47,12 @@ impl Orchestrator {
     /// settled on is told again after a start.
     pub(super) fn retell(&self, job: &JobId) {
         let Some(job) = self.job(job) else { return };
-        let to = match job.request.operation {
-            Operation::Failover | Operation::ChangePoint => Site::Azure,
-            Operation::Failback => Site::OnPremises,
-            Operation::EnableProtection
-            | Operation::Commit
-            | Operation::Reprotect
-            | Operation::CommitBack
-            | Operation::ReprotectForward
-            | Operation::Disable
-            | Operation::Purge
-            | Operation::CompleteMigration
-            | Operation::TestFailover
-            | Operation::CleanUpTest
-            | Operation::MoveServer
-            | Operation::Resynchronise => return,
+        let to = if [Operation::Failover, Operation::ChangePoint].contains(&job.request.operation) {
+            Site::Azure
+        } else if job.request.operation == Operation::Failback {
+            Site::OnPremises
+        } else {
+            return;
         };
         for member in job.members.keys() {
             let Some(item) = self.journal().read(|state| state.items.get(member).cloned()) else { continue };

@@ -207,19 +207,10 @@ impl Orchestrator {
         };
         let names: Vec<&MachineName> = groups.iter().flatten().collect();
         busy(state, &names)?;
-        let (operation, skipped) = match ask.action {
-            Action::Enable => (enable(state, self.services(), ask, &names)?, Vec::new()),
-            Action::Failover(_)
-            | Action::Commit
-            | Action::Reprotect
-            | Action::Disable
-            | Action::Purge
-            | Action::CompleteMigration
-            | Action::TestFailover
-            | Action::CleanUpTest
-            | Action::ChangePoint
-            | Action::MoveServer
-            | Action::Resynchronise => sort(state, self.services(), ask, &names)?,
+        let (operation, skipped) = if ask.action == Action::Enable {
+            (enable(state, self.services(), ask, &names)?, Vec::new())
+        } else {
+            sort(state, self.services(), ask, &names)?
         };
         Ok(Accepted {
             job: JobId::new(self.ids.guid()),

@@ -44,22 +44,9 @@ pub(crate) fn refusal(env: &Env, state: &State, job: &Job, workflow: &Workflow) 
     let operation = job.request.operation;
     let any_time = operation == Operation::Failback && !env.holds("C18");
     if !any_time && !CANCELLABLE.iter().any(|known| known.operation == operation) {
-        return Some(match operation {
-            Operation::Failback => "a failback cannot be cancelled once it has begun",
-            Operation::EnableProtection
-            | Operation::Failover
-            | Operation::Commit
-            | Operation::Reprotect
-            | Operation::CommitBack
-            | Operation::ReprotectForward
-            | Operation::Disable
-            | Operation::Purge
-            | Operation::CompleteMigration
-            | Operation::TestFailover
-            | Operation::CleanUpTest
-            | Operation::ChangePoint
-            | Operation::MoveServer
-            | Operation::Resynchronise => "such a job goes on to its end",
+        return Some(match operation == Operation::Failback {
+            true => "a failback cannot be cancelled once it has begun",
+            false => "such a job goes on to its end",
         });
     }
     let forward = |step: &&super::Step| matches!(step.recovery, Recovery::Forward);
