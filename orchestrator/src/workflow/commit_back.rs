@@ -1,4 +1,4 @@
-//! Commit a failback: the only workflow that deletes anything in Azure (C20).
+//! Commit a failback: deletes what the failover made in Azure (C20).
 //!
 //! Order: make sure that production really is on-premises, delete the Azure virtual machine, delete the
 //! managed disks the product made for it (and only those), forget the session at master target and process

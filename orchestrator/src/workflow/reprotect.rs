@@ -1,9 +1,10 @@
 //! Reprotect to on-premises: the Azure virtual machine replicates home (C9 to C14).
 //!
 //! Order: decide between original and alternate location (does the virtual machine still exist?) and, by the
-//! generations of its disks' copies, how they will be synchronised (E8), power it off, merge its snapshots, or create it anew on the master target's host, note where its disks lie, move
-//! the disks by UUID to the master target, agree on a session, set it up at master target and process server,
-//! start the agent in Azure, tell the configuration server.
+//! generations of its disks' copies, how they will be synchronised (E8), power it off, merge its snapshots, or create
+//! it anew on the master target's host, note where its disks lie, move the disks by UUID to the master target, agree
+//! on a session, set it up at master target and process server, start the agent in Azure, tell the configuration
+//! server.
 //!
 //! There is no point of no return: production stays in Azure. Sessions, attachments and a machine created
 //! here are taken back in reverse. Not taken back: powering off (two running copies would be worse, I2) and

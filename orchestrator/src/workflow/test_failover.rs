@@ -1,8 +1,8 @@
 //! Test failover: a copy of a recovery point comes up in Azure beside the replication, which goes on untouched.
 //!
 //! Order: pick a point (the newest there is; nothing is processed first), make disks of it, make and start a
-//! virtual machine of the name `<name>-test`, in the network that the request names, or in none. Production, source and session are not touched, and nobody's disk but
-//! these is. All of it is taken back when a later step fails; what came up stays until it is cleaned up.
+//! virtual machine of the name `<name>-test`, in the network that the request names, or in none. Production, source and
+//! session are not touched, and nobody's disk but these is. All of it is taken back when a later step fails; what came up stays until it is cleaned up.
 
 use super::ops::{defect, note, points, session};
 use super::step::Recovery::Undo;
