@@ -17,6 +17,13 @@ fn code(reply: &Value) -> &str {
     reply["error"]["code"].as_str().unwrap()
 }
 
+/// What a reprotect home is asked with.
+fn home() -> Value {
+    json!({"properties": {"failoverDirection": "RecoveryToPrimary", "providerSpecificDetails": {
+        "instanceType": "InMage", "masterTargetId": "mt", "processServerId": "ps", "retentionDrive": "R:",
+        "profileId": "failback", "datastoreName": "ds1"}}})
+}
+
 async fn protected(world: &World) -> Node {
     let node = world.fresh();
     node.protect(world, &["web01"]).await;
@@ -154,9 +161,7 @@ async fn the_whole_cycle_goes_by_the_recorded_states() {
         let instance = item["providerSpecificDetails"]["instanceType"].as_str().unwrap();
         format!("{instance} {} {} {}", text("protectionState"), text("activeLocation"), allowed.join(","))
     };
-    let home = json!({"properties": {"failoverDirection": "RecoveryToPrimary", "providerSpecificDetails": {
-        "instanceType": "InMage", "masterTargetId": "mt", "processServerId": "ps", "retentionDrive": "R:",
-        "profileId": "failback", "datastoreName": "ds1"}}});
+    let home = home();
     let away = json!({"properties": {"providerSpecificDetails": {"instanceType": "InMageAzureV2"}}});
     let none = json!({"properties": {}});
     for (verb, body) in [

@@ -1,6 +1,7 @@
 //! JSON against what was recorded of the real service: every recorded field is there, of its type.
 
-use crate::testing::{VAULT, World, item_path};
+use super::home;
+use crate::testing::{Node, VAULT, World, item_path};
 use failback_wire::event::What;
 use serde_json::{Value, json};
 
@@ -56,6 +57,14 @@ const RECORDED_ITEM: &str = r#"{"id": "", "name": "vm1", "type": "", "properties
                 "diskCapacityInBytes": 1, "sourceDataInMB": 0.5, "psDataInMB": 0.5, "targetDataInMB": 0.5,
                 "diskResized": "", "resyncProcessedBytes": 1, "resyncTotalTransferredBytes": 1,
                 "progressHealth": "Completed", "progressStatus": ""}]}}}"#;
+
+/// Takes `vm1` to where it replicates home; answers the job of the reprotect.
+async fn reprotected(node: &Node) -> Value {
+    let path = |verb: &str| format!("{}/{verb}", item_path("vm1"));
+    node.done(&path("unplannedFailover"), json!({"properties": {}})).await;
+    node.done(&path("failoverCommit"), Value::Null).await;
+    node.done(&path("reProtect"), home()).await
+}
 
 #[tokio::test(start_paused = true)]
 async fn an_item_has_the_recorded_fields() {
@@ -127,14 +136,7 @@ async fn on_the_way_home_the_details_are_in_mage() {
     let world = World::new();
     let node = world.fresh();
     node.protect(&world, &["vm1"]).await;
-    let none = json!({"properties": {}});
-    let home = json!({"properties": {"failoverDirection": "RecoveryToPrimary", "providerSpecificDetails": {
-        "instanceType": "InMage", "masterTargetId": "mt", "processServerId": "ps", "retentionDrive": "R:",
-        "profileId": "failback", "datastoreName": "ds1"}}});
-    for (verb, body) in [("unplannedFailover", &none), ("failoverCommit", &Value::Null), ("reProtect", &home)]
-    {
-        node.done(&format!("{}/{verb}", item_path("vm1")), body.clone()).await;
-    }
+    reprotected(&node).await;
     world.points("vm1", &[node.node.now().0]);
     tokio::time::sleep(std::time::Duration::from_secs(301)).await;
     let item = node.get(&item_path("vm1")).await;
@@ -160,13 +162,7 @@ async fn a_job_says_how_each_disk_is_synchronised_and_the_story_tells_what_is_gi
         world.events().iter().filter(|what| said(what)).count()
     };
     assert_eq!(notes(), 0, "nothing was given up");
-    let none = json!({"properties": {}});
-    let home = json!({"properties": {"failoverDirection": "RecoveryToPrimary", "providerSpecificDetails": {
-        "instanceType": "InMage", "masterTargetId": "mt", "processServerId": "ps", "retentionDrive": "R:",
-        "profileId": "failback", "datastoreName": "ds1"}}});
-    node.done(&format!("{}/unplannedFailover", item_path("vm1")), none).await;
-    node.done(&format!("{}/failoverCommit", item_path("vm1")), Value::Null).await;
-    let job = node.done(&format!("{}/reProtect", item_path("vm1")), home).await;
+    let job = reprotected(&node).await;
     let tasks = job["properties"]["tasks"].as_array().unwrap();
     let child = &tasks.last().unwrap()["groupTaskCustomDetails"]["childTasks"][0];
     let said = &child["customDetails"]["diskSynchronization"];
@@ -179,13 +175,7 @@ async fn a_reprotect_shows_the_commit_it_skipped_and_the_job_within_it() {
     let world = World::new();
     let node = world.fresh();
     node.protect(&world, &["vm1"]).await;
-    let none = json!({"properties": {}});
-    let home = json!({"properties": {"failoverDirection": "RecoveryToPrimary", "providerSpecificDetails": {
-        "instanceType": "InMage", "masterTargetId": "mt", "processServerId": "ps", "retentionDrive": "R:",
-        "profileId": "failback", "datastoreName": "ds1"}}});
-    node.done(&format!("{}/unplannedFailover", item_path("vm1")), none).await;
-    node.done(&format!("{}/failoverCommit", item_path("vm1")), Value::Null).await;
-    let job = node.done(&format!("{}/reProtect", item_path("vm1")), home).await;
+    let job = reprotected(&node).await;
     let tasks = job["properties"]["tasks"].as_array().unwrap();
     let state = |task: &Value| {
         ["taskId", "state", "stateDescription"].map(|key| task[key].as_str().unwrap().to_owned())
