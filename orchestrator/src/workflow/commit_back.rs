@@ -12,6 +12,7 @@ use super::ops::{azure, put_row, session};
 use super::step::Recovery::Forward;
 use super::step::{Step, StepCtx, StepResult, Workflow};
 use crate::catalogue::execution::AZURE_DELETE_FAILED;
+use crate::catalogue::warning::DISK_LEFT_OUT;
 use crate::journal::{Fact, Leg, Operation, Platform, ProtectionState, Rest};
 use failback_wire::ids::{DiskId, Site};
 use failback_wire::proto::session::Direction;
@@ -73,7 +74,7 @@ async fn row(c: &StepCtx<'_>) -> StepResult {
     if !c.item.left.is_empty() {
         let left = c.item.left.iter().map(|disk| disk.vmdk.clone());
         facts.push(Fact::Excluded(c.item.excluded.iter().cloned().chain(left).collect()));
-        facts.push(Fact::Left(Vec::new()));
+        facts.extend([Fact::Left(Vec::new()), Fact::WarningCleared(DISK_LEFT_OUT.code.to_owned())]);
     }
     Ok(facts)
 }

@@ -6,7 +6,7 @@ use super::added::{self, Added};
 use super::{azure, note};
 use crate::catalogue::execution::SESSION_FAILED;
 use crate::catalogue::machine::{DISK_MISMATCH, DISK_RESIZED};
-use crate::catalogue::warning::SPLIT_BRAIN;
+use crate::catalogue::warning::{DISK_LEFT_OUT, SPLIT_BRAIN};
 use crate::clients::vcenter::VmFacts;
 use crate::journal::{Fact, ItemDisk};
 use failback_replication::lineage::{Decision, Generation, Identity, Lineage, Mode, Refusal, decide};
@@ -60,6 +60,8 @@ pub(in crate::workflow) async fn decide_home(
     facts.extend([Fact::Disks(disks), note(SYNC, if sync == SyncMode::Full { "full" } else { "checksum" })]);
     facts.extend(home_ran.then(|| Fact::HomeRan(c.job.clone())));
     facts.extend((!added.new.is_empty()).then_some(Fact::Added(added.managed)));
+    let all_come = left.is_empty() && c.item.warnings.contains_key(DISK_LEFT_OUT.code);
+    facts.extend(all_come.then(|| Fact::WarningCleared(DISK_LEFT_OUT.code.to_owned())));
     facts.extend((left != c.item.left).then_some(Fact::Left(left)));
     Ok(facts)
 }
