@@ -172,9 +172,9 @@ pub struct Datastore {
     /// Type (P23).
     #[serde(default)]
     pub kind: DatastoreKind,
-    /// Capacity; default 1 TiB.
-    #[serde(default = "datastore_capacity")]
-    pub capacity: Spanned<Size>,
+    /// Capacity; default 1 TiB, or twice what all machines' disks need where that is more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<Spanned<Size>>,
     /// The hosts that mount it (P24); default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hosts: Option<Vec<Name>>,
@@ -545,9 +545,6 @@ fn change_log() -> Spanned<Size> {
 }
 fn machine_memory() -> Spanned<Size> {
     Spanned::unplaced(Size::gib(4))
-}
-fn datastore_capacity() -> Spanned<Size> {
-    Spanned::unplaced(Size::gib(1024))
 }
 fn data_port() -> u16 {
     9443

@@ -278,11 +278,12 @@ impl From<&Estate> for Inventory {
     fn from(estate: &Estate) -> Self {
         let memory = host_memory(estate);
         let hosts = hosts(estate, memory);
-        let datastores = datastores(estate);
+        let capacity = datastore_capacity(estate);
+        let datastores = datastores(estate, capacity);
         let first_host = hosts.first().map(|h| h.name.clone()).unwrap_or_default();
         let elsewhere = estate.vcenter.alternate.as_ref().map(|other| {
             let hosts: Vec<Host> = other.hosts.iter().map(|h| host(h, memory)).collect();
-            (hosts, other.datastores.iter().map(datastore).collect::<Vec<_>>())
+            (hosts, other.datastores.iter().map(|d| datastore(d, capacity)).collect::<Vec<_>>())
         });
         let store_of = |host: &str| first_store(&datastores, elsewhere.as_ref(), host);
         let several = estate.machines.iter().filter(|m| m.count.is_some());
@@ -407,22 +408,34 @@ fn hosts(estate: &Estate, memory: Size) -> Vec<Host> {
     }
 }
 
-fn datastore(d: &super::estate::Datastore) -> Datastore {
+/// Capacity of a datastore that does not say: enough for all disks of the estate and for new ones in their place, so that
+/// nothing but a scenario's own numbers makes it scarce (ours).
+fn datastore_capacity(estate: &Estate) -> Size {
+    let of = |m: &super::estate::Machine| {
+        let sizes = m.disks.iter().flatten().map(|disk| disk.size.value.0);
+        let count = m.count.as_ref().map_or(1, |count| u64::from(count.value));
+        sizes.fold(0, u64::saturating_add).saturating_mul(count)
+    };
+    let all = estate.machines.iter().map(of).fold(0, u64::saturating_add);
+    Size(all.saturating_mul(2)).max(Size::gib(1024))
+}
+
+fn datastore(d: &super::estate::Datastore, capacity: Size) -> Datastore {
     Datastore {
         name: d.name.value.clone(),
         kind: d.kind,
-        capacity: d.capacity.value,
+        capacity: d.capacity.as_ref().map_or(capacity, |capacity| capacity.value),
         hosts: d.hosts.as_ref().map(|names| names.iter().map(|name| name.value.clone()).collect()),
     }
 }
 
-fn datastores(estate: &Estate) -> Vec<Datastore> {
+fn datastores(estate: &Estate, capacity: Size) -> Vec<Datastore> {
     match &estate.vcenter.datastores {
-        Some(list) => list.iter().map(datastore).collect(),
+        Some(list) => list.iter().map(|d| datastore(d, capacity)).collect(),
         None => vec![Datastore {
             name: "datastore1".to_owned(),
             kind: DatastoreKind::Vmfs,
-            capacity: Size::gib(1024),
+            capacity,
             hosts: None,
         }],
     }
