@@ -84,6 +84,17 @@ fn each_kind_of_server_has_its_own_switch() {
     assert_eq!(problems(&file, &scenario), []);
 }
 
+#[test]
+fn whatever_a_change_does_to_a_machine_it_must_be_there() {
+    for change in ["hang-vm: {vm: web01}", "grow-disk: {vm: web01, disk: 0, bytes: 33554432}"] {
+        let deletes = "inject: {azure: {delete-vm: {vm: web01}}}";
+        let (file, scenario) =
+            scenario(&format!("steps:\n  - {deletes}\n  - inject: {{azure: {{{change}}}}}\n"));
+        let titles: Vec<String> = problems(&file, &scenario).into_iter().map(|p| p.title).collect();
+        assert_eq!(titles, ["this step can never happen: `web01` is gone"], "{change}");
+    }
+}
+
 /// The table of what undoes what speaks of words that the fakes really know.
 #[test]
 fn switches_are_words_of_the_vocabularies() {

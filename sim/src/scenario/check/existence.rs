@@ -1,6 +1,7 @@
 //! Steps that need a virtual machine which an earlier step deleted.
 
 use super::Subject;
+use super::faults::words;
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::estate::Side;
 use crate::scenario::fault::Change;
@@ -26,9 +27,9 @@ pub(super) fn check(subject: &Subject<'_>, out: &mut Vec<Problem>) {
 }
 
 /// What a change needs to exist.
-struct Needed<'a> {
+struct Needed {
     site: Side,
-    vm: &'a str,
+    vm: String,
     deletes: bool,
 }
 
@@ -47,7 +48,7 @@ impl Check<'_, '_> {
             self.gone.remove(&(Side::OnPremises, name.clone()));
         }
         let Some(needed) = needed(change) else { return };
-        let key = (needed.site, needed.vm.to_owned());
+        let key = (needed.site, needed.vm.clone());
         if let Some(first) = self.gone.get(&key) {
             let place = if needed.site == Side::Azure { "in Azure" } else { "in vCenter" };
             let title = format!("this step can never happen: `{}` is gone", needed.vm);
@@ -96,65 +97,17 @@ impl Check<'_, '_> {
     }
 }
 
-fn needed(change: &Change) -> Option<Needed<'_>> {
-    let (site, vm, deletes) = match change {
-        Change::Vcenter(change) => match &change.value {
-            VcenterFault::DeleteVm { vm } | VcenterFault::UnregisterVm { vm } => (Side::OnPremises, vm, true),
-            VcenterFault::PowerOn { vm }
-            | VcenterFault::PowerOff { vm }
-            | VcenterFault::Snapshot { vm, .. }
-            | VcenterFault::RemoveSnapshots { vm, .. }
-            | VcenterFault::ExtendDisk { vm, .. }
-            | VcenterFault::AddDisk { vm, .. }
-            | VcenterFault::RenameVm { vm, .. }
-            | VcenterFault::Vmotion { vm, .. }
-            | VcenterFault::SetOption { vm, .. }
-            | VcenterFault::Controller { vm, .. }
-            | VcenterFault::Hardware { vm, .. }
-            | VcenterFault::DetachDisk { vm, .. }
-            | VcenterFault::AttachDisk { vm, .. }
-            | VcenterFault::Tools { vm, .. }
-            | VcenterFault::CopyVm { vm, .. }
-            | VcenterFault::StorageVmotion { vm, .. } => (Side::OnPremises, vm, false),
-            VcenterFault::Disconnect
-            | VcenterFault::Reconnect
-            | VcenterFault::DisconnectHost { .. }
-            | VcenterFault::ReconnectHost { .. }
-            | VcenterFault::DatastoreAccess { .. }
-            | VcenterFault::DatastoreFree { .. }
-            | VcenterFault::AccountPrivileges { .. }
-            | VcenterFault::AccountPassword { .. }
-            | VcenterFault::HostLicence { .. }
-            | VcenterFault::CreateVm { .. }
-            | VcenterFault::RegisterVm { .. }
-            | VcenterFault::HostMemory { .. } => return None,
-        },
-        Change::Azure(change) => match &change.value {
-            AzureFault::DeleteVm { vm } => (Side::Azure, vm, true),
-            AzureFault::StopVm { vm }
-            | AzureFault::StartVm { vm }
-            | AzureFault::MoveSubnet { vm, .. }
-            | AzureFault::RestartVm { vm }
-            | AzureFault::AddDisk { vm, .. }
-            | AzureFault::MoveGroup { vm, .. } => (Side::Azure, vm, false),
-            AzureFault::DeleteLock { .. }
-            | AzureFault::GrowDisk { .. }
-            | AzureFault::HangVm { .. }
-            | AzureFault::FailNext { .. }
-            | AzureFault::DenyMachines { .. }
-            | AzureFault::AllowMachines
-            | AzureFault::CardQuota { .. }
-            | AzureFault::DeleteNetwork { .. }
-            | AzureFault::CreateNetwork { .. } => {
-                return None;
-            }
-        },
-        Change::ConfigurationServer(_)
-        | Change::MasterTarget(_)
-        | Change::ProcessServer(_)
-        | Change::Guest(_)
-        | Change::Link(_)
-        | Change::Call(_) => return None,
+/// Each change of vCenter or Azure needs the virtual machine that it names as `vm`.
+fn needed(change: &Change) -> Option<Needed> {
+    let (site, words, deletes) = if let Change::Vcenter(change) = change {
+        let deletes =
+            matches!(change.value, VcenterFault::DeleteVm { .. } | VcenterFault::UnregisterVm { .. });
+        (Side::OnPremises, words(&change.value), deletes)
+    } else if let Change::Azure(change) = change {
+        (Side::Azure, words(&change.value), matches!(change.value, AzureFault::DeleteVm { .. }))
+    } else {
+        return None;
     };
+    let vm = words.into_iter().find(|(key, _)| key == "vm").map(|(_, vm)| vm)?;
     Some(Needed { site, vm, deletes })
 }

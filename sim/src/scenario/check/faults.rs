@@ -48,6 +48,17 @@ pub(super) const SWITCHES: [(&str, &str, &str, &str); 10] = [
 /// What a person may throttle a process server to, in bytes a second: 512 Kbps (section 5).
 const LEAST_THROTTLE: u64 = 64_000;
 
+/// The fields of a change that are words, by their keys.
+pub(super) fn words(change: &impl Serialize) -> Vec<(String, String)> {
+    let Ok(Value::Object(tagged)) = serde_json::to_value(change) else { return Vec::new() };
+    let fields = tagged.into_iter().filter_map(|(_, fields)| match fields {
+        Value::Object(fields) => Some(fields),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => None,
+    });
+    let word = |(key, value): (String, Value)| value.as_str().map(|word| (key, word.to_owned()));
+    fields.flatten().filter_map(word).collect()
+}
+
 /// A lasting change: what it is about, and whether it begins or ends it.
 struct Switch {
     subject: String,
@@ -196,22 +207,17 @@ impl Check<'_, '_> {
     }
 
     fn mentioned<T: Serialize>(&mut self, change: &Spanned<T>, vm: Kind, end: usize) {
-        let Ok(Value::Object(tagged)) = serde_json::to_value(&change.value) else { return };
-        for fields in tagged.values().filter_map(Value::as_object) {
-            for (key, value) in fields {
-                let kind = match key.as_str() {
-                    "vm" => vm,
-                    "machine" => Kind::Machine,
-                    "host" => Kind::Host,
-                    "datastore" => Kind::Datastore,
-                    "user" => Kind::Account,
-                    _ => continue,
-                };
-                if let Some(name) = value.as_str() {
-                    let at = self.find(name, change.at, end);
-                    self.names.need(self.subject.file, kind, name, at, self.out);
-                }
-            }
+        for (key, name) in words(&change.value) {
+            let kind = match key.as_str() {
+                "vm" => vm,
+                "machine" => Kind::Machine,
+                "host" => Kind::Host,
+                "datastore" => Kind::Datastore,
+                "user" => Kind::Account,
+                _ => continue,
+            };
+            let at = self.find(&name, change.at, end);
+            self.names.need(self.subject.file, kind, &name, at, self.out);
         }
     }
 
