@@ -4,7 +4,7 @@ use super::args::ExplainArgs;
 use super::output::Output;
 use crate::report::outcome::Exit;
 use crate::scenario::diagnostic::nearest;
-use crate::scenario::model::{Ending, Expect, Scenario, Step};
+use crate::scenario::model::{Scenario, Step};
 use crate::scenario::text::Name;
 use crate::scenario::{CheckedScenario, load};
 use failback_orchestrator::catalogue;
@@ -67,32 +67,11 @@ fn shown_by(code: &str, scenarios: &[CheckedScenario]) -> Option<String> {
 /// Every code that a scenario expects somewhere.
 fn expected(scenario: &Scenario) -> impl Iterator<Item = &Name> {
     let steps = scenario.steps.iter().flat_map(|step| {
-        let checked = if let Step::Check(expect) = &step.value { Some(shown(expect)) } else { None };
-        step.operation()
-            .map(|operation| ending(operation.expect))
-            .unwrap_or_default()
-            .into_iter()
-            .chain(checked.into_iter().flatten())
+        let checked = if let Step::Check(expect) = &step.value { Some(expect.codes()) } else { None };
+        let endings = step.operation().map(|operation| operation.expect.codes()).unwrap_or_default();
+        endings.into_iter().chain(checked.into_iter().flatten())
     });
-    steps.chain(shown(&scenario.expect))
-}
-
-fn ending(expect: &Ending) -> Vec<&Name> {
-    match expect {
-        Ending::Refused(refused) => {
-            refused.codes.iter().chain(&refused.includes).chain(&refused.beneath).collect()
-        }
-        Ending::Failed(failed) => [&failed.code].into_iter().chain(&failed.also).collect(),
-        Ending::Succeeded | Ending::Started | Ending::Paused(_) => Vec::new(),
-    }
-}
-
-fn shown(expect: &Expect) -> impl Iterator<Item = &Name> {
-    let items = expect.items.values().flat_map(|i| i.alerts.iter().flatten().chain(&i.alerts_include));
-    let servers = expect.servers.values().flat_map(|s| s.alerts.iter().flatten().chain(&s.alerts_include));
-    let events = expect.events.values().flatten().map(|event| &event.code);
-    let because = expect.protectable.values().flat_map(|item| &item.because);
-    items.chain(servers).chain(expect.warnings.values().flatten()).chain(events).chain(because)
+    steps.chain(scenario.expect.codes())
 }
 
 /// True for a warning: those have numbers of their own.

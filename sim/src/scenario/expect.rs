@@ -51,6 +51,17 @@ pub struct Expect {
     pub takes: Option<Takes>,
 }
 
+impl Expect {
+    /// Every code that it names.
+    pub fn codes(&self) -> impl Iterator<Item = &Name> {
+        let items = self.items.values().flat_map(|i| i.alerts.iter().flatten().chain(&i.alerts_include));
+        let servers = self.servers.values().flat_map(|s| s.alerts.iter().flatten().chain(&s.alerts_include));
+        let events = self.events.values().flatten().map(|event| &event.code);
+        let because = self.protectable.values().flat_map(|item| &item.because);
+        items.chain(servers).chain(self.warnings.values().flatten()).chain(events).chain(because)
+    }
+}
+
 /// What an item must show.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

@@ -275,6 +275,19 @@ pub enum Ending {
     Paused(Paused),
 }
 
+impl Ending {
+    /// Every code that it names.
+    pub fn codes(&self) -> Vec<&Name> {
+        match self {
+            Self::Refused(refused) => {
+                refused.codes.iter().chain(&refused.includes).chain(&refused.beneath).collect()
+            }
+            Self::Failed(failed) => [&failed.code].into_iter().chain(&failed.also).collect(),
+            Self::Succeeded | Self::Started | Self::Paused(_) => Vec::new(),
+        }
+    }
+}
+
 /// A refusal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]

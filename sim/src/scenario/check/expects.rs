@@ -6,7 +6,6 @@ use super::phases::{Standings, word};
 use crate::scenario::diagnostic::Problem;
 use crate::scenario::model::{Equals, Expect, Step};
 use crate::scenario::units::Period;
-use failback_orchestrator::catalogue;
 
 pub(super) fn check(subject: &Subject<'_>, names: &Names, ends: &Standings, out: &mut Vec<Problem>) {
     for step in &subject.scenario.steps {
@@ -45,20 +44,8 @@ fn known(subject: &Subject<'_>, names: &Names, expect: &Expect, out: &mut Vec<Pr
             names.need(subject.file, Kind::Machine, name, name.at, out);
         }
     }
-    // A virtual machine that steps make is none of the estate's.
-    let because = expect.protectable.values().flat_map(|item| &item.because);
-    let of_items = expect.items.values().flat_map(|i| i.alerts.iter().flatten().chain(&i.alerts_include));
-    let of_servers = expect.servers.values().flat_map(|s| s.alerts.iter().flatten().chain(&s.alerts_include));
-    let of_events = expect.events.values().flatten().map(|event| &event.code);
-    let all = expect.warnings.values().flatten().chain(of_events).chain(because);
-    for code in all.chain(of_items).chain(of_servers) {
-        if catalogue::lookup(code).is_none() {
-            let title = format!("there is no warning `{code}`");
-            let problem = Problem::at(subject.file, code.at, title, "not in the catalogue");
-            let codes = catalogue::ALL.iter().map(|doc| doc.code);
-            out.push(problem.suggest_listed(code, codes, "failback-lab explain --list"));
-        }
-    }
+    // Names in `protectable` are not looked up: a virtual machine that steps make is none of the estate's.
+    expect.codes().for_each(|code| super::code(subject.file, code, "warning", out));
     for (item, data) in &expect.data {
         let Some(lost) = &data.lost else { continue };
         if let (Some(least), Some(most)) = (&lost.at_least_blocks, &lost.at_most_blocks)

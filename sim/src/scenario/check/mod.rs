@@ -18,6 +18,7 @@ use super::estate::Estate;
 use super::inventory::Inventory;
 use super::model::{SCHEMA, Scenario};
 use super::text::{Name, Place};
+use failback_orchestrator::catalogue;
 use names::Names;
 use std::sync::Arc;
 
@@ -106,6 +107,17 @@ pub(super) fn schema(file: &Arc<SourceFile>, schema: Option<&Name>, out: &mut Ve
             out.push(problem.help(format!("begin it with `schema: {SCHEMA}`")));
         }
     }
+}
+
+/// A code that a file expects is one that the product knows; `what` it is taken for.
+fn code(file: &Arc<SourceFile>, code: &Name, what: &str, out: &mut Vec<Problem>) {
+    if catalogue::lookup(code).is_some() {
+        return;
+    }
+    let title = format!("there is no {what} `{code}`");
+    let problem = Problem::at(file, code.at, title, "not in the catalogue");
+    let codes = catalogue::ALL.iter().map(|doc| doc.code);
+    out.push(problem.suggest_listed(code, codes, "failback-lab explain --list"));
 }
 
 /// What a name is a name of, which decides how it may be spelt.

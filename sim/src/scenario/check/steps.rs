@@ -9,7 +9,6 @@ use crate::scenario::step::{Operation, OperationKind};
 use crate::scenario::text::{Name, Place, Spanned};
 use crate::scenario::units::Period;
 use failback_fakes::guest::MAX_BURST;
-use failback_orchestrator::catalogue;
 
 pub(super) fn check(subject: &Subject<'_>, names: &Names, out: &mut Vec<Problem>) {
     let mut check = Check { subject, names, out };
@@ -123,31 +122,21 @@ impl Check<'_, '_> {
 
     /// `plan` is the one that may come to wait for somebody.
     fn ending(&mut self, at: Place, plan: Option<&Name>, expect: &Ending) {
+        expect.codes().into_iter().for_each(|code| super::code(self.subject.file, code, "error", self.out));
         match expect {
-            Ending::Succeeded | Ending::Started => {}
-            Ending::Refused(refused) => {
-                match (refused.codes.as_slice(), refused.includes.as_slice()) {
-                    ([], []) => {
-                        let title = "a refusal has at least one code";
-                        let problem = Problem::at(self.subject.file, at, title, "none is given");
-                        self.out
-                            .push(problem.help("`codes` lists all that are shown, `includes` some of them"));
-                    }
-                    ([_, ..], [included, ..]) => {
-                        let title = "all codes of a refusal, or some of them?";
-                        self.wrong(included.at, title, "either `codes` or `includes`");
-                    }
-                    ([_, ..], []) | ([], [_, ..]) => {}
+            Ending::Succeeded | Ending::Started | Ending::Failed(_) => {}
+            Ending::Refused(refused) => match (refused.codes.as_slice(), refused.includes.as_slice()) {
+                ([], []) => {
+                    let title = "a refusal has at least one code";
+                    let problem = Problem::at(self.subject.file, at, title, "none is given");
+                    self.out.push(problem.help("`codes` lists all that are shown, `includes` some of them"));
                 }
-                for code in refused.codes.iter().chain(&refused.includes).chain(&refused.beneath) {
-                    self.code(code);
+                ([_, ..], [included, ..]) => {
+                    let title = "all codes of a refusal, or some of them?";
+                    self.wrong(included.at, title, "either `codes` or `includes`");
                 }
-            }
-            Ending::Failed(failed) => {
-                for code in [&failed.code].into_iter().chain(&failed.also) {
-                    self.code(code);
-                }
-            }
+                ([_, ..], []) | ([], [_, ..]) => {}
+            },
             Ending::Paused(paused) => {
                 let plans = self.subject.inventory.plans.iter();
                 let mut plans = plans.filter(|known| plan.is_some_and(|name| name.value == known.name));
@@ -157,18 +146,6 @@ impl Check<'_, '_> {
                     self.wrong(action.at, title, "no such action of a plan that fails over or back");
                 }
             }
-        }
-    }
-
-    fn code(&mut self, code: &Name) {
-        if catalogue::lookup(code).is_none() {
-            let title = format!("there is no error `{code}`");
-            let problem = Problem::at(self.subject.file, code.at, title, "not in the catalogue");
-            self.out.push(problem.suggest_listed(
-                code,
-                catalogue::ALL.iter().map(|doc| doc.code),
-                "failback-lab explain --list",
-            ));
         }
     }
 
