@@ -22,6 +22,8 @@ pub struct AzureConfig {
     pub subscription: String,
     /// The resource groups there are. Names of machines and disks are unique over all of them.
     pub groups: Vec<String>,
+    /// Machines whose guest has another name than they have here, by the name they have here.
+    pub known_as: BTreeMap<String, String>,
     /// Virtual networks.
     pub networks: Vec<VirtualNetwork>,
     /// Region of what names none.
@@ -97,6 +99,7 @@ impl Default for AzureConfig {
             passphrase: "passphrase".to_owned(),
             subscription: "00000000-0000-4000-8000-00000000fb1a".to_owned(),
             groups: vec!["recovery".to_owned()],
+            known_as: BTreeMap::new(),
             networks: Vec::new(),
             location: "westeurope".to_owned(),
             tokens: tokens.map(|(t, a)| (t.to_owned(), a)).into(),

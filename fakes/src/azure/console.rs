@@ -159,6 +159,7 @@ impl Console {
         let slot = |name: &String| Slot { disk: key(name), delete: false };
         self.azure.with(|m| {
             let vm = Vm {
+                known_as: m.guest_of(&new.name),
                 name: new.name,
                 group: self.group(),
                 unique: m.guid(),

@@ -67,7 +67,7 @@ enum Service {
 impl Azure {
     /// An empty subscription whose machines' guests are `guests`.
     pub fn new(config: AzureConfig, guests: Arc<dyn GuestPower>) -> Arc<Self> {
-        let model = Model::with(network::networks(&config));
+        let model = Model::with(network::networks(&config), &config.known_as);
         Arc::new(Self {
             config,
             guests,

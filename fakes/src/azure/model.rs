@@ -163,6 +163,8 @@ pub(super) struct Slot {
 #[derive(Clone, Debug)]
 pub(super) struct Vm {
     pub(super) name: String,
+    /// Name of its guest, by which events tell of it.
+    pub(super) known_as: String,
     pub(super) group: String,
     pub(super) unique: String,
     /// The document it was made from, without what is derived.
@@ -186,7 +188,7 @@ impl Vm {
     }
     /// How events name it.
     pub(super) fn reference(&self) -> VmRef {
-        VmRef { site: Site::Azure, name: self.name.clone() }
+        VmRef { site: Site::Azure, name: self.known_as.clone() }
     }
 }
 
@@ -252,6 +254,8 @@ pub(super) struct Model {
     /// Client request id, verb and path of a change, and the operation it began.
     pub(super) requests: BTreeMap<String, String>,
     pub(super) armed: Vec<Armed>,
+    /// Names of guests, by those of their machines, where they differ.
+    known_as: BTreeMap<Key, String>,
     /// Subnets by network.
     pub(super) networks: Networks,
     /// The most network cards there may be.
@@ -265,9 +269,14 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// An empty subscription with these networks.
-    pub(super) fn with(networks: Networks) -> Self {
-        Self { networks, ..Self::default() }
+    /// An empty subscription with these networks, and these names of guests by those of their machines.
+    pub(super) fn with(networks: Networks, known_as: &BTreeMap<String, String>) -> Self {
+        let known_as = known_as.iter().map(|(name, guest)| (key(name), guest.clone())).collect();
+        Self { networks, known_as, ..Self::default() }
+    }
+    /// The name of the guest of a machine of this name.
+    pub(super) fn guest_of(&self, name: &str) -> String {
+        self.known_as.get(&key(name)).map_or(name, String::as_str).to_owned()
     }
     /// A new GUID: the n-th of this subscription is the same in every run.
     pub(super) fn guid(&mut self) -> String {

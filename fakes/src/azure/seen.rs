@@ -5,9 +5,9 @@ use super::model::Power;
 use failback_replication::disk::Disk;
 
 impl Azure {
-    /// All virtual machines, and whether each has power.
+    /// All virtual machines by their guests' names, and whether each has power.
     pub fn vms(&self) -> Vec<(String, bool)> {
-        self.with(|m| m.vms.values().map(|vm| (vm.name.clone(), vm.power == Power::Running)).collect())
+        self.with(|m| m.vms.values().map(|vm| (vm.known_as.clone(), vm.power == Power::Running)).collect())
     }
     /// All managed disks with their content.
     pub fn disks(&self) -> Vec<(String, Disk)> {

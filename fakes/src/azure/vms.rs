@@ -96,6 +96,7 @@ impl Model {
         self.must_have_card(card.as_ref())?;
         let vm = Vm {
             name: name.to_owned(),
+            known_as: self.guest_of(name),
             group: group.to_owned(),
             unique: self.guid(),
             document,

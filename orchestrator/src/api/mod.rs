@@ -143,9 +143,7 @@ impl Call {
             Route::Fabric(_) | Route::VaultHealth | Route::Events | Route::Event(_) if get => self.watched(),
             Route::Policies | Route::Policy(_) | Route::Mappings | Route::Mapping(..) => self.policies(),
             Route::Plans if get => Ok(json(&List::single(plans::list(self)))),
-            Route::Plan(name) if get => Ok(json(&plans::get(self, name)?)),
-            Route::Plan(name) if put => Ok(json(&plans::save(self, name, false)?)),
-            Route::Plan(name) if self.method == Method::PATCH => Ok(json(&plans::save(self, name, true)?)),
+            Route::Plan(name) => self.plan(name),
             Route::PlanAction(name, action) if post => self.operate_plan(name, *action),
             Route::Items
             | Route::Item(_)
@@ -168,8 +166,21 @@ impl Call {
             | Route::RenewCertificate
             | Route::MoveServer
             | Route::Plans
-            | Route::Plan(_)
             | Route::PlanAction(..) => Err(errors::method(&self.method)),
+        }
+    }
+
+    /// A recovery plan itself.
+    fn plan(&self, name: &str) -> Reply {
+        let method = &self.method;
+        if *method == Method::GET {
+            Ok(json(&plans::get(self, name)?))
+        } else if *method == Method::PUT || *method == Method::PATCH {
+            Ok(json(&plans::save(self, name, *method == Method::PATCH)?))
+        } else if *method == Method::DELETE {
+            plans::delete(self, name).map(|()| no_content())
+        } else {
+            Err(errors::method(method))
         }
     }
 

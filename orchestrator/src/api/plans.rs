@@ -3,8 +3,8 @@
 use super::ids::last_segment;
 use super::policies::{done, is_done};
 use super::{Call, actions};
-use crate::catalogue::machine::{BAD_REQUEST, NOT_FOUND, PLAN_ACTION_UNFIT};
-use crate::journal::{Allowed, Edge, Item, Plan, PlanAction, Record, Stage, State};
+use crate::catalogue::machine::{BAD_REQUEST, NOT_FOUND, PLAN_ACTION_UNFIT, PLAN_BUSY};
+use crate::journal::{Allowed, Edge, Item, Job, Plan, PlanAction, Record, Stage, State};
 use crate::rules::shape::{Planned, Shape, check_shape};
 use crate::service::Refusal;
 use failback_wire::arm::asr::{Body, CurrentScenario, PlanGroup, PlanItem, PlanProperties, Resource};
@@ -56,6 +56,23 @@ pub(super) fn save(call: &Call, name: &str, update: bool) -> Result<Resource<Pla
         Ok((done(call, vec![Record::PlanSaved { at, plan: plan.clone() }]), plan))
     })?;
     Ok(view(call, &plan))
+}
+
+/// Deletes a plan, unless a job of it has not ended. Its machines stay as they are.
+pub(super) fn delete(call: &Call, name: &str) -> Result<(), Refusal> {
+    let at = call.me.now();
+    call.me.journal().append(|state| {
+        if is_done(call, state) {
+            return Ok((Vec::new(), ()));
+        }
+        let same = |plan: &&Plan| plan.name.eq_ignore_ascii_case(name);
+        let plan = state.plans.values().find(same).ok_or_else(|| Refusal::missing(name))?;
+        if let Some(job) = open_job(state, plan) {
+            let detail = job.request.job.as_str();
+            return Err(Refusal::new(StatusCode::CONFLICT, &PLAN_BUSY, &plan.name, detail));
+        }
+        Ok((done(call, vec![Record::PlanDeleted { at, name: plan.name.clone() }]), ()))
+    })
 }
 
 /// What the groups of a body say, and what is wrong with them.
@@ -194,13 +211,15 @@ fn item(call: &Call, items: &[Arc<Item>], name: &MachineName) -> PlanItem {
     PlanItem { id: call.names.item(name.as_str()), virtual_machine_id: vm }
 }
 
+/// The plan's job that has not ended.
+fn open_job<'a>(state: &'a State, plan: &Plan) -> Option<&'a Job> {
+    let mut jobs = state.order.iter().rev().filter_map(|id| state.jobs.get(id));
+    jobs.find(|job| job.is_open() && job.request.target.plan() == Some(plan.name.as_str()))
+}
+
 /// The plan's job that runs now.
 fn scenario(call: &Call, plan: &Plan) -> CurrentScenario {
-    let open = call.me.journal().read(|state| {
-        let mut jobs = state.order.iter().rev().filter_map(|id| state.jobs.get(id));
-        jobs.find(|job| job.is_open() && job.request.target.plan() == Some(plan.name.as_str())).cloned()
-    });
-    match open {
+    match call.me.journal().read(|state| open_job(state, plan).cloned()) {
         None => CurrentScenario { job_id: call.names.job("None"), ..CurrentScenario::default() },
         Some(job) => CurrentScenario {
             scenario_name: call.me.workflow(&job).scenario_under(job.verb()).to_owned(),

@@ -78,7 +78,7 @@ pub(super) fn save(call: &Call, name: &str, update: bool) -> Result<Resource<Pol
     Ok(view(call, &policy))
 }
 
-/// Deletes a policy and its failback policy.
+/// Deletes a policy and its failback policy, unless machines are protected under it or it is associated.
 pub(super) fn delete(call: &Call, name: &str) -> Result<(), Refusal> {
     let at = call.me.now();
     call.me.journal().append(|state| {
@@ -87,6 +87,11 @@ pub(super) fn delete(call: &Call, name: &str) -> Result<(), Refusal> {
         }
         let policy = forward(call, state, name)?;
         unused(state, policy)?;
+        if policy.mapping.is_some() {
+            let detail = "the configuration server has it";
+            let refusal = Refusal::new(StatusCode::CONFLICT, &POLICY_IN_USE, &policy.name, detail);
+            unless_held(call, "P10", &refusal)?;
+        }
         let both = [policy.name.clone(), Policy::failback_of(&policy.name)];
         Ok((done(call, both.map(|name| Record::PolicyDeleted { at, name }).into()), ()))
     })

@@ -7,8 +7,9 @@ entries! {
         "it comes with its forward policy, and goes with it"
         => "Leave it as it is; for other intervals towards Azure edit the forward policy.";
     POLICY_IN_USE "FB1808" Operator ["P10"] "the replication policy is in use";
-        "machines are protected under it"
-        => "Disable their protection, or protect them under another policy, first.";
+        "machines are protected under it",
+        "it is to be deleted while the configuration server has it"
+        => "Disable their protection, or protect them under another policy, first; before a policy is deleted, take its association away.";
     POLICY_INVALID "FB1809" Operator ["P10", "R1"] "the replication policy makes no sense";
         "application-consistent points are not more frequent than the retention is long",
         "points are to be kept longer than 15 days, or made at another interval than is offered"

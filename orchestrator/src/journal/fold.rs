@@ -312,6 +312,7 @@ pub fn apply(state: &mut State, record: &Record) {
             });
         }
         Record::PlanSaved { .. }
+        | Record::PlanDeleted { .. }
         | Record::PolicySaved { .. }
         | Record::PolicyDeleted { .. }
         | Record::Answered { .. } => at_once(state, record),
@@ -319,11 +320,14 @@ pub fn apply(state: &mut State, record: &Record) {
 }
 
 /// What becomes no job.
-#[expect(clippy::wildcard_enum_match_arm, reason = "only these four come here")]
+#[expect(clippy::wildcard_enum_match_arm, reason = "only these five come here")]
 fn at_once(state: &mut State, record: &Record) {
     match record {
         Record::PlanSaved { plan, .. } => {
             state.plans.insert(plan.name.clone(), plan.clone());
+        }
+        Record::PlanDeleted { name, .. } => {
+            state.plans.remove(name);
         }
         Record::PolicySaved { policy, .. } => {
             state.policies.insert(policy.name.clone(), policy.clone());

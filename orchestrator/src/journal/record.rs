@@ -375,6 +375,8 @@ pub enum Record {
     },
     /// A recovery plan was created or replaced.
     PlanSaved { at: VirtualMs, plan: Plan },
+    /// A recovery plan was deleted.
+    PlanDeleted { at: VirtualMs, name: String },
     /// A replication policy was created, replaced, associated or dissociated.
     PolicySaved { at: VirtualMs, policy: Policy },
     /// A replication policy was deleted.
@@ -402,6 +404,7 @@ impl Record {
             Self::ActionStarted { .. } => "action-started",
             Self::ActionEnded { .. } => "action-ended",
             Self::PlanSaved { .. } => "plan-saved",
+            Self::PlanDeleted { .. } => "plan-deleted",
             Self::PolicySaved { .. } => "policy-saved",
             Self::PolicyDeleted { .. } => "policy-deleted",
             Self::Answered { .. } => "answered",

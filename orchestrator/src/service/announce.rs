@@ -100,6 +100,7 @@ impl Orchestrator {
             Record::Refused { .. }
             | Record::CancelAsked { .. }
             | Record::PlanSaved { .. }
+            | Record::PlanDeleted { .. }
             | Record::ActionStarted { .. }
             | Record::ActionEnded { .. }
             | Record::PolicySaved { .. }
@@ -203,6 +204,7 @@ impl Orchestrator {
             | Record::JobEnded { .. }
             | Record::ItemChanged { .. }
             | Record::PlanSaved { .. }
+            | Record::PlanDeleted { .. }
             | Record::PolicySaved { .. }
             | Record::PolicyDeleted { .. }
             | Record::Answered { .. } => {}

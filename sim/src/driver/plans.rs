@@ -22,8 +22,15 @@ impl Driver<'_> {
         self.checked.scenario.steps.get(..over).unwrap_or_default()
     }
 
-    /// The plan as it was saved last.
+    /// The plan as it was saved last, if no step has deleted it since.
     pub(super) fn plan_now(&self, name: &str) -> Option<&Plan> {
+        let is_saved = |step: &Spanned<Step>| {
+            let saved = step.saves().filter(|save| save.name.value == name).map(|_| true);
+            saved.or_else(|| step.deletes().filter(|deleted| deleted.value == name).map(|_| false))
+        };
+        if self.past().iter().rev().find_map(is_saved) == Some(false) {
+            return None;
+        }
         let inventory = &self.checked.inventory;
         let saved = self.past().iter().filter(|step| step.saves().is_some()).count();
         let first = inventory.plans.iter().filter(|plan| plan.from_the_start).count();

@@ -5,8 +5,8 @@ use super::play::Driver;
 use super::points;
 use crate::scenario::inventory::{Disk, Machine};
 use crate::scenario::model::{
-    ChangeRecoveryPoint, EnableProtection, Failback, Failover, MoveProcessServer, PolicyChange, PolicyStep,
-    RestartJob, SavePlan, TestFailover, Verb,
+    ChangeRecoveryPoint, DeletePlan, EnableProtection, Failback, Failover, MoveProcessServer, PolicyChange,
+    PolicyStep, RestartJob, SavePlan, TestFailover, Verb,
 };
 use crate::scenario::text::Name;
 use crate::world::BUILT_IN_PROCESS_SERVER;
@@ -119,7 +119,7 @@ impl Driver<'_> {
                 "processServerId": given(|step| &step.process_server).unwrap_or(BUILT_IN_PROCESS_SERVER),
                 "vmFriendlyName": machine.name,
                 "multiVmGroupName": given(|step| &step.group).or(machine.group.as_deref()),
-                "targetAzureVmName": machine.name,
+                "targetAzureVmName": given(|step| &step.azure_name).unwrap_or(&machine.name),
                 "disksToInclude": included,
                 "retainIpAddress": machine.retain_address,
                 "targetAzureNetworkId": machine.azure_network,
@@ -157,6 +157,10 @@ impl Driver<'_> {
     pub(super) fn renew_certificate(&self) -> Request {
         let body = json!({ "properties": { "renewCertificateType": "Cloud" } });
         Request::post(self.client.fabric_path("renewCertificate"), body)
+    }
+
+    pub(super) fn delete_plan(&self, step: &DeletePlan) -> Request {
+        Request { method: Method::DELETE, path: self.client.plan_path(&step.name), body: Value::Null }
     }
 
     pub(super) fn save_plan(&self, step: &SavePlan) -> Request {

@@ -129,6 +129,7 @@ impl Driver<'_> {
             Step::Policy(s) => self.policy(s),
             Step::RenewCertificate(_) => self.renew_certificate(),
             Step::SavePlan(s) => self.save_plan(s),
+            Step::DeletePlan(s) => self.delete_plan(s),
             Step::Cancel(s) => return self.cancel(at, s).await,
             Step::Confirm(s) => return self.confirm(at, s).await,
             Step::Wait(period) => {

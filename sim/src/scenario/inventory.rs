@@ -76,6 +76,8 @@ pub struct Inventory {
     /// Recovery plans: those of the estate, then those that steps save, in their order; one that is saved anew is there
     /// for each time.
     pub plans: Vec<Plan>,
+    /// Machines by the name that a step gives them in Azure, where that is another.
+    pub azure_names: BTreeMap<String, String>,
     /// What the domain's sources leave open.
     pub settings: Settings,
     /// Machines by the one name that stands for several.
@@ -318,6 +320,7 @@ impl From<&Estate> for Inventory {
             disk_tier: estate.policy.disk_tier,
             resync: estate.policy.resync,
             plans: estate.plans.iter().map(plan).collect(),
+            azure_names: BTreeMap::new(),
             settings: estate.settings,
             sets,
         }
@@ -375,13 +378,15 @@ fn groups(written: &[Vec<Name>], sets: &BTreeMap<String, Vec<String>>) -> Vec<Ve
 }
 
 impl Inventory {
-    /// The same with the plans that these steps save, where they are to succeed.
+    /// The same with the plans that these steps save, and the names in Azure that they give, where they are to succeed.
     #[must_use]
     pub fn saving(mut self, steps: &[Spanned<Step>]) -> Self {
         for save in steps.iter().filter_map(|step| step.saves()) {
             let plan = self.plan(save);
             self.plans.push(plan);
         }
+        let names = steps.iter().filter_map(|step| step.names_in_azure());
+        self.azure_names = names.map(|(name, item)| (name.value.clone(), item.value.clone())).collect();
         self
     }
     /// True when a file's `name` stands for this machine, alone or with others.

@@ -10,7 +10,7 @@ pub use super::expect::{
     Shown, Takes, VaultExpect, VmExpect, Waiting,
 };
 use super::fault::{Change, When};
-pub use super::plans::{Confirm, MemberInputs, Paused, SavePlan};
+pub use super::plans::{Confirm, DeletePlan, MemberInputs, Paused, SavePlan};
 pub use super::points::{PointPick, RecoveryPoint};
 pub use super::protection::{
     Cancel, CancelBy, EnableProtection, Leave, PolicyChange, PolicySettings, PolicyStep, RenewCertificate,
@@ -118,6 +118,8 @@ pub enum Step {
     RenewCertificate(RenewCertificate),
     /// Save a recovery plan.
     SavePlan(SavePlan),
+    /// Delete a recovery plan.
+    DeletePlan(DeletePlan),
     /// Confirm the manual action that a plan waits for.
     Confirm(Confirm),
     /// Let virtual time pass.

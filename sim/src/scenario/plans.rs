@@ -24,6 +24,14 @@ asks! {
     }
 }
 
+asks! {
+    /// Delete a recovery plan; its machines stay as they are.
+    pub struct DeletePlan {
+        /// Name.
+        pub name: Name,
+    }
+}
+
 /// Something that is done before or after a group of a plan (L3). It belongs to failovers and failbacks, planned or not,
 /// unless it says otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

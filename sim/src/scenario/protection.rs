@@ -30,6 +30,9 @@ asks! {
         /// The process server; default: the one that comes with the configuration server.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub process_server: Option<Name>,
+        /// The name it is to have in Azure; default: its own (C4).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub azure_name: Option<Name>,
         /// Whether the request names every disk, those too that the estate means to leave out (P37); default no.
         #[serde(default)]
         pub every_disk: bool,

@@ -53,6 +53,8 @@ pub enum OperationKind {
     RenewCertificate,
     /// A recovery plan, new or changed.
     SavePlan,
+    /// Of a recovery plan.
+    DeletePlan,
     /// What a plan waits for is done.
     Confirm,
 }
@@ -68,7 +70,10 @@ impl OperationKind {
     }
     /// True when neither an item nor a plan need be named.
     pub fn stands_alone(self) -> bool {
-        matches!(self, Self::MoveServer | Self::Policy | Self::RenewCertificate | Self::SavePlan)
+        matches!(
+            self,
+            Self::MoveServer | Self::Policy | Self::RenewCertificate | Self::SavePlan | Self::DeletePlan
+        )
     }
 }
 
@@ -94,6 +99,7 @@ impl fmt::Display for OperationKind {
             Self::Policy => "change of a policy",
             Self::RenewCertificate => "renewal of the certificate",
             Self::SavePlan => "saving of a plan",
+            Self::DeletePlan => "deletion of a plan",
             Self::Confirm => "confirmation",
         })
     }
@@ -180,6 +186,7 @@ impl Step {
             Self::Policy(s) => (K::Policy, None, None, &s.expect, &s.within),
             Self::RenewCertificate(s) => (K::RenewCertificate, None, None, &s.expect, &s.within),
             Self::SavePlan(s) => (K::SavePlan, None, None, &s.expect, &s.within),
+            Self::DeletePlan(s) => (K::DeletePlan, None, None, &s.expect, &s.within),
             Self::Confirm(s) => (K::Confirm, None, Some(&s.plan), &s.expect, &s.within),
             Self::Wait(_)
             | Self::WaitUntil(_)
@@ -205,6 +212,23 @@ impl Step {
     pub fn saves(&self) -> Option<&SavePlan> {
         if let Self::SavePlan(save) = self {
             Some(save).filter(|save| save.expect == Ending::Succeeded)
+        } else {
+            None
+        }
+    }
+    /// The name that it gives a machine in Azure, and the machine, where it comes through (C4).
+    pub fn names_in_azure(&self) -> Option<(&Name, &Name)> {
+        if let Self::EnableProtection(enable) = self {
+            let name = enable.azure_name.as_ref().filter(|_| enable.expect == Ending::Succeeded)?;
+            Some((name, &enable.item))
+        } else {
+            None
+        }
+    }
+    /// The plan that it deletes, where it comes through.
+    pub fn deletes(&self) -> Option<&Name> {
+        if let Self::DeletePlan(delete) = self {
+            Some(&delete.name).filter(|_| delete.expect == Ending::Succeeded)
         } else {
             None
         }
@@ -250,6 +274,7 @@ impl fmt::Display for Step {
             Self::Policy(s) => write!(f, "change policy {}", s.name),
             Self::RenewCertificate(_) => f.write_str("renew the certificate"),
             Self::SavePlan(s) => write!(f, "save plan {}", s.name),
+            Self::DeletePlan(s) => write!(f, "delete plan {}", s.name),
             Self::Confirm(_) => write!(f, "confirm {target}"),
             Self::Wait(period) => write!(f, "wait {period}"),
             Self::WaitUntil(s) => write!(f, "wait until {} is ready", s.item),

@@ -381,6 +381,7 @@ pub(super) fn azure(config: &Config, inventory: &Inventory) -> AzureConfig {
         passphrase: PASSPHRASE.into(),
         subscription: to.subscription.clone(),
         groups: vec![to.resource_group.clone()],
+        known_as: inventory.azure_names.clone(),
         networks: networks.into_iter().map(VirtualNetwork::of_failovers).collect(),
         location: to.location.clone(),
         tokens: [(to.token.clone(), Actor::Product), (OPERATOR_TOKEN.to_owned(), Actor::Operator)].into(),

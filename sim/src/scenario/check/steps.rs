@@ -53,6 +53,7 @@ impl Check<'_, '_> {
         match &step.value {
             Step::Reprotect(reprotect) => self.reprotect(reprotect),
             Step::SavePlan(save) => self.save_plan(save),
+            Step::DeletePlan(s) => self.need(Kind::Plan, &s.name),
             Step::Wait(period) => self.positive(period, "wait"),
             Step::WaitUntil(wait) => self.wait_until(step.at, wait),
             Step::Write(write) => {
