@@ -3,7 +3,9 @@
 //! what must hold in that dead end.
 
 use failback_lab::scenario::CheckedScenario;
-use failback_lab::scenario::model::{Ending, Power, Step};
+use failback_lab::scenario::expect::Expect;
+use failback_lab::scenario::model::{Ending, Health, ItemState, Power, Step};
+use failback_lab::scenario::text::Name;
 use failback_orchestrator::catalogue::ALL;
 use failback_wire::error::{Class, ErrorDoc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,6 +111,91 @@ fn every_remedy_of_what_is_refused_or_fails_is_performed() {
         ALL.iter().filter(helps).map(|doc| doc.code).filter(|code| !mended.contains(code)).collect();
     assert!(unperformed.is_empty(), "nobody does what these ask for: {unperformed:?}");
     assert!(mended.len() > 100, "only {} codes", mended.len());
+}
+
+/// Codes that checks show of items and servers, and those that a later check of the same one shows no more.
+#[derive(Default)]
+struct Alerts<'a> {
+    open: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    shown: BTreeSet<&'a str>,
+    gone: BTreeSet<&'a str>,
+}
+
+impl<'a> Alerts<'a> {
+    fn show(&mut self, of: &'a Name, codes: &'a [Name]) {
+        let codes = codes.iter().map(|code| code.value.as_str());
+        self.shown.extend(codes.clone());
+        self.open.entry(&of.value).or_default().extend(codes);
+    }
+
+    fn close(&mut self, of: &'a Name, is_over: impl Fn(&str) -> bool) {
+        let open = self.open.entry(&of.value).or_default();
+        self.gone.extend(open.iter().copied().filter(|code| is_over(code)));
+        open.retain(|code| !is_over(code));
+    }
+
+    /// `noted` are the codes that health does not depend on: they tell of what has happened.
+    fn look(&mut self, expect: &'a Expect, noted: &BTreeSet<&str>) {
+        for (item, codes) in &expect.warnings {
+            self.show(item, codes);
+        }
+        for (item, seen) in &expect.items {
+            self.show(item, &seen.alerts_include);
+            self.show(item, seen.alerts.as_deref().unwrap_or_default());
+            self.judge(item, seen.alerts.as_deref(), seen.health, noted);
+            if seen.state == Some(ItemState::Unprotected) {
+                self.close(item, |_| true);
+            }
+        }
+        for (server, seen) in &expect.servers {
+            self.show(server, &seen.alerts_include);
+            self.show(server, seen.alerts.as_deref().unwrap_or_default());
+            self.judge(server, seen.alerts.as_deref(), seen.health, noted);
+        }
+    }
+
+    fn judge(&mut self, of: &'a Name, all: Option<&[Name]>, health: Option<Health>, noted: &BTreeSet<&str>) {
+        if let Some(all) = all {
+            self.close(of, |code| all.iter().all(|shown| shown.value != code));
+        }
+        if health == Some(Health::Normal) {
+            self.close(of, |code| !noted.contains(code));
+        }
+    }
+}
+
+/// What a scenario expects on its way and at its end.
+fn expectations(checked: &CheckedScenario) -> impl Iterator<Item = &Expect> {
+    let on_the_way = checked.scenario.steps.iter().filter_map(|step| {
+        let Step::Check(expect) = &step.value else { return None };
+        Some(expect)
+    });
+    on_the_way.chain([&checked.scenario.expect])
+}
+
+#[test]
+fn whatever_health_shows_goes_once_somebody_has_seen_to_it() {
+    let scenarios = failback_tests::scenarios();
+    let warned =
+        scenarios.iter().flat_map(expectations).flat_map(|expect| expect.warnings.values().flatten());
+    let noted: BTreeSet<&str> = warned.map(|code| code.value.as_str()).collect();
+    let (mut shown, mut gone) = (BTreeSet::new(), BTreeSet::new());
+    for checked in &scenarios {
+        let mut alerts = Alerts::default();
+        for step in &checked.scenario.steps {
+            if let Step::Check(expect) = &step.value {
+                alerts.look(expect, &noted);
+            } else if let Step::WaitUntil(wait) = &step.value {
+                alerts.judge(&wait.item, None, wait.health, &noted);
+            }
+        }
+        alerts.look(&checked.scenario.expect, &noted);
+        shown.extend(alerts.shown);
+        gone.extend(alerts.gone);
+    }
+    let stay: Vec<&&str> = shown.difference(&gone).collect();
+    assert!(stay.is_empty(), "nobody sees these go: {stay:?}");
+    assert!(gone.len() > 45, "only {} codes", gone.len());
 }
 
 #[test]

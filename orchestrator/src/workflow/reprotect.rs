@@ -383,7 +383,7 @@ async fn undo_open(c: &StepCtx<'_>) -> StepResult {
 
 async fn start(c: &StepCtx<'_>) -> StepResult {
     agent::start(c, Site::Azure, spec(c)?).await?;
-    Ok(Vec::new())
+    Ok(agent::seen_to(c, Site::Azure).await)
 }
 
 async fn undo_start(c: &StepCtx<'_>) -> StepResult {

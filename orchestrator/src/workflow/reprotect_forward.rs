@@ -10,10 +10,11 @@
 use super::enable::{
     make_seeds, open_session, plan_session, start_agent, undo_agent, undo_plan, undo_session,
 };
-use super::ops::put_row;
+use super::ops::{agent, put_row};
 use super::step::Recovery::{Operator, Undo};
 use super::step::{Step, StepCtx, StepResult, Workflow};
-use crate::journal::{Leg, Operation, ProtectionState, Rest};
+use crate::catalogue::warning::{SOURCE_NOT_SHUT_DOWN, SPLIT_BRAIN};
+use crate::journal::{Fact, Leg, Operation, ProtectionState, Rest};
 use failback_wire::ids::Site;
 
 const REQUIREMENTS: (&str, &str) =
@@ -44,9 +45,23 @@ pub static WORKFLOW: Workflow = Workflow {
         ),
         Step::new("row", PROTECT, |c| Box::pin(row(c)), Undo(|c| Box::pin(undo_row(c)))),
         Step::new("session", PROTECT, |c| Box::pin(open_session(c)), Undo(|c| Box::pin(undo_session(c)))),
-        Step::new("agent", PROTECT, |c| Box::pin(start_agent(c)), Undo(|c| Box::pin(undo_agent(c)))),
+        Step::new("agent", PROTECT, |c| Box::pin(begin(c)), Undo(|c| Box::pin(undo_agent(c)))),
     ],
 };
+
+/// A new cycle begins: what was to be said of the last one is over, but for what still holds of the guest or of the copy
+/// that was left running.
+async fn begin(c: &StepCtx<'_>) -> StepResult {
+    let mut facts = start_agent(c).await?;
+    facts.extend(agent::seen_to(c, Site::OnPremises).await);
+    let stays = |code: &str| {
+        let running = [SPLIT_BRAIN.code, SOURCE_NOT_SHUT_DOWN.code];
+        running.contains(&code) || agent::GUEST.iter().any(|doc| doc.code == code)
+    };
+    let over = c.item.warnings.keys().filter(|code| !stays(code));
+    facts.extend(over.map(|code| Fact::WarningCleared(code.clone())));
+    Ok(facts)
+}
 
 async fn row(c: &StepCtx<'_>) -> StepResult {
     let policy = c.input.policy.clone().unwrap_or_else(|| c.services.config.vault.policy.clone());

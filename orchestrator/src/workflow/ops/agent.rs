@@ -8,7 +8,7 @@ use crate::catalogue::warning::{ADDRESS_BY_DHCP, TOOLS_NOT_CHANGED};
 use crate::clients::agent::{AgentClient, AgentError};
 use crate::journal::Fact;
 use crate::service::Services;
-use failback_wire::error::{Class, Report};
+use failback_wire::error::{Class, ErrorDoc, Report};
 use failback_wire::ids::{MachineName, Site};
 use failback_wire::proto::agent::{Addressing, AgentStatus};
 use failback_wire::proto::cs::{MachineRow, RegistrationRow};
@@ -139,6 +139,10 @@ where
     }
 }
 
+/// Warnings that hold as long as the guest is as it is.
+pub(in crate::workflow) static GUEST: [&ErrorDoc; 3] =
+    [&TOOLS_NOT_CHANGED, &ADDRESS_NOT_CHANGED, &ADDRESS_BY_DHCP];
+
 /// Enables or disables VMware Tools in the copy at `site` once its guest answers. A guest that does not
 /// answer in time costs a warning, not the failover (C5).
 pub(in crate::workflow) async fn switch_tools(c: &StepCtx<'_>, site: Site, enabled: bool) -> StepResult {
@@ -159,6 +163,25 @@ pub(in crate::workflow) async fn address_by_dhcp(c: &StepCtx<'_>) -> StepResult 
         Ok(_) => Fact::WarningCleared(ADDRESS_NOT_CHANGED.code.to_owned()),
         Err(e) => Fact::Warning(Report::new(&ADDRESS_NOT_CHANGED, c.item.name.as_str(), e.to_string())),
     }])
+}
+
+/// Warnings about the guest of the copy at `site` that hold no more, for somebody has seen to it by hand. The guest is
+/// asked only where there are any.
+pub(in crate::workflow) async fn seen_to(c: &StepCtx<'_>, site: Site) -> Vec<Fact> {
+    let noted = |doc: &ErrorDoc| c.item.warnings.contains_key(doc.code);
+    if !GUEST.into_iter().any(noted) {
+        return Vec::new();
+    }
+    let host = address(c.services, &c.item.name, site).await;
+    let Ok(status) = c.services.agents.status(&host).await else { return Vec::new() };
+    let (at_home, by_dhcp) = (site == Site::OnPremises, status.addressing == Addressing::Dhcp);
+    let over = [
+        (&TOOLS_NOT_CHANGED, status.tools_enabled == at_home),
+        (&ADDRESS_NOT_CHANGED, at_home || by_dhcp),
+        (&ADDRESS_BY_DHCP, !at_home || !by_dhcp),
+    ];
+    let over = over.into_iter().filter(|(doc, over)| *over && noted(doc));
+    over.map(|(doc, _)| Fact::WarningCleared(doc.code.to_owned())).collect()
 }
 
 /// Says so when a guest that came home still gets its address from DHCP (P38). One that does not answer may.
