@@ -174,9 +174,10 @@ impl Desk {
 async fn roll_call(State(server): Seat) -> Result<Response, No> {
     let desk = open_here(&server)?;
     let certificate_expires = desk.server.certificate_expires(desk.ctx.now());
+    let version = desk.server.version();
     let roll = desk.store.read(|db| {
         let (servers, agents) = (tables::server_beats(db)?, tables::agents(db)?);
-        Ok(RollCall { servers, agents, certificate_expires })
+        Ok(RollCall { servers, agents, version, certificate_expires })
     })?;
     Ok(Json(roll).into_response())
 }

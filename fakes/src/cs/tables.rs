@@ -278,7 +278,7 @@ pub(super) fn process_server_versions(db: &Connection) -> Result<Vec<String>> {
 /// The last sign of life of each server.
 pub(super) fn server_beats(db: &Connection) -> Result<Vec<ServerBeat>> {
     let mut sql = db.prepare_cached(
-        "SELECT s.component, s.id, COALESCE(at, 0), s.facts
+        "SELECT s.component, s.id, COALESCE(at, 0), s.facts, s.version
          FROM servers s LEFT JOIN heartbeats h ON h.component = s.component AND h.id = s.id
          ORDER BY s.component, s.id",
     )?;
@@ -288,6 +288,7 @@ pub(super) fn server_beats(db: &Connection) -> Result<Vec<ServerBeat>> {
             component: parse(row, 0)?,
             id: row.get(1)?,
             last_heartbeat: time(row, 2)?,
+            version: row.get(4)?,
             facts: serde_json::from_str(&facts).unwrap_or_default(),
         })
     })?;

@@ -30,6 +30,11 @@ pub enum MasterTargetFault {
     RetentionFit,
     /// Its system updates the kernel by itself, as it was set up to (P28): the master target takes no data any more.
     KernelUpdate,
+    /// Its system updates the kernel by itself from now on, or does not any more (P28).
+    AutomaticUpdates {
+        /// It does.
+        on: bool,
+    },
     /// `ApplyCustomChanges.sh` is run for the new kernel (P28).
     ApplyCustomChanges,
     /// Its calls go through a proxy that asks for a login (curl 35), or pass it by (P9).
@@ -45,6 +50,11 @@ pub enum MasterTargetFault {
     RetentionFree {
         /// Bytes left.
         bytes: u64,
+    },
+    /// It is updated to this component version (P16).
+    Update {
+        /// `9.63`.
+        version: String,
     },
     /// The retention volume is made larger; what is new is free (P28).
     RetentionCapacity {
@@ -124,6 +134,7 @@ impl MasterTarget {
                 }
                 state.kernel_updated = true;
             }
+            MasterTargetFault::AutomaticUpdates { on } => self.lock().setup.kernel_updates = *on,
             MasterTargetFault::ApplyCustomChanges => self.lock().kernel_updated = false,
             MasterTargetFault::AuthenticatedProxy { used } => self.lock().setup.authenticated_proxy = *used,
             MasterTargetFault::CompleteHostsFile => self.lock().setup.hosts_file = true,
@@ -133,6 +144,7 @@ impl MasterTarget {
                 let volume = state.retention.as_mut().ok_or("there is no retention volume")?;
                 volume.free = (*bytes).min(volume.capacity);
             }
+            MasterTargetFault::Update { version } => version.clone_into(&mut self.lock().version),
             MasterTargetFault::RetentionCapacity { bytes } => {
                 let mut state = self.lock();
                 let volume = state.retention.as_mut().ok_or("there is no retention volume")?;

@@ -201,7 +201,7 @@ impl SessionHost for MasterTarget {
     fn view(&self, id: &SessionId) -> Result<SessionView, Denied> {
         let scsi = (self.scsi)();
         let mut state = self.lock();
-        let refuses = state.refusing(&self.config.version);
+        let refuses = state.refusing();
         let target = state.target(id)?;
         let refuses = refuses.or_else(|| gone(target, &scsi));
         Ok(SessionView { refuses, ..target.view() })
@@ -211,7 +211,7 @@ impl SessionHost for MasterTarget {
         let scsi = (self.scsi)();
         let mut state = self.lock();
         let disks = attached(&state.target(id)?.intake().spec, &scsi);
-        state.takes_data(&self.config.version)?;
+        state.takes_data()?;
         let mut rest = body;
         while !rest.is_empty() {
             let corrupt =
@@ -227,7 +227,7 @@ impl SessionHost for MasterTarget {
         let scsi = (self.scsi)();
         let mut state = self.lock();
         state.target(&id)?.intake().check_epoch(range.epoch)?;
-        state.takes_data(&self.config.version)?;
+        state.takes_data()?;
         if state.target(&id)?.stalled() {
             // No resynchronisation begins before it can end (E12).
             let budget = state.budget(&id)?;
@@ -286,13 +286,13 @@ impl Server for MasterTarget {
             id: self.config.id.clone(),
             os: self.config.os,
             os_version: state.setup.os_version.clone(),
-            version: self.config.version.clone(),
+            version: state.version.clone(),
             attached,
             retention: state.retention_now(),
             sessions: state.sessions.keys().cloned().collect(),
             unreached: Vec::new(),
             unregistered: state.obstacle(),
-            refuses: state.refusing(&self.config.version),
+            refuses: state.refusing(),
             lvm: state.setup.lvm,
         }
     }
@@ -340,7 +340,7 @@ impl Server for MasterTarget {
             component: Component::MasterTarget,
             id: self.config.id.clone(),
             address: self.config.host.clone(),
-            version: self.config.version.clone(),
+            version: state.version.clone(),
             os: self.config.os,
             facts,
         })

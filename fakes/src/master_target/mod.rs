@@ -40,7 +40,7 @@ pub struct MasterTargetConfig {
     pub passphrase: String,
     /// Operating system family (P15).
     pub os: OsFamily,
-    /// Component version (P16).
+    /// Component version when the run begins (P16).
     pub version: String,
     /// Its retention volume, if it has one (P27). `free` is what others leave of it.
     pub retention: Option<RetentionVolume>,
@@ -65,6 +65,8 @@ pub struct MasterTarget {
 
 struct State {
     serving: bool,
+    /// Its component version.
+    version: String,
     setup: Setup,
     /// The kernel was updated, and nobody has adapted the driver to it yet (P28).
     kernel_updated: bool,
@@ -85,6 +87,7 @@ impl MasterTarget {
         let retention = config.retention.clone();
         let state = State {
             serving: true,
+            version: config.version.clone(),
             setup: config.setup.clone(),
             kernel_updated: false,
             oldest: None,

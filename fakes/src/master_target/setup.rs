@@ -63,20 +63,20 @@ impl State {
         }
     }
 
-    /// Why it takes no data, if it does not; `own` is its component version.
-    pub(super) fn refusing(&self, own: &str) -> Option<Refusing> {
+    /// Why it takes no data, if it does not.
+    pub(super) fn refusing(&self) -> Option<Refusing> {
         if self.kernel_updated {
             return Some(Refusing::KernelUpdated);
         }
         let oldest = self.oldest.as_ref().filter(|_| self.holds("P16"))?;
-        let newer = version(own) > version(oldest);
-        newer.then(|| Refusing::NewerThanServers { own: own.to_owned(), oldest: oldest.clone() })
+        let newer = version(&self.version) > version(oldest);
+        newer.then(|| Refusing::NewerThanServers { own: self.version.clone(), oldest: oldest.clone() })
     }
 
     /// Fails when it takes no data.
-    pub(super) fn takes_data(&self, own: &str) -> Result<(), Denied> {
+    pub(super) fn takes_data(&self) -> Result<(), Denied> {
         let denied = |why: Refusing| Denied::new(StatusCode::CONFLICT, "refuses", why.to_string());
-        self.refusing(own).map_or(Ok(()), |why| Err(denied(why)))
+        self.refusing().map_or(Ok(()), |why| Err(denied(why)))
     }
 
     /// The retention volume as it is listed now.

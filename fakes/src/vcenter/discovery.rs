@@ -67,4 +67,14 @@ impl super::console::Console<'_> {
             apply.create_vm(&spec, Some(host)).map(drop)
         })
     }
+    /// Gives a virtual machine an instance UUID that no other one has: its BIOS UUID (P40).
+    ///
+    /// # Errors
+    /// See [`Console`].
+    pub fn own_instance_uuid(&self, vm: &str) -> Result<(), String> {
+        self.on_vm(vm, |apply, id| {
+            let own = apply.model.vms.get(&id).map(|vm| vm.uuid.clone());
+            apply.reconfigure(id, &VmConfigSpec { instance_uuid: own, ..Default::default() })
+        })
+    }
 }

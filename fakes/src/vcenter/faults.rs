@@ -196,6 +196,11 @@ pub enum VcenterFault {
         /// Name of the copy.
         name: String,
     },
+    /// A person gives a virtual machine an instance UUID of its own (P40).
+    OwnInstanceUuid {
+        /// Name of the virtual machine.
+        vm: String,
+    },
     /// A virtual machine is powered on.
     PowerOn {
         /// Name of the virtual machine.
@@ -253,6 +258,7 @@ impl Vcenter {
             VcenterFault::UnregisterVm { vm } => console.unregister_vm(vm)?,
             VcenterFault::RegisterVm { vm } => console.register_vm(vm)?,
             VcenterFault::CopyVm { vm, name } => console.copy_vm(vm, name)?,
+            VcenterFault::OwnInstanceUuid { vm } => console.own_instance_uuid(vm)?,
             VcenterFault::PowerOn { vm } => console.power_on(vm)?,
             VcenterFault::PowerOff { vm } => console.power_off(vm)?,
         }

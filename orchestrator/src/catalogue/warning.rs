@@ -28,6 +28,9 @@ entries! {
     MT_KERNEL "FB2120" Operator ["P28"] "the master target malfunctions after a kernel update";
         "its system updates the kernel by itself"
         => "Run ApplyCustomChanges.sh on the master target, and turn automatic updates off.";
+    OUT_OF_SUPPORT "FB2172" Operator ["P16"] "the version of the server is not supported any more";
+        "it is more than four versions behind the configuration server (N-4)"
+        => "Update the server; a master target never beyond the configuration server and the process servers.";
     MT_SMALL "FB2121" Operator ["P28"] "the Linux master target is smaller than it should be";
         "it has less than 6 GiB of memory, 4 cores, 100 GiB for its system or 1 TiB of retention"
         => "Give it what it lacks; with many machines it runs short.";

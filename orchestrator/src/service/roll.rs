@@ -92,6 +92,7 @@ impl Together {
 pub(super) struct Called {
     pub(super) servers: Vec<ServerBeat>,
     pub(super) agents: BTreeMap<(MachineName, Site), AgentBeat>,
+    pub(super) version: String,
     pub(super) certificate_expires: VirtualMs,
 }
 
@@ -136,17 +137,17 @@ impl Roll {
         }
         let _ = self.call(services).await;
     }
-    /// What it brought of the servers; once.
-    pub(super) fn news(&self) -> Option<&[ServerBeat]> {
+    /// What it brought; once.
+    pub(super) fn news(&self) -> Option<&Called> {
         let called = self.called.get()?.as_ref().ok()?;
-        (!self.heard.swap(true, Ordering::Relaxed)).then_some(called.servers.as_slice())
+        (!self.heard.swap(true, Ordering::Relaxed)).then_some(called)
     }
     pub(super) async fn call(&self, services: &Services) -> &Result<Called, CsError> {
         let ask = || async {
             let roll = services.cs.roll_call().await?;
             let agents = roll.agents.into_iter().map(|a| ((a.machine.clone(), a.site), a)).collect();
-            let (servers, certificate_expires) = (roll.servers, roll.certificate_expires);
-            Ok(Called { servers, agents, certificate_expires })
+            let (servers, version) = (roll.servers, roll.version);
+            Ok(Called { servers, agents, version, certificate_expires: roll.certificate_expires })
         };
         self.called.get_or_init(ask).await
     }

@@ -6,11 +6,11 @@ use super::{Health, Orchestrator, Roll};
 use crate::catalogue::documented::{AGENT_HEARTBEAT, MT_HEARTBEAT, PS_HEARTBEAT};
 use crate::catalogue::target::NO_RETENTION;
 use crate::catalogue::warning::{
-    PS_CACHE_LOW, PS_CPU, PS_MEMORY, PS_SERVICES, PS_UPLOAD_LATE, RETENTION_LOW,
+    OUT_OF_SUPPORT, PS_CACHE_LOW, PS_CPU, PS_MEMORY, PS_SERVICES, PS_UPLOAD_LATE, RETENTION_LOW,
 };
 use crate::workflow::Finding;
 use failback_wire::error::{ErrorDoc, Report};
-use failback_wire::proto::cs::{Component, ServerBeat};
+use failback_wire::proto::cs::{Component, ServerBeat, version};
 
 /// A figure of a process server that must not pass two limits (section 5).
 struct Limit {
@@ -91,6 +91,28 @@ fn findings(beat: &ServerBeat) -> Vec<Finding> {
     [silent].into_iter().chain(down).chain(limits).chain(retention(beat)).collect()
 }
 
+/// A component that is more than so many versions behind the newest is not supported any more (N-4).
+const SUPPORTED: u32 = 4;
+
+/// The component is out of support. That the configuration server has the newest version there is, is ours.
+fn unsupported(beat: &ServerBeat, newest: &str) -> Option<Finding> {
+    let (own, newest_parts) = (version(&beat.version), version(newest));
+    let (Some((major, minor)), Some((top, last))) = (release(&own), release(&newest_parts)) else {
+        return None;
+    };
+    if major > top || major == top && minor + SUPPORTED >= last {
+        return None;
+    }
+    let detail = format!("it is {}, the configuration server {newest}", beat.version);
+    let report = Report::new(&OUT_OF_SUPPORT, &beat.id, detail);
+    Some(Finding { report, health: Health::Warning, since: None, at_once: true })
+}
+
+/// `9` and `62` of `9.62.1`.
+fn release(version: &[u32]) -> Option<(u32, u32)> {
+    Some((*version.first()?, *version.get(1)?))
+}
+
 /// Of a retention volume less than this part, in percent, is free: a warning. The number is ours.
 const RETENTION_FREE: u64 = 25;
 
@@ -120,14 +142,16 @@ fn retention(beat: &ServerBeat) -> Option<Finding> {
 impl Orchestrator {
     /// Takes in what one round has brought of the servers, once.
     pub(super) fn hear_of_servers(&self, roll: &Roll) {
-        let Some(beats) = roll.news() else { return };
+        let Some(called) = roll.news() else { return };
+        let (beats, env) = (&called.servers, self.services().ctx.env);
         let (now, silence) = (self.now(), self.services().config.knobs.silent_after);
         let mut known = self.servers();
         known.retain(|id, _| beats.iter().any(|beat| beat.id == *id));
         for beat in beats {
             let old = known.remove(&beat.id);
             let (mut young, before) = old.map(|old| (old.young, old.errors)).unwrap_or_default();
-            let all = if self.services().ctx.env.holds("P14") { findings(beat) } else { Vec::new() };
+            let mut all = if env.holds("P14") { findings(beat) } else { Vec::new() };
+            all.extend(unsupported(beat, &called.version).filter(|_| env.holds("P16")));
             let (health, errors) = derive(&mut young, all, now, silence);
             self.tell_server(&beat.id, &before, &errors);
             let errors = reports(errors);
@@ -139,4 +163,29 @@ impl Orchestrator {
 /// The worst health of several.
 pub(crate) fn worst(all: impl Iterator<Item = Health>) -> Health {
     all.max().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unsupported;
+    use failback_wire::clock::VirtualMs;
+    use failback_wire::proto::cs::{Component, ServerBeat};
+
+    #[test]
+    fn four_versions_behind_are_supported_and_five_are_not() {
+        let told = |version: &str| {
+            let beat = ServerBeat {
+                component: Component::MasterTarget,
+                id: "mt".into(),
+                last_heartbeat: VirtualMs(0),
+                version: version.into(),
+                facts: Default::default(),
+            };
+            unsupported(&beat, "9.62").is_some()
+        };
+        assert_eq!(
+            ["9.63", "9.62", "9.58", "9.57", "8.99", "10.1", ""].map(told),
+            [false, false, false, true, true, false, false]
+        );
+    }
 }

@@ -78,6 +78,7 @@ mod tests {
             id: "mt".into(),
             facts: facts.iter().map(|(name, value)| ((*name).to_owned(), value.to_string())).collect(),
             last_heartbeat: VirtualMs(0),
+            version: "9.62".into(),
         }
     }
 

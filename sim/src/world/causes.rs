@@ -28,6 +28,8 @@ pub(super) fn of(change: &Change, is_target: impl Fn(&str) -> bool) -> &'static 
             | MasterTargetFault::RetentionBack
             | MasterTargetFault::RetentionCapacity { .. }
             | MasterTargetFault::SystemDisk { .. }
+            | MasterTargetFault::AutomaticUpdates { .. }
+            | MasterTargetFault::Update { .. }
             | MasterTargetFault::CorruptBlock { .. } => &[],
         },
         Change::ProcessServer(on) => match &*on.change {
@@ -102,6 +104,7 @@ fn vcenter(fault: &VcenterFault, is_target: impl Fn(&str) -> bool) -> &'static [
         | VcenterFault::SetOption { .. }
         | VcenterFault::Controller { .. }
         | VcenterFault::Hardware { .. }
+        | VcenterFault::OwnInstanceUuid { .. }
         | VcenterFault::DetachDisk { .. }
         | VcenterFault::AttachDisk { .. }
         | VcenterFault::Tools { installed: true, .. }

@@ -184,6 +184,9 @@ pub struct ServerBeat {
     pub id: String,
     /// Its last sign of life.
     pub last_heartbeat: VirtualMs,
+    /// Its component version.
+    #[serde(default)]
+    pub version: String,
     /// Facts of the last heartbeat.
     #[serde(default)]
     pub facts: std::collections::BTreeMap<String, String>,
@@ -196,6 +199,9 @@ pub struct RollCall {
     pub servers: Vec<ServerBeat>,
     /// Agents of protected machines, by machine and site.
     pub agents: Vec<AgentBeat>,
+    /// Component version of the configuration server.
+    #[serde(default)]
+    pub version: String,
     /// See [`CsStatus::certificate_expires`].
     #[serde(default)]
     pub certificate_expires: VirtualMs,
