@@ -44,6 +44,14 @@ impl Oracle {
         }
     }
 
+    /// Somebody is about to ask to protect this machine without these disks: one that was left out before and is not now
+    /// belongs to the machine once that is accepted (P37).
+    pub fn asks_protection_without(&mut self, item: &MachineName, disks: &[DiskId]) {
+        if let Some(machine) = self.facts.machine_mut(item) {
+            machine.late(Site::OnPremises).asks_without(disks);
+        }
+    }
+
     /// A plan was saved, new or instead of one of this name.
     pub fn saves_plan(&mut self, plan: &PlanSetup) {
         self.facts.add_plan(plan);

@@ -69,8 +69,8 @@ pub struct MachineSetup {
     pub disks: Vec<DiskSetup>,
     /// How many of them, the last ones, its guest at home reaches by itself: they are no VMDKs until it has come home.
     pub outside: usize,
-    /// VMDKs of its virtual machine that are left out of the protection (P37).
-    pub excluded: Vec<VmdkUuid>,
+    /// Its other disks, which the first protection leaves out (P37).
+    pub excluded: Vec<DiskSetup>,
     /// It is a physical machine: vCenter holds none of its disks, until it comes home as a virtual one (P35).
     pub physical: bool,
     /// Its virtual machine on premises, or the physical one in whose place that one will be.

@@ -8,7 +8,7 @@ use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::model::{Ending, Step};
 use crate::scenario::text::Name;
 use failback_wire::error::Report;
-use failback_wire::ids::{GroupName, MachineName};
+use failback_wire::ids::{DiskId, GroupName, MachineName};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -123,7 +123,15 @@ impl Driver<'_> {
         if let Step::EnableProtection(protect) = step {
             let named = request.body["properties"]["providerSpecificDetails"]["multiVmGroupName"].as_str();
             let (item, group) = (MachineName::from(protect.item.as_str()), named.map(GroupName::from));
-            self.world.recorder.oracle(|oracle| oracle.asks_group(&item, group));
+            let included = request.body["properties"]["providerSpecificDetails"]["disksToInclude"].as_array();
+            let machine = self.checked.inventory.machines.iter().find(|m| m.name == item.as_str());
+            let all = (0..machine.map_or(0, |m| m.disks.len())).map(|n| format!("{item}-disk{n}"));
+            let stays = |disk: &String| included.is_some_and(|named| !named.contains(&disk.as_str().into()));
+            let left: Vec<DiskId> = all.filter(stays).map(DiskId::new).collect();
+            self.world.recorder.oracle(|oracle| {
+                oracle.asks_group(&item, group);
+                oracle.asks_protection_without(&item, &left);
+            });
         }
         if let Step::Reprotect(reprotect) = step {
             self.tell_what_stays(reprotect);

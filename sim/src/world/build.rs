@@ -82,10 +82,10 @@ impl Born {
         let disks = self.disks.iter().zip(&self.machine.disks).filter(|(_, disk)| disk.iscsi);
         disks.map(|((.., content), _)| content.clone()).collect()
     }
-    /// VMDKs of the disks that are left out of the protection.
-    fn excluded(&self) -> Vec<VmdkUuid> {
+    /// The disks that are left out of the protection.
+    fn excluded(&self) -> impl Iterator<Item = &(DiskId, VmdkUuid, Disk)> {
         let disks = self.disks.iter().zip(&self.machine.disks);
-        disks.filter(|(_, disk)| disk.excluded).map(|((_, vmdk, _), _)| vmdk.clone()).collect()
+        disks.filter(|(_, disk)| disk.excluded).map(|(born, _)| born)
     }
     /// What runs in the copy at `site`.
     pub(super) fn guest(&self, env: &Env, site: Site, inventory: &Inventory) -> GuestConfig {
@@ -343,7 +343,7 @@ pub(super) fn oracle(inventory: &Inventory, born: &[Born]) -> Setup {
         group: b.machine.group.as_deref().map(GroupName::from),
         disks: b.protected().map(disk).collect(),
         outside: b.machine.disks.iter().filter(|disk| disk.iscsi).count(),
-        excluded: b.excluded(),
+        excluded: b.excluded().map(disk).collect(),
         physical: b.machine.physical,
         onprem_vm: b.vm(Site::OnPremises),
         azure_vm: b.vm(Site::Azure),

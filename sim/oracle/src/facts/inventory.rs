@@ -36,8 +36,6 @@ pub(crate) struct Disk {
     pub(crate) home: Option<usize>,
     /// Belongs to nobody the product has to do with.
     pub(crate) foreign: bool,
-    /// Of a protected machine, but left out of the protection (P37).
-    pub(crate) excluded: bool,
     /// Created by the product in this run.
     pub(crate) made_by_product: bool,
     /// Who detached it last.

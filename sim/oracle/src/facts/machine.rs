@@ -1,7 +1,7 @@
 //! A protected machine: its copies, their write logs, the marks cut in them and the point chosen last.
 
 use super::branch::{Branch, Content, Loss, Write};
-use super::late::Late;
+use super::late::{Late, LateDisk};
 use super::left::Left;
 use crate::setup::MachineSetup;
 use failback_wire::clock::VirtualMs;
@@ -105,6 +105,8 @@ impl Machine {
             Site::OnPremises => (Some(0), None),
             Site::Azure => (None, Some(0)),
         };
+        let mut late = Late::default();
+        setup.excluded.iter().for_each(|disk| late.exclude(disk));
         Self {
             name: setup.name.clone(),
             os: setup.os,
@@ -126,7 +128,7 @@ impl Machine {
             beside_source: false,
             split_warned: false,
             group_warned: None,
-            late: BTreeMap::new(),
+            late: BTreeMap::from([(Site::OnPremises, late)]),
             left: Left::default(),
             last_end: None,
         }
@@ -163,11 +165,10 @@ impl Machine {
     /// An empty disk came into the copy in Azure. A Linux machine takes it home, whatever its VMDK will be.
     pub(crate) fn disk_added(&mut self, id: &DiskId, blocks: u64) {
         if self.os == OsFamily::Linux {
-            self.take_in(id, blocks);
+            self.take_in(id, VmdkUuid::new(id.as_str()), blocks);
         }
     }
-    fn take_in(&mut self, id: &DiskId, blocks: u64) {
-        let vmdk = VmdkUuid::new(id.as_str());
+    fn take_in(&mut self, id: &DiskId, vmdk: VmdkUuid, blocks: u64) {
         self.disks.push(ModelDisk { id: id.clone(), vmdk, blocks, outside: false });
         for branch in &mut self.branches {
             branch.add_disk();
@@ -187,8 +188,8 @@ impl Machine {
     /// A mark covers late disks from now on, with what was written to them so far.
     fn late_join(&mut self, site: Site, at: VirtualMs) {
         let Some((disks, writes)) = self.late(site).marked() else { return };
-        for (id, blocks) in disks {
-            self.take_in(&id, blocks);
+        for LateDisk { id, vmdk, blocks, .. } in disks {
+            self.take_in(&id, vmdk, blocks);
         }
         for (disk, block, content) in writes {
             self.wrote(site, &disk, block, content, at);
@@ -310,9 +311,10 @@ impl Machine {
         let absent = self.azure.map(|branch| self.branches[branch].absent.clone()).unwrap_or_default();
         self.left.accept(absent);
     }
-    /// The VMDK is of a disk that the way home leaves out, or has left out.
+    /// The VMDK is of a disk that the protection leaves out, or the way home, now or before.
     pub(crate) fn leaves_out(&self, vmdk: &VmdkUuid) -> bool {
-        self.left.disks().any(|n| self.disks[n].vmdk == *vmdk)
+        let excluded = self.late.get(&Site::OnPremises).is_some_and(|late| late.excludes(vmdk));
+        excluded || self.left.disks().any(|n| self.disks[n].vmdk == *vmdk)
     }
     /// Azure's virtual machine is gone.
     pub(crate) fn azure_gone(&mut self) {

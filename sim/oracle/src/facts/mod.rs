@@ -131,20 +131,19 @@ impl Facts {
             }
             self.inventory.disk_mut(&disk).home = Some(n);
         }
-        for vmdk in &setup.excluded {
-            let disk = DiskRef::Vmdk(vmdk.clone());
+        for disk in &setup.excluded {
+            let disk = DiskRef::Vmdk(disk.vmdk.clone());
             if setup.runs_at == Site::OnPremises && !setup.physical {
                 self.inventory.attached(&disk, &setup.onprem_vm, Some(n));
             }
-            self.inventory.disk_mut(&disk).excluded = true;
+            self.inventory.disk_mut(&disk).home = Some(n);
         }
         self.machines.push(machine);
     }
     /// True when the disk is a VMDK that was left out: of the protection, or of the way home (P37).
     pub(crate) fn left_out(&self, disk: &DiskRef) -> bool {
-        let Some(fact) = self.inventory.disks.get(disk) else { return false };
         let DiskRef::Vmdk(vmdk) = disk else { return false };
-        fact.excluded || fact.home.is_some_and(|n| self.machines[n].leaves_out(vmdk))
+        self.home_of(disk).is_some_and(|n| self.machines[n].leaves_out(vmdk))
     }
     /// The machine of this name.
     pub(crate) fn machine(&self, name: &MachineName) -> Option<&Machine> {
