@@ -289,7 +289,6 @@ impl Server for MasterTarget {
             version: state.version.clone(),
             attached,
             retention: state.retention_now(),
-            sessions: state.sessions.keys().cloned().collect(),
             unreached: Vec::new(),
             unregistered: state.obstacle(),
             refuses: state.refusing(),

@@ -151,7 +151,6 @@ impl Server for ProcessServer {
             version: state.version.clone(),
             attached: Vec::new(),
             retention: None,
-            sessions: state.sessions.keys().cloned().collect(),
             unreached: Vec::new(),
             unregistered: None,
             refuses: None,

@@ -227,8 +227,8 @@ impl Console<'_> {
     pub fn set_controller(&self, vm: &str, controller: ScsiController) -> Result<(), String> {
         self.on_vm(vm, |apply, id| {
             apply.is_without_power(id)?;
-            let controllers = apply.model.vms.get_mut(&id).map(|vm| vm.hardware.controllers.values_mut());
-            controllers.into_iter().flatten().for_each(|c| c.kind = controller_kind(controller));
+            let kind = controller_kind(controller);
+            apply.model.vms.edit(id, |vm| vm.hardware.controllers.values_mut().for_each(|c| c.kind = kind));
             apply.modified(id);
             Ok(())
         })
@@ -239,9 +239,7 @@ impl Console<'_> {
     /// See [`Console`].
     pub fn set_tools(&self, vm: &str, installed: bool) -> Result<(), String> {
         self.on_vm(vm, |apply, id| {
-            if let Some(vm) = apply.model.vms.get_mut(&id) {
-                vm.tools_installed = installed;
-            }
+            apply.model.vms.edit(id, |vm| vm.tools_installed = installed);
             apply.modified(id);
             Ok(())
         })

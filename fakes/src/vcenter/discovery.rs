@@ -21,13 +21,12 @@ impl Vcenter {
     pub fn newcomers(&self) -> Vec<Newcomer> {
         let state = self.lock();
         let vms = &state.model.vms;
-        let is_new = |vm: &Vm| vm.created > VirtualMs(0);
-        let newcomer = |(id, vm): (&u64, &Vm)| {
+        let newcomer = |(id, vm): (u64, &Vm)| {
             let earlier = vms.range(..id).find(|(_, other)| other.instance_uuid == vm.instance_uuid);
             let twin = earlier.map(|(_, other)| other.name.clone());
             Newcomer { name: vm.name.clone(), created: vm.created, twin }
         };
-        vms.iter().filter(|(_, vm)| is_new(vm)).map(newcomer).collect()
+        vms.newcomers().map(newcomer).collect()
     }
 }
 

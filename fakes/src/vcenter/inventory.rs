@@ -120,9 +120,7 @@ impl Apply<'_> {
         if memory > free {
             return Err(refusal::no_memory(free, memory));
         }
-        if let Some(vm) = self.model.vms.get_mut(&id) {
-            vm.host = host_id;
-        }
+        self.model.vms.edit(id, |vm| vm.host = host_id);
         self.modified(id);
         self.emit(What::VmChanged { vm: reference, change: format!("moved to {host}"), by: self.by });
         Ok(())
@@ -153,7 +151,7 @@ impl Apply<'_> {
         if vm.powered {
             return Err(refusal::invalid_power_state(false, true));
         }
-        let Some(vm) = self.model.vms.remove(&id) else { return Err(refusal::gone(&vm_ref(id))) };
+        let Some(vm) = self.model.vms.remove(id) else { return Err(refusal::gone(&vm_ref(id))) };
         let reference = vm.reference();
         self.tell_detached(&vm);
         let mut files: BTreeSet<&String> = vm.hardware.disks.iter().map(|d| &d.path).collect();
@@ -194,7 +192,7 @@ impl Apply<'_> {
         if vm.powered {
             return Err(refusal::invalid_power_state(false, true));
         }
-        let Some(vm) = self.model.vms.remove(&id) else { return Err(refusal::gone(&vm_ref(id))) };
+        let Some(vm) = self.model.vms.remove(id) else { return Err(refusal::gone(&vm_ref(id))) };
         self.tell_detached(&vm);
         self.emit(What::VmDeleted { vm: vm.reference(), by: self.by });
         self.model.unregistered.insert(vm.vmx.clone(), vm);
@@ -254,9 +252,7 @@ impl Apply<'_> {
         for from in &files {
             self.model.rename_file(from, &moved(from));
         }
-        if let Some(vm) = self.model.vms.get_mut(&id) {
-            vm.vmx = moved(&vm.vmx);
-        }
+        self.model.vms.edit(id, |vm| vm.vmx = moved(&vm.vmx));
         self.modified(id);
         let change = format!("disks moved to {datastore}");
         self.emit(What::VmChanged { vm: reference, change, by: self.by });

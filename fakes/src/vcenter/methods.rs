@@ -154,13 +154,12 @@ impl Vcenter {
             if !eyes.tools_run(vm) {
                 return Err(refusal::tools_unavailable());
             }
-            let host = vm.host;
+            let (host, shuts_down) = (vm.host, vm.shutting_down.is_some());
             self.look(&mut state, |apply| apply.licensed_host(host))?;
-            let Some(vm) = state.model.vms.get_mut(&id) else { return Err(refusal::gone(&request.this)) };
-            if vm.shutting_down.is_some() {
+            if shuts_down {
                 return Ok(Vec::new());
             }
-            vm.shutting_down = Some(actor);
+            state.model.vms.edit(id, |vm| vm.shutting_down = Some(actor));
             state.ctx.clone()
         };
         if let Some(ctx) = ctx {

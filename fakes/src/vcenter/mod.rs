@@ -26,6 +26,7 @@ mod requests;
 mod session;
 mod snapshot;
 mod tasks;
+mod vms;
 mod wait;
 
 pub use config::{
@@ -118,7 +119,7 @@ impl Vcenter {
         let mut told = BTreeSet::new();
         let by = Actor::Setup;
         let state = self.lock();
-        for (id, vm) in &state.model.vms {
+        for (id, vm) in state.model.vms.iter() {
             let name = vm.reference();
             effects.push(Effect::Emit(What::VmCreated { vm: name.clone(), by }));
             let disks = state.model.scsi(*id);

@@ -4,6 +4,7 @@ use super::config::{
     DatastoreAccess, DatastoreKind, Hypervisor, Licence, ScsiController, VcenterConfig, VmConfig,
 };
 use super::operation::Task;
+use super::vms::Vms;
 use failback_replication::disk::Disk;
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Actor, VmRef};
@@ -161,6 +162,11 @@ impl Vm {
     pub(super) fn directory(&self) -> &str {
         self.vmx.rfind('/').map_or(self.vmx.as_str(), |at| &self.vmx[..=at])
     }
+    /// Its disks, those of its snapshots among them.
+    pub(super) fn devices_mut(&mut self) -> impl Iterator<Item = &mut DiskDevice> {
+        let snapshots = self.snapshots.values_mut().flat_map(|s| s.hardware.disks.iter_mut());
+        self.hardware.disks.iter_mut().chain(snapshots)
+    }
 }
 
 #[derive(Debug)]
@@ -168,7 +174,7 @@ pub(super) struct Model {
     pub datacenter: String,
     pub hosts: BTreeMap<u64, Host>,
     pub datastores: BTreeMap<u64, Datastore>,
-    pub vms: BTreeMap<u64, Vm>,
+    pub vms: Vms,
     /// By path.
     pub vmdks: BTreeMap<String, Vmdk>,
     /// Machines that were taken out of the inventory, by their configuration file.
@@ -226,7 +232,7 @@ impl Model {
             datacenter: config.datacenter.clone(),
             hosts: BTreeMap::new(),
             datastores: BTreeMap::new(),
-            vms: BTreeMap::new(),
+            vms: Vms::default(),
             vmdks: BTreeMap::new(),
             unregistered: BTreeMap::new(),
             tasks: BTreeMap::new(),
@@ -337,11 +343,11 @@ impl Model {
         self.revision += 1;
     }
     pub(super) fn vm_named(&self, name: &str) -> Option<u64> {
-        self.vms.iter().find(|(_, vm)| vm.name == name).map(|(id, _)| *id)
+        self.vms.named(name).next().map(|(id, _)| id)
     }
     /// The machine of this name on a host: two hosts may each have one.
     pub(super) fn vm_on(&self, host: u64, name: &str) -> Option<u64> {
-        self.vms.iter().find(|(_, vm)| vm.host == host && vm.name == name).map(|(id, _)| *id)
+        self.vms.named(name).find(|(_, vm)| vm.host == host).map(|(id, _)| id)
     }
     pub(super) fn host_named(&self, name: &str) -> Option<u64> {
         self.hosts.iter().find(|(_, h)| h.name == name).map(|(id, _)| *id)
@@ -359,9 +365,7 @@ impl Model {
     }
     /// Memory its running machines and others take of a host, MiB.
     pub(super) fn used_mb(&self, host: u64) -> u64 {
-        let vms = self.vms.values().filter(|vm| vm.host == host && vm.powered);
-        let reserved = self.hosts.get(&host).map_or(0, |h| h.reserved_mb);
-        vms.map(|vm| vm.hardware.memory_mb).sum::<u64>() + reserved
+        self.vms.used_mb(host) + self.hosts.get(&host).map_or(0, |h| h.reserved_mb)
     }
     /// The running machine that locks a file, other than `except`.
     pub(super) fn locked_by(&self, path: &str, except: u64) -> Option<&Vm> {
@@ -395,11 +399,9 @@ impl Model {
         for vmdk in self.vmdks.values_mut().filter(|v| v.parent.as_deref() == Some(from)) {
             vmdk.parent = Some(to.to_owned());
         }
-        for vm in self.vms.values_mut().chain(self.unregistered.values_mut()) {
-            let snapshots = vm.snapshots.values_mut().flat_map(|s| s.hardware.disks.iter_mut());
-            for device in vm.hardware.disks.iter_mut().chain(snapshots).filter(|d| d.path == from) {
-                to.clone_into(&mut device.path);
-            }
+        let out = self.unregistered.values_mut().flat_map(Vm::devices_mut);
+        for device in self.vms.devices_mut().chain(out).filter(|d| d.path == from) {
+            to.clone_into(&mut device.path);
         }
     }
     /// Whether a machine's devices or snapshots name this file, other than those of `except`.
@@ -432,9 +434,21 @@ impl Model {
     pub(super) fn leaf(&self, uuid: &VmdkUuid) -> Option<&Vmdk> {
         let attached = self.vms.values().flat_map(|vm| vm.hardware.disks.iter());
         let attached = attached.filter_map(|d| self.vmdks.get(&d.path)).find(|v| v.uuid == *uuid);
-        attached.or_else(|| {
-            let mut files = self.vmdks.iter().filter(|(_, v)| v.uuid == *uuid);
-            files.find(|(path, _)| self.deltas_of(path).is_empty()).map(|(_, v)| v)
-        })
+        attached.or_else(|| self.last_delta(uuid))
+    }
+    /// The files that machines hold, by UUID; of two that share one, the older machine's.
+    pub(super) fn held(&self) -> BTreeMap<&VmdkUuid, &Vmdk> {
+        let mut held = BTreeMap::new();
+        for device in self.vms.values().flat_map(|vm| vm.hardware.disks.iter()) {
+            if let Some(vmdk) = self.vmdks.get(&device.path) {
+                held.entry(&vmdk.uuid).or_insert(vmdk);
+            }
+        }
+        held
+    }
+    /// The last delta of a disk that no machine holds.
+    pub(super) fn last_delta(&self, uuid: &VmdkUuid) -> Option<&Vmdk> {
+        let mut files = self.vmdks.iter().filter(|(_, v)| v.uuid == *uuid);
+        files.find(|(path, _)| self.deltas_of(path).is_empty()).map(|(_, v)| v)
     }
 }

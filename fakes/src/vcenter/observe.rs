@@ -116,8 +116,12 @@ impl Vcenter {
     /// All VMDKs with the content a guest would read: of the file that a machine holds, else of the last delta.
     pub fn vmdks(&self) -> Vec<(VmdkUuid, Disk)> {
         let state = self.lock();
+        let held = state.model.held();
         let uuids: BTreeSet<_> = state.model.vmdks.values().map(|v| &v.uuid).collect();
-        let live = |uuid: &VmdkUuid| Some((uuid.clone(), state.model.leaf(uuid)?.disk.clone()));
+        let live = |uuid: &VmdkUuid| {
+            let leaf = held.get(uuid).copied().or_else(|| state.model.last_delta(uuid))?;
+            Some((uuid.clone(), leaf.disk.clone()))
+        };
         uuids.into_iter().filter_map(live).collect()
     }
     /// Open sessions and unfinished tasks: what nobody should leave behind.

@@ -166,10 +166,10 @@ impl Apply<'_> {
     /// The machine changed: a new version of its configuration.
     pub(super) fn modified(&mut self, vm: u64) {
         let now = self.now;
-        if let Some(vm) = self.model.vms.get_mut(&vm) {
+        self.model.vms.edit(vm, |vm| {
             vm.version += 1;
             vm.modified = now;
-        }
+        });
         self.model.touch();
     }
 }

@@ -30,11 +30,12 @@ impl Apply<'_> {
         }
         let reference = vm.reference();
         let disks = model.scsi(id).into_iter().map(|(_, disk)| disk).collect();
-        if let Some(vm) = self.model.vms.get_mut(&id) {
+        let now = self.now;
+        self.model.vms.edit(id, |vm| {
             vm.powered = true;
-            vm.booted = Some(self.now);
+            vm.booted = Some(now);
             vm.shutting_down = None;
-        }
+        });
         self.model.touch();
         self.emit(What::PowerChanged { vm: reference.clone(), on: true, by: self.by });
         self.effects.push(Effect::GuestOn(reference, disks));
@@ -63,11 +64,13 @@ impl Apply<'_> {
 
     /// The machine has no power any more.
     pub(super) fn is_off(&mut self, id: u64, by: Actor) {
-        let Some(vm) = self.model.vms.get_mut(&id) else { return };
-        vm.powered = false;
-        vm.booted = None;
-        vm.shutting_down = None;
-        let vm = vm.reference();
+        let off = self.model.vms.edit(id, |vm| {
+            vm.powered = false;
+            vm.booted = None;
+            vm.shutting_down = None;
+            vm.reference()
+        });
+        let Some(vm) = off else { return };
         self.model.touch();
         self.emit(What::PowerChanged { vm, on: false, by });
     }

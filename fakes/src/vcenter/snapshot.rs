@@ -24,20 +24,22 @@ impl Apply<'_> {
         let (reference, hardware, parent) = (vm.reference(), vm.hardware.clone(), vm.current);
         let devices = self.fork_leaves(&hardware.disks);
         let snapshot = self.model.id();
-        let Some(vm) = self.model.vms.get_mut(&id) else { return Err(refusal::gone(&vm_ref(id))) };
-        vm.snapshots_taken += 1;
-        vm.hardware.disks = devices;
-        vm.current = Some(snapshot);
-        let taken = Snapshot {
-            number: vm.snapshots_taken,
-            name: name.to_owned(),
-            description: description.to_owned(),
-            parent,
-            created: self.now,
-            quiesced: quiesce,
-            hardware,
-        };
-        vm.snapshots.insert(snapshot, taken);
+        let now = self.now;
+        self.model.vms.edit(id, |vm| {
+            vm.snapshots_taken += 1;
+            vm.hardware.disks = devices;
+            vm.current = Some(snapshot);
+            let taken = Snapshot {
+                number: vm.snapshots_taken,
+                name: name.to_owned(),
+                description: description.to_owned(),
+                parent,
+                created: now,
+                quiesced: quiesce,
+                hardware,
+            };
+            vm.snapshots.insert(snapshot, taken);
+        });
         self.modified(id);
         self.emit(What::SnapshotTaken { vm: reference, name: name.to_owned(), by: self.by });
         Ok(snapshot_ref(snapshot))
@@ -104,15 +106,17 @@ impl Apply<'_> {
 
     /// Takes a snapshot out of the tree and merges its files into what came after.
     fn drop_snapshot(&mut self, id: u64, snapshot: u64) {
-        let Some(vm) = self.model.vms.get_mut(&id) else { return };
-        let Some(removed) = vm.snapshots.remove(&snapshot) else { return };
-        for other in vm.snapshots.values_mut().filter(|s| s.parent == Some(snapshot)) {
-            other.parent = removed.parent;
-        }
-        if vm.current == Some(snapshot) {
-            vm.current = removed.parent;
-        }
-        let reference = vm.reference();
+        let removed = self.model.vms.edit(id, |vm| {
+            let removed = vm.snapshots.remove(&snapshot)?;
+            for other in vm.snapshots.values_mut().filter(|s| s.parent == Some(snapshot)) {
+                other.parent = removed.parent;
+            }
+            if vm.current == Some(snapshot) {
+                vm.current = removed.parent;
+            }
+            Some((vm.reference(), removed))
+        });
+        let Some((reference, removed)) = removed.flatten() else { return };
         for device in &removed.hardware.disks {
             self.merge(&device.path);
         }
@@ -160,10 +164,10 @@ impl Apply<'_> {
         for device in &mut hardware.disks {
             device.path = self.reverted_leaf(&device.path, &old);
         }
-        if let Some(vm) = self.model.vms.get_mut(&id) {
+        self.model.vms.edit(id, |vm| {
             vm.hardware = hardware;
             vm.current = Some(to);
-        }
+        });
         for path in old {
             // A disk that was attached after the snapshot was taken is only detached.
             if self.model.vmdks.get(&path).is_some_and(|v| v.parent.is_some()) {

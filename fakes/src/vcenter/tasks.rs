@@ -135,9 +135,7 @@ impl Vcenter {
         let Some(by) = asked else { return };
         if self.guests.is_running(&name) {
             // It hangs: the machine keeps its power, and may be asked again.
-            if let Some(vm) = self.lock().model.vms.get_mut(&vm) {
-                vm.shutting_down = None;
-            }
+            self.lock().model.vms.edit(vm, |vm| vm.shutting_down = None);
             return;
         }
         let done = self.apply(by, |apply| {

@@ -28,9 +28,9 @@ pub(super) fn find(call: &Call, name: &str) -> Result<Arc<Item>, Refusal> {
     let same = |item: &&Arc<Item>| item.name.as_str().eq_ignore_ascii_case(name);
     let env = call.me.services().ctx.env;
     call.me.journal().read(|state| {
-        let found = state.items.values().find(same).cloned();
+        let found = state.items.get(&MachineName::new(name)).or_else(|| state.items.values().find(same));
         let missing = || unknown(state, &env, &MachineName::new(name));
-        found.ok_or_else(|| Refusal { status: StatusCode::NOT_FOUND, reports: vec![missing()] })
+        found.cloned().ok_or_else(|| Refusal { status: StatusCode::NOT_FOUND, reports: vec![missing()] })
     })
 }
 

@@ -20,7 +20,7 @@ mod route;
 #[cfg(test)]
 mod tests;
 
-use crate::journal::{Job, Operation, Target};
+use crate::journal::{self, Job, Operation, Target};
 use crate::service::{Action, Ask, Orchestrator, Refusal};
 use axum::Router;
 use axum::body::Body;
@@ -248,8 +248,8 @@ impl Call {
         let asked = if self.again(action, &plan.name) {
             BTreeMap::new()
         } else {
-            let items = self.me.journal().read(|state| state.items.clone());
-            self.told(action, name, input::plan(&self.body, action, &plan, &items))?
+            let read = |state: &journal::State| input::plan(&self.body, action, &plan, &state.items);
+            self.told(action, name, self.me.journal().read(read))?
         };
         self.accept(action, Target::Plan(plan.name), asked)
     }
@@ -258,16 +258,15 @@ impl Call {
     fn move_server(&self) -> Reply {
         const NAME: &str = "reassociateGateway";
         let action = Action::MoveServer;
-        let (items, known) = self.me.journal().read(|state| {
-            let known = self.dedupe(action, NAME).and_then(|key| state.requests.get(&key).cloned());
-            (state.items.clone(), known)
-        });
+        let key = self.dedupe(action, NAME);
+        let known = self.me.journal().read(|state| state.requests.get(key.as_ref()?).cloned());
         // Sent again, it finds its machines moved.
         if let Some(job) = known.and_then(|id| self.me.job(&id)) {
             return Ok(self.running(&job.request.job, &job.request.target).reply());
         }
-        let (target, asked) = self.told(action, NAME, input::moving(&self.body, &items))?;
-        self.accept_as(self.dedupe(action, NAME), action, target, asked)
+        let read = |state: &journal::State| input::moving(&self.body, &state.items);
+        let (target, asked) = self.told(action, NAME, self.me.journal().read(read))?;
+        self.accept_as(key, action, target, asked)
     }
 
     /// Passes a result on; a refusal is told to those who watch.

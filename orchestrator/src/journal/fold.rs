@@ -10,7 +10,7 @@ use super::record::{Accepted, Leaving, Operation, Outcome, Record, Rest, Verb};
 use super::state::{Allowed, Health, ProtectionState};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
-use failback_wire::ids::{DiskId, JobId, MachineName};
+use failback_wire::ids::{DiskId, GroupName, JobId, MachineName};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -187,6 +187,16 @@ impl StepProgress {
 }
 
 impl State {
+    /// Members of every replication group.
+    pub fn replication_groups(&self) -> BTreeMap<GroupName, Vec<MachineName>> {
+        let mut groups: BTreeMap<GroupName, Vec<MachineName>> = BTreeMap::new();
+        for item in self.items.values() {
+            if let Some(group) = &item.group {
+                groups.entry(group.clone()).or_default().push(item.name.clone());
+            }
+        }
+        groups
+    }
     /// What a vault is set up with: one policy and its failback policy, both associated (P10).
     pub fn of_vault(vault: &Vault, forward: ReplicationPolicy, reverse: ReplicationPolicy) -> Self {
         let policy = |name: &str, kind, replication| Policy {

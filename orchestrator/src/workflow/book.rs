@@ -5,13 +5,11 @@ use super::{Book, Checked, Request, Workflow};
 use super::{change_point, clean_up_test, commit, commit_back, enable, failback, failover, leave};
 use super::{move_server, reprotect, reprotect_forward, resynchronise, test_failover};
 use crate::facts::{Gathering, MemberFacts, PlanFacts, RequestFacts};
-use crate::journal::{Item, Operation, Verb};
+use crate::journal::{Operation, Verb};
 use crate::rules;
 use crate::service::Services;
 use failback_wire::http::BoxFuture;
-use failback_wire::ids::{GroupName, MachineName};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 #[cfg(test)]
 mod tests;
@@ -77,17 +75,7 @@ async fn precheck(services: &Services, request: &Request) -> Checked {
         operation: request.operation,
         groups: request.groups.clone(),
         members,
-        replication_groups: replication_groups(&request.items),
+        replication_groups: request.replication_groups.clone(),
     };
     Checked { refusals: rules::plan::check_plan(&facts, &refusals), warnings }
-}
-
-fn replication_groups(items: &BTreeMap<MachineName, Arc<Item>>) -> BTreeMap<GroupName, Vec<MachineName>> {
-    let mut groups: BTreeMap<GroupName, Vec<MachineName>> = BTreeMap::new();
-    for item in items.values() {
-        if let Some(group) = &item.group {
-            groups.entry(group.clone()).or_default().push(item.name.clone());
-        }
-    }
-    groups
 }

@@ -39,7 +39,7 @@ use crate::service::{Familiar, Roll, Services};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
 use failback_wire::http::BoxFuture;
-use failback_wire::ids::MachineName;
+use failback_wire::ids::{GroupName, MachineName};
 use failback_wire::proto::session::SessionView;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -83,8 +83,8 @@ pub struct Request {
     pub groups: Vec<Vec<MachineName>>,
     /// The machines asked for, without members that are already there.
     pub members: BTreeMap<MachineName, Member>,
-    /// Every replicated item of the vault, for rules about groups.
-    pub items: BTreeMap<MachineName, Arc<Item>>,
+    /// Members of every replication group of the vault, when a plan asks.
+    pub replication_groups: BTreeMap<GroupName, Vec<MachineName>>,
 }
 
 /// One machine of a [`Request`].

@@ -107,23 +107,25 @@ async fn precheck(me: &Arc<Orchestrator>, job: &Job, workflow: &Workflow) -> Res
 }
 
 fn request(me: &Orchestrator, job: &Job) -> Request {
-    let (items, policies, gone) =
-        me.journal().read(|state| (state.items.clone(), state.policies.clone(), state.gone.clone()));
     let asked = job.names().filter(|name| !job.request.skipped.contains(name));
-    let member = |name: &MachineName| {
-        let (health, errors) = me.health(name);
-        let input = job.request.inputs.get(name).cloned().unwrap_or_default();
-        let left = gone.get(name).and_then(|gone| gone.azure.clone());
-        let policy = input.policy.as_ref().and_then(|policy| policies.get(policy)).cloned();
-        (name.clone(), Member { item: items.get(name).cloned(), input, policy, left, health, errors })
-    };
-    Request {
-        operation: job.request.operation,
-        plan: job.request.target.plan().map(str::to_owned),
-        groups: job.request.groups.clone(),
-        members: asked.map(member).collect(),
-        items,
-    }
+    let plan = job.request.target.plan().map(str::to_owned);
+    me.journal().read(|state| {
+        let member = |name: &MachineName| {
+            let (health, errors) = me.health(name);
+            let item = state.items.get(name).cloned();
+            let input = job.request.inputs.get(name).cloned().unwrap_or_default();
+            let left = state.gone.get(name).and_then(|gone| gone.azure.clone());
+            let policy = input.policy.as_ref().and_then(|policy| state.policies.get(policy)).cloned();
+            (name.clone(), Member { item, input, policy, left, health, errors })
+        };
+        Request {
+            operation: job.request.operation,
+            groups: job.request.groups.clone(),
+            members: asked.map(member).collect(),
+            replication_groups: plan.iter().flat_map(|_| state.replication_groups()).collect(),
+            plan,
+        }
+    })
 }
 
 impl Run {

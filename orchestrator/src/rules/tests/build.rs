@@ -96,7 +96,6 @@ fn health(id: &str) -> ServerHealth {
             free: 500 << 30,
             unfit: None,
         }),
-        sessions: Vec::new(),
         unreached: Vec::new(),
         unregistered: None,
         refuses: None,

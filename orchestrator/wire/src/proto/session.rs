@@ -187,22 +187,32 @@ impl Point {
     }
 }
 
+/// What there is none of is not said.
+fn nothing(bytes: &u64) -> bool {
+    *bytes == 0
+}
+
 /// Progress of one disk; a fact, never precomputed (E19).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DiskProgress {
     /// The disk.
     pub disk: Option<DiskId>,
     /// Bytes compared or moved by the synchronisation so far.
+    #[serde(default, skip_serializing_if = "nothing")]
     pub sync_processed: u64,
     /// Bytes that had to move.
+    #[serde(default, skip_serializing_if = "nothing")]
     pub sync_transferred: u64,
     /// True once the synchronisation of this disk is complete.
     pub synced: bool,
     /// Changed bytes waiting at the source.
+    #[serde(default, skip_serializing_if = "nothing")]
     pub at_source: u64,
     /// Bytes waiting in the process server.
+    #[serde(default, skip_serializing_if = "nothing")]
     pub in_relay: u64,
     /// Bytes received but not applied at the target.
+    #[serde(default, skip_serializing_if = "nothing")]
     pub at_target: u64,
     /// At the source, the disk is not the size that was agreed on any more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -225,12 +235,15 @@ pub struct SessionView {
     /// Time of the last complete mark that arrived, for the RPO.
     pub last_mark: Option<VirtualMs>,
     /// Points, oldest first; a relay on the way home has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub points: Vec<Arc<Point>>,
     /// Per disk.
     pub disks: Vec<DiskProgress>,
     /// The point the disks hold, once rolled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolled_to: Option<PointId>,
     /// Why the target wants a resynchronisation, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resync_required: Option<String>,
     /// Why the target takes nothing although its services run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -350,8 +363,6 @@ pub struct ServerHealth {
     pub attached: Vec<VmdkUuid>,
     /// Retention volume, if it has one (P27).
     pub retention: Option<RetentionVolume>,
-    /// Sessions it knows.
-    pub sessions: Vec<SessionId>,
     /// Of the addresses it was asked to try, those that do not answer it (P11, P12).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unreached: Vec<String>,
