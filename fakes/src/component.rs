@@ -21,13 +21,12 @@ pub fn refuse(status: StatusCode, code: &str, message: impl Into<String>) -> Res
     (status, Json(Refusal { code: code.to_owned(), message: message.into() })).into_response()
 }
 
-/// A reply in JSON. Unlike axum's own it is written into a vector, not through a buffer's every check: replies
-/// are many and small here.
+/// A reply in JSON. Unlike axum's own it is written into memory that is kept: replies are many.
 pub struct Json<T>(pub T);
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        match serde_json::to_vec(&self.0) {
+        match failback_wire::json::to_bytes(&self.0) {
             Ok(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
             Err(e) => (StatusCode::INTERNAL_SERVER_ERROR, e.to_string()).into_response(),
         }

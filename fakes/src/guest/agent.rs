@@ -107,8 +107,9 @@ pub(super) async fn run_agent(
             sleep(RETRY).await;
         }
         set(true, None);
+        let mut wait = HEARTBEAT + phase(&ctx, &config);
         loop {
-            sleep(HEARTBEAT).await;
+            sleep(std::mem::replace(&mut wait, HEARTBEAT)).await;
             if !services.all_run() {
                 continue;
             }
@@ -120,6 +121,14 @@ pub(super) async fn run_agent(
         }
         set(false, None);
     }
+}
+
+/// How much later than others an agent sends its heartbeats: those of an estate that booted together do not all come in
+/// one instant.
+fn phase(ctx: &Ctx, config: &GuestConfig) -> Duration {
+    Duration::from_millis(
+        ctx.env.draw(&format!("guest/{}/heartbeat/{}", config.copy, ctx.fence.epoch())) % 1000,
+    )
 }
 
 /// The agent's version as it is now.

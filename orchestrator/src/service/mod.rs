@@ -6,6 +6,7 @@ mod events;
 mod glance;
 mod health;
 pub(crate) mod monitor;
+mod observe;
 mod protectable;
 mod restart;
 mod resume;
@@ -22,6 +23,7 @@ mod tests;
 pub(crate) use events::{Events, VaultEvent};
 pub(crate) use glance::glance;
 pub(crate) use monitor::Sight;
+pub use observe::ItemNow;
 pub(crate) use protectable::Protectable;
 pub use roll::{Familiar, Roll};
 pub(crate) use servers::{ServerSight, worst};
@@ -138,38 +140,6 @@ impl Orchestrator {
     /// When SQLite cannot serialise.
     pub fn image(&self) -> Result<Vec<u8>, JournalError> {
         self.journal.image()
-    }
-
-    /// Items, jobs and plans as plain data, for checks.
-    pub fn observe(&self) -> serde_json::Value {
-        let health = |name: &MachineName| self.health(name);
-        let settings = &self.services.config.knobs.settings;
-        self.journal.read(|state| {
-            let items: BTreeMap<_, _> = state
-                .items
-                .iter()
-                .map(|(name, item)| {
-                    let (health, errors) = health(name);
-                    let view = serde_json::json!({
-                        "state": item.state.as_str(),
-                        "leg": item.leg.instance_type(),
-                        "active": item.active,
-                        "activeLocation": item.active_location(),
-                        "rest": item.state.is_rest() && state.busy(name).is_none(),
-                        "health": health.as_str(),
-                        "healthErrors": errors.iter().map(|e| e.code.as_str()).collect::<Vec<_>>(),
-                        "allowed": state.offered(name, health, settings).iter().map(|a| a.as_str()).collect::<Vec<_>>(),
-                        "warnings": item.warnings.keys().collect::<Vec<_>>(),
-                        "halfway": item.halfway,
-                        "points": self.sights().get(name).map(|s| s.points().iter().map(|p| p.point.clone()).collect::<Vec<_>>()),
-                        "item": item,
-                    });
-                    (name.as_str(), view)
-                })
-                .collect();
-            let jobs: Vec<_> = state.order.iter().filter_map(|id| state.jobs.get(id)).collect();
-            serde_json::json!({ "items": items, "jobs": jobs, "plans": state.plans })
-        })
     }
 
     /// Clients and configuration.

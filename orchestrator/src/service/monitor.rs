@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
 /// What the monitor knows of one item.
 #[derive(Clone, Debug, Default)]
@@ -142,6 +142,8 @@ fn begin_all(
     let owner = me.clone();
     me.services().ctx.spawn(async move {
         if let Some(n) = n {
+            // What a target answers for a bundle is large: not all of it at one instant.
+            sleep(Duration::from_millis(roll.turn(n))).await;
             roll.ask(owner.services(), n).await;
         }
         let mut slow = Vec::new();
@@ -230,7 +232,7 @@ impl Orchestrator {
             let sight = sights.get(&item.name);
             let sight = sight.filter(|sight| sight.session.as_ref() == Some(&spec.session));
             let after = sight.and_then(|sight| sight.points().last()).map(|point| point.mark);
-            Some((spec.target.clone(), WatchOne { session: spec.session.clone(), after }))
+            Some((spec.target.as_str(), WatchOne { session: spec.session.clone(), after }))
         });
         Roll::at_leisure(asked)
     }

@@ -53,18 +53,19 @@ type Views = Mutex<BTreeMap<SessionId, SessionView>>;
 
 impl Together {
     /// The sessions, by target and in bundles, with the newest mark that is known of each.
-    fn all(sessions: impl Iterator<Item = (String, WatchOne)>) -> Vec<Self> {
-        let mut by_host: BTreeMap<String, Vec<WatchOne>> = BTreeMap::new();
+    fn all<'a>(sessions: impl Iterator<Item = (&'a str, WatchOne)>) -> Vec<Self> {
+        let mut by_host: BTreeMap<&str, Vec<Self>> = BTreeMap::new();
         for (host, one) in sessions {
-            by_host.entry(host).or_default().push(one);
+            let bundles = by_host.entry(host).or_default();
+            match bundles.last_mut().filter(|last| last.asked.sessions.len() < MAX_WATCH) {
+                Some(last) => last.asked.sessions.push(one),
+                None => {
+                    let asked = Watch { sessions: vec![one] };
+                    bundles.push(Self { host: host.to_owned(), asked, answer: OnceCell::new() });
+                }
+            }
         }
-        let bundle = |host: &String, some: &[WatchOne]| Self {
-            host: host.clone(),
-            asked: Watch { sessions: some.to_vec() },
-            answer: OnceCell::new(),
-        };
-        let bundles = by_host.iter().flat_map(|(host, all)| all.chunks(MAX_WATCH).map(move |c| (host, c)));
-        bundles.map(|(host, some)| bundle(host, some)).collect()
+        by_host.into_values().flatten().collect()
     }
 
     async fn ask(&self, services: &Services) -> &Result<Views, SessionError> {
@@ -98,7 +99,7 @@ pub(super) struct Called {
 
 impl Roll {
     /// Of a round that has time, over these sessions.
-    pub(super) fn at_leisure(sessions: impl Iterator<Item = (String, WatchOne)>) -> Self {
+    pub(super) fn at_leisure<'a>(sessions: impl Iterator<Item = (&'a str, WatchOne)>) -> Self {
         let together = Together::all(sessions);
         let place = |(n, t): (usize, &Together)| {
             t.asked.sessions.iter().map(move |one| (one.session.clone(), n)).collect::<Vec<_>>()
@@ -129,6 +130,12 @@ impl Roll {
     /// The bundle that the item's session is asked for with.
     pub(super) fn bundle_of(&self, item: &Item) -> Option<usize> {
         self.bundle_of.get(&item.session()?.session).copied()
+    }
+    /// How many bundles of the same target are asked for before this one.
+    pub(super) fn turn(&self, bundle: usize) -> u64 {
+        let earlier = self.together.iter().take(bundle);
+        let host = self.together.get(bundle).map(|together| together.host.as_str());
+        earlier.filter(|together| Some(together.host.as_str()) == host).count() as u64
     }
     /// Asks for all that the looks at a bundle share, so that they need not wait. What goes wrong is told to each look.
     pub(super) async fn ask(&self, services: &Services, bundle: usize) {

@@ -119,15 +119,15 @@ impl Http {
         body: Option<&B>,
     ) -> Result<R, JsonError> {
         let bytes = match body {
-            Some(body) => serde_json::to_vec(body)
+            Some(body) => crate::json::to_bytes(body)
                 .map_err(|e| JsonError::Refused(StatusCode::BAD_REQUEST, e.to_string()))?,
-            None => Vec::new(),
+            None => Bytes::new(),
         };
         let request = Request::builder()
             .method(method)
             .uri(url)
             .header(header::CONTENT_TYPE, "application/json")
-            .body(Bytes::from(bytes))
+            .body(bytes)
             .map_err(|e| JsonError::Refused(StatusCode::BAD_REQUEST, e.to_string()))?;
         let host = request.uri().host().unwrap_or_default().to_owned();
         let reply = self.send(Call { operation, timeout: DEFAULT_TIMEOUT, request }).await?;

@@ -10,6 +10,7 @@ pub mod error;
 pub mod event;
 pub mod http;
 pub mod ids;
+pub mod json;
 pub mod node;
 pub mod operation;
 pub mod proto;

@@ -13,6 +13,7 @@ mod check;
 mod facts;
 mod observe;
 mod oracle;
+mod series;
 mod setup;
 pub mod twin;
 mod violation;
@@ -21,6 +22,7 @@ pub use check::{CHECKS, Invariant, Scope};
 pub use facts::{Choice, Content, Loss};
 pub use observe::{DiskSeen, ItemSeen, Observation, ReadBlocks, VmSeen};
 pub use oracle::{Oracle, Tally};
+pub use series::Series;
 pub use setup::{DiskSetup, MachineSetup, PlanSetup, Setup};
 pub use violation::Violation;
 

@@ -131,8 +131,8 @@ impl Oracle {
         Some(machine.disks.iter().map(|d| d.id.clone()).zip(content).collect())
     }
 
-    /// Recovery points of this item that are offered and that the target still holds.
+    /// Recovery points of this item that are offered and that the target still holds, the newest first.
     pub fn usable_points(&self, item: &MachineName) -> Vec<PointId> {
-        self.facts.usable_points(item)
+        self.facts.usable_points(item).cloned().collect()
     }
 }

@@ -1,5 +1,6 @@
 //! What expectations ask about and only events tell: stored points, choices, warnings, how much guests wrote.
 
+use failback_oracle::Series;
 use failback_wire::event::{Mark, PointKind, What};
 use failback_wire::ids::{MachineName, PointId, SessionId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +23,7 @@ pub struct Choice {
 /// Remembers them.
 #[derive(Debug, Default)]
 pub struct Witness {
-    points: BTreeMap<SessionId, BTreeMap<PointId, (Mark, PointKind)>>,
+    points: BTreeMap<SessionId, Series<Mark, (PointId, PointKind)>>,
     choices: BTreeMap<MachineName, Choice>,
     warnings: BTreeMap<MachineName, BTreeSet<String>>,
     /// Blocks of 4 KiB that guests wrote.
@@ -35,11 +36,12 @@ impl Witness {
         match what {
             What::GuestWrote { .. } => self.guest_writes += 1,
             What::PointStored { session, point, mark, kind } => {
-                self.points.entry(session.clone()).or_default().insert(point.clone(), (*mark, *kind));
+                self.points.entry(session.clone()).or_default().insert(*mark, (point.clone(), *kind));
             }
             What::PointPruned { session, point, .. } => {
                 if let Some(points) = self.points.get_mut(session) {
-                    points.remove(point);
+                    let mark = points.iter().find(|(_, (known, _))| known == point).map(|(mark, _)| *mark);
+                    mark.and_then(|mark| points.remove(&mark));
                 }
             }
             What::Warned { item, code } => {
@@ -51,7 +53,11 @@ impl Witness {
                     mark: *mark,
                     newest: self.newest(session, None),
                     newest_app: self.newest(session, Some(PointKind::Application)),
-                    oldest: self.points.get(session).and_then(|p| p.values().map(|(mark, _)| *mark).min()),
+                    oldest: self
+                        .points
+                        .get(session)
+                        .and_then(|points| points.iter().next())
+                        .map(|(mark, _)| *mark),
                 };
                 self.choices.insert(item.clone(), choice);
             }
@@ -60,8 +66,8 @@ impl Witness {
     }
 
     fn newest(&self, session: &SessionId, kind: Option<PointKind>) -> Option<Mark> {
-        let points = self.points.get(session)?.values();
-        points.filter(|(_, k)| kind.is_none_or(|kind| kind == *k)).map(|(mark, _)| *mark).max()
+        let mut points = self.points.get(session)?.iter().rev();
+        points.find(|(_, (_, k))| kind.is_none_or(|kind| kind == *k)).map(|(mark, _)| *mark)
     }
 
     /// The last failover's choice for this item.

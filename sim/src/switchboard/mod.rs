@@ -47,7 +47,6 @@ type Reply = Result<Response<Bytes>, HttpError>;
 struct State {
     hosts: BTreeMap<Label, (Fence, Router)>,
     nodes: BTreeMap<NodeName, Fence>,
-    zones: BTreeMap<NodeName, Zone>,
     arrivals: BTreeMap<Label, Gate>,
     returns: BTreeMap<(NodeName, u64), Gate>,
     rules: Rules,
@@ -81,7 +80,6 @@ impl Switchboard {
         let state = State {
             hosts: BTreeMap::new(),
             nodes: BTreeMap::new(),
-            zones: BTreeMap::new(),
             arrivals: BTreeMap::new(),
             returns: BTreeMap::new(),
             rules: Rules::default(),
@@ -93,7 +91,7 @@ impl Switchboard {
 
     /// Says where a node stands; nodes nobody placed are in the public cloud.
     pub fn place(&self, node: &NodeName, zone: Zone) {
-        self.0.lock().zones.insert(node.clone(), zone);
+        self.0.lock().rules.set_zone(node, zone);
     }
 
     /// Changes what the links and call rules do.
@@ -232,9 +230,7 @@ impl Inner {
             .hosts
             .get(host)
             .map_or_else(|| NodeName::from(host.as_str()), |(fence, _)| fence.node().clone());
-        let zone = |node: &NodeName| state.zones.get(node).copied().unwrap_or(Zone::Cloud);
-        let zones = (zone(from.node()), zone(&to));
-        let route = state.rules.route(from.node(), &to, operation, zones);
+        let route = state.rules.route(from.node(), &to, operation);
         (nth, route)
     }
 

@@ -5,20 +5,21 @@ use failback_fakes::net::Reach;
 use failback_wire::http::Request;
 use failback_wire::ids::NodeName;
 use http::Uri;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What agents ask of a process server at its data port.
 const DATA_PORT: &[&str] = &["ps.frames", "ps.hashes", "ps.session", "ps.take-up"];
 
 /// Where a node stands. The VPN (or ExpressRoute) joins the first two; the cloud reaches both over the internet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Zone {
     /// The site of vCenter.
     OnPremises,
     /// The virtual network of the failed-over machines.
     AzureNetwork,
     /// Public endpoints of Azure and Site Recovery.
+    #[default]
     Cloud,
 }
 
@@ -91,20 +92,47 @@ pub struct Route {
     pub cut: bool,
 }
 
+/// A node's place in the network.
+#[derive(Default)]
+struct Place {
+    /// Where it stands; nodes nobody placed are in the public cloud.
+    zone: Zone,
+    /// The virtual network it is in, in Azure (P12).
+    network: Option<String>,
+    /// What it can reach.
+    reach: Reach,
+    /// A process server whose data port a firewall has closed.
+    closed: bool,
+    /// The calls it has made, by callee and operation.
+    calls: BTreeMap<(NodeName, &'static str), u64>,
+}
+
+impl Place {
+    /// True when both are in virtual networks, and not in one: nobody has joined these.
+    fn is_apart(&self, other: &Self) -> bool {
+        match (&self.network, &other.network) {
+            (Some(here), Some(there)) => !here.eq_ignore_ascii_case(there),
+            (None, _) | (_, None) => false,
+        }
+    }
+    /// True when no route leads from here to that place.
+    fn has_no_route(&self, to: Zone) -> bool {
+        match self.reach {
+            Reach::Site => false,
+            Reach::Azure => to == Zone::OnPremises,
+            Reach::Nothing => true,
+        }
+    }
+}
+
 /// All links and rules, and the counts they are keyed by.
 #[derive(Default)]
 pub struct Rules {
     /// Nobody has built a private link (P11).
     no_link: bool,
     vpn_down: bool,
-    /// Process servers whose data port a firewall has closed.
-    closed: BTreeSet<NodeName>,
-    /// The virtual networks that nodes in Azure are in (P12).
-    networks: BTreeMap<NodeName, String>,
-    /// Nodes that cannot reach everything.
-    reach: BTreeMap<NodeName, Reach>,
+    places: BTreeMap<NodeName, Place>,
     rules: Vec<CallRule>,
-    counts: BTreeMap<(NodeName, NodeName, &'static str), u64>,
     fired: Vec<String>,
     fired_links: bool,
 }
@@ -120,34 +148,22 @@ impl Rules {
     }
     /// Opens or closes the data port of a process server: what agents send there is dropped.
     pub fn set_port(&mut self, server: NodeName, open: bool) {
-        if open {
-            self.closed.remove(&server);
-        } else {
-            self.closed.insert(server);
-        }
+        self.place(&server).closed = !open;
     }
     /// What a node can reach, and be reached from.
     pub fn set_reach(&mut self, node: &NodeName, reach: Reach) {
-        self.reach.insert(node.clone(), reach);
+        self.place(node).reach = reach;
     }
     /// The virtual network that a node in Azure is in.
     pub fn set_network(&mut self, node: NodeName, network: &str) {
-        self.networks.insert(node, network.to_owned());
+        self.place(&node).network = Some(network.to_owned());
     }
-    /// True when both are in virtual networks, and not in one: nobody has joined these.
-    fn are_apart(&self, from: &NodeName, to: &NodeName) -> bool {
-        match (self.networks.get(from), self.networks.get(to)) {
-            (Some(here), Some(there)) => !here.eq_ignore_ascii_case(there),
-            (None, _) | (_, None) => false,
-        }
+    /// Says where a node stands.
+    pub(super) fn set_zone(&mut self, node: &NodeName, zone: Zone) {
+        self.place(node).zone = zone;
     }
-    /// True when no route leads from this node to that place.
-    fn has_no_route(&self, node: &NodeName, to: Zone) -> bool {
-        match self.reach.get(node).copied().unwrap_or_default() {
-            Reach::Site => false,
-            Reach::Azure => to == Zone::OnPremises,
-            Reach::Nothing => true,
-        }
+    fn place(&mut self, node: &NodeName) -> &mut Place {
+        self.places.entry(node.clone()).or_default()
     }
     /// Adds a rule.
     pub fn add(&mut self, rule: CallRule) {
@@ -165,29 +181,30 @@ impl Rules {
     pub fn take_fired_link(&mut self) -> bool {
         std::mem::take(&mut self.fired_links)
     }
-    /// Calls made so far by (caller, callee, operation).
-    pub fn counts(&self) -> &BTreeMap<(NodeName, NodeName, &'static str), u64> {
-        &self.counts
-    }
-
-    pub(super) fn route(
-        &mut self,
-        from: &NodeName,
-        to: &NodeName,
-        operation: &'static str,
-        zones: (Zone, Zone),
-    ) -> Route {
-        let count = self.counts.entry((from.clone(), to.clone(), operation)).or_default();
-        *count += 1;
-        let nth = *count;
+    /// True when no packet of it arrives.
+    fn is_cut(&mut self, from: &NodeName, to: &NodeName, operation: &'static str) -> bool {
+        let nowhere = Place::default();
+        let place = |node| self.places.get(node).unwrap_or(&nowhere);
+        let (here, there) = (place(from), place(to));
+        let zones = (here.zone, there.zone);
         let over_vpn =
             matches!(zones, (Zone::OnPremises, Zone::AzureNetwork) | (Zone::AzureNetwork, Zone::OnPremises));
         let off = over_vpn && (self.vpn_down || self.no_link);
-        let dropped = DATA_PORT.contains(&operation) && self.closed.contains(to);
+        let dropped = DATA_PORT.contains(&operation) && there.closed;
+        let lost = here.has_no_route(zones.1) || there.has_no_route(zones.0) || here.is_apart(there);
         self.fired_links |= dropped || (off && self.vpn_down);
-        let lost =
-            self.has_no_route(from, zones.1) || self.has_no_route(to, zones.0) || self.are_apart(from, to);
-        let cut = off || dropped || lost;
+        off || dropped || lost
+    }
+
+    /// The call is the how-manieth of its caller, callee and operation.
+    fn count(&mut self, from: &NodeName, to: &NodeName, operation: &'static str) -> u64 {
+        let count = self.place(from).calls.entry((to.clone(), operation)).or_default();
+        *count += 1;
+        *count
+    }
+
+    pub(super) fn route(&mut self, from: &NodeName, to: &NodeName, operation: &'static str) -> Route {
+        let (cut, nth) = (self.is_cut(from, to, operation), self.count(from, to, operation));
         let mut effect = None;
         for rule in &mut self.rules {
             let matches = rule.to == *to

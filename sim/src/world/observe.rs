@@ -5,9 +5,10 @@ use crate::scenario::inventory;
 use failback_fakes::guest::SystemSeen;
 use failback_oracle::{DiskSeen, ItemSeen, Observation, ReadBlocks, VmSeen};
 use failback_orchestrator::journal::Job;
+use failback_orchestrator::service::Orchestrator;
 use failback_replication::disk::Disk;
 use failback_wire::event::{DiskRef, VmRef};
-use failback_wire::ids::{JobId, MachineName, NodeName, PointId, Site};
+use failback_wire::ids::{MachineName, NodeName, Site};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -19,10 +20,6 @@ pub(super) fn disk_seen(disk: DiskRef, content: Disk) -> DiskSeen {
         }
     });
     DiskSeen { disk, blocks, content: read }
-}
-
-fn texts(value: &Value) -> Vec<String> {
-    value.as_array().into_iter().flatten().filter_map(|v| Some(v.as_str()?.to_owned())).collect()
 }
 
 impl World {
@@ -45,7 +42,8 @@ impl World {
         let vmdks = self.vcenters().flat_map(|vcenter| vcenter.vmdks());
         let vmdks = vmdks.map(|(uuid, d)| disk_seen(DiskRef::Vmdk(uuid), d));
         let managed = self.azure.disks().into_iter().map(|(name, d)| disk_seen(DiskRef::Managed(name), d));
-        let product = self.product().as_ref().map(|p| p.observe()).unwrap_or_default();
+        let product = self.product().clone();
+        let jobs = product.as_ref().map(|product| product.open_jobs());
         let (metal, metal_disks) = self.metal_seen();
         let mut leftovers = self.azure.leftovers();
         if !self.lost_a_session() {
@@ -54,41 +52,35 @@ impl World {
         Observation {
             vms: on_premises.chain(metal).chain(in_azure).collect(),
             disks: vmdks.chain(metal_disks).chain(managed).collect(),
-            items: self.items(&product),
-            open_jobs: open_jobs(&product),
+            items: self.items(product.as_deref()),
+            open_jobs: jobs.unwrap_or_default(),
             leftovers,
         }
     }
 
-    fn items(&self, product: &Value) -> Vec<ItemSeen> {
-        let one = |item: &MachineName| {
-            let view = &product["items"][item.as_str()];
-            ItemSeen {
-                item: item.clone(),
-                state: view["state"].as_str().unwrap_or_default().to_owned(),
-                allowed: texts(&view["allowed"]),
-                points: texts(&view["points"]).into_iter().map(PointId::from).collect(),
-            }
-        };
+    fn items(&self, product: Option<&Orchestrator>) -> Vec<ItemSeen> {
         // Nobody is shown what a product that is down last knew, and it looks anew before it answers anybody.
-        let shows = self.net.is_up(&NodeName::from(inventory::ORCHESTRATOR))
-            && self.product().as_ref().is_some_and(|product| product.is_serving());
-        let known = |item: &&MachineName| shows && !product["items"][item.as_str()].is_null();
-        self.machines.iter().filter(known).map(one).collect()
+        let up = self.net.is_up(&NodeName::from(inventory::ORCHESTRATOR));
+        let Some(product) = product.filter(|product| up && product.is_serving()) else { return Vec::new() };
+        let mut items = product.items_now();
+        let one = |item: &MachineName| {
+            let now = items.remove(item)?;
+            let allowed = now.allowed.iter().map(|operation| operation.as_str().to_owned()).collect();
+            let state = now.state.as_str().to_owned();
+            Some(ItemSeen { item: item.clone(), state, allowed, points: now.points })
+        };
+        self.machines.iter().filter_map(one).collect()
     }
 
     /// The product's jobs in the order in which they were accepted, as its journal tells them.
     pub fn jobs(&self) -> Vec<Job> {
-        let product = self.product();
-        let jobs = product.as_ref().map(|p| p.observe()["jobs"].take());
-        jobs.and_then(|jobs| serde_json::from_value(jobs).ok()).unwrap_or_default()
+        self.product().as_ref().map(|product| product.jobs()).unwrap_or_default()
     }
 
     /// True when an operation on the item failed past its point of no return and no further attempt brought
     /// it to its end yet.
     pub fn is_halfway(&self, item: &MachineName) -> bool {
-        let product = self.product();
-        product.as_ref().is_some_and(|p| !p.observe()["items"][item.as_str()]["halfway"].is_null())
+        self.product().as_ref().is_some_and(|product| product.is_halfway(item))
     }
 
     /// How many disks hang on the virtual machine of this name in vCenter.
@@ -153,10 +145,4 @@ impl World {
             "items": product["items"],
         })
     }
-}
-
-fn open_jobs(product: &Value) -> Vec<JobId> {
-    let jobs = product["jobs"].as_array().into_iter().flatten();
-    let open = jobs.filter(|j| j["ended"].is_null());
-    open.filter_map(|j| j["request"]["job"].as_str()).map(JobId::from).collect()
 }

@@ -97,11 +97,11 @@ impl From<&Report> for ErrorDetail {
 
 /// A reply with a JSON body. A body that cannot be serialised becomes a 500.
 pub fn json_reply<T: Serialize>(status: StatusCode, body: &T) -> Response<Bytes> {
-    let (status, bytes) = match serde_json::to_vec(body) {
+    let (status, bytes) = match crate::json::to_bytes(body) {
         Ok(bytes) => (status, bytes),
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, Vec::new()),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, Bytes::new()),
     };
-    let mut reply = Response::new(Bytes::from(bytes));
+    let mut reply = Response::new(bytes);
     *reply.status_mut() = status;
     let json = header::HeaderValue::from_static("application/json; charset=utf-8");
     reply.headers_mut().insert(header::CONTENT_TYPE, json);

@@ -3,6 +3,7 @@
 use super::session::Hashes;
 use super::{PASSPHRASE, Refusal};
 use crate::http::{Call, DEFAULT_TIMEOUT, Http, HttpError, Method, Request, Response, StatusCode, header};
+use crate::json::to_bytes;
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -47,10 +48,10 @@ pub async fn json<B: Serialize + Sync, R: DeserializeOwned>(
     let host = host_of(url);
     let garbled = |detail: String| HttpError::Garbled { host: host.clone(), detail };
     let bytes = match body {
-        Some(body) => serde_json::to_vec(body).map_err(|e| garbled(e.to_string()))?,
-        None => Vec::new(),
+        Some(body) => to_bytes(body).map_err(|e| garbled(e.to_string()))?,
+        None => Bytes::new(),
     };
-    let reply = send(http, passphrase, operation, method, url, "application/json", bytes.into()).await?;
+    let reply = send(http, passphrase, operation, method, url, "application/json", bytes).await?;
     let body = if reply.body().is_empty() { b"null".as_slice() } else { reply.body().as_ref() };
     serde_json::from_slice(body).map_err(|e| garbled(e.to_string()).into())
 }

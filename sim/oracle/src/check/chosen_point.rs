@@ -14,7 +14,7 @@ impl Check for ChosenPoint {
             report.say(format!("point {point} was chosen for {item}, whose copies never cut its mark"));
         }
         let since = facts.sight(event.at);
-        match facts.sessions.get(session).and_then(|s| s.held(point, since)) {
+        match facts.sessions.get(session).and_then(|s| s.held(point, *mark, since)) {
             None => {
                 report.say(format!("point {point} of {session} was chosen, but the target does not hold it"))
             }

@@ -2,21 +2,24 @@
 
 use super::{Check, World};
 use crate::violation::Report;
+use failback_wire::ids::PointId;
+use std::collections::BTreeSet;
 
 pub(crate) struct LastPointUsable;
 
 impl Check for LastPointUsable {
     fn settle(&self, world: &World<'_>, report: &mut Report<'_>) {
         for seen in &world.seen.items {
-            let usable = world.facts.usable_points(&seen.item);
             let since = world.facts.sight(world.now);
             let own = world.facts.machine(&seen.item).into_iter().flat_map(|m| m.sessions());
             let own: Vec<_> = own.filter_map(|session| world.facts.sessions.get(session)).collect();
-            for point in seen.points.iter().filter(|p| !own.iter().any(|s| s.held(p, since).is_some())) {
+            let held: BTreeSet<&PointId> = own.iter().flat_map(|session| session.all_held(since)).collect();
+            for point in seen.points.iter().filter(|point| !held.contains(point)) {
                 report.say(format!("{} shows point {point}, which cannot be used", seen.item));
             }
             // With the newest point alone, its successor may not have been seen yet.
-            let none = usable.is_empty() && !own.iter().any(|session| session.holds_any());
+            let none = world.facts.usable_points(&seen.item).next().is_none()
+                && !own.iter().any(|session| session.holds_any());
             if seen.state == "Protected" && (seen.points.is_empty() || none) {
                 report.say(format!("{} is Protected without a usable recovery point", seen.item));
             }

@@ -33,7 +33,7 @@ impl Check for PointAfterFailure {
                 let rolled = facts.sessions.get(&choice.session).and_then(|s| s.rolled.as_ref());
                 rolled.is_some_and(|(point, _)| *point == choice.point)
             });
-            if facts.usable_points(name).is_empty() && !on_disks {
+            if facts.usable_points(name).next().is_none() && !on_disks {
                 report.say(format!("job {job} failed and left {name} without the recovery points it had"));
             }
         }

@@ -30,7 +30,7 @@ impl Check for PointsComplete {
                 report.say(format!("point {point} is offered for {item}, whose copies never cut its mark"));
             }
             let since = facts.sight(event.at);
-            match facts.sessions.get(session).and_then(|s| s.held(point, since)) {
+            match facts.sessions.get(session).and_then(|s| s.held(point, *mark, since)) {
                 None => report.say(format!("point {point} of {session} is offered, but the target does not hold it")),
                 Some(stored) if stored != (*mark, *kind) => report.say(format!(
                     "point {point} of {session} is offered as mark {} ({kind:?}), but stored as mark {} ({:?})",

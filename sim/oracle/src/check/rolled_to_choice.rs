@@ -12,7 +12,7 @@ pub(crate) struct RolledToChoice;
 impl Check for RolledToChoice {
     fn on(&self, facts: &Facts, event: &Event, report: &mut Report<'_>) {
         if let What::Rolled { session, point, mark } = &event.what {
-            let held = facts.sessions.get(session).and_then(|s| s.holds(point));
+            let held = facts.sessions.get(session).and_then(|s| s.holds(point, *mark));
             if held.is_none_or(|(stored, _)| stored != *mark) {
                 let mark = mark.0;
                 report.say(format!(

@@ -81,7 +81,7 @@ impl<'a> World<'a> {
                 self.facts
                     .sessions
                     .get(&choice.session)
-                    .is_some_and(|session| session.holds(&choice.point).is_some())
+                    .is_some_and(|session| session.holds(&choice.point, choice.mark).is_some())
             });
             if matches!(deleted_by, None | Some(Actor::Product)) && !comes_back {
                 for disk in &machine.disks {

@@ -1,7 +1,6 @@
 //! Folding one event into the facts.
 
 use super::machine::Choice;
-use super::points::Offer;
 use super::{Facts, Job, REPROTECT_HOME, Touch, short};
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Actor, DiskRef, Event, VmRef, What};
@@ -147,9 +146,9 @@ impl Facts {
     /// The product offers a point no longer.
     fn withdrawn(&mut self, item: &MachineName, point: &PointId) {
         let Some(offers) = self.offers.get_mut(item) else { return };
-        let Some(offer) = offers.withdraw(point) else { return };
-        if self.sessions.get(&offer.session).is_some_and(|session| session.knows(point)) {
-            offers.withdrawn.insert((offer.session, point.clone()));
+        let Some((session, mark)) = offers.withdraw(point) else { return };
+        if self.sessions.get(&session).is_some_and(|known| known.knows(point, mark)) {
+            offers.withdrawn.insert((session, point.clone()));
         }
     }
 
@@ -291,9 +290,8 @@ impl Facts {
                 let entry = self.sessions.entry(session.clone()).or_default();
                 entry.rolled = Some((point.clone(), *mark));
             }
-            What::PointOffered { item, session, point, mark, kind } => {
-                let offer = Offer { session: session.clone(), mark: *mark, kind: *kind };
-                self.offers.entry(item.clone()).or_default().offer(point, offer);
+            What::PointOffered { item, session, point, mark, .. } => {
+                self.offers.entry(item.clone()).or_default().offer(session, point, *mark);
             }
             What::PointWithdrawn { item, point } => self.withdrawn(item, point),
             What::PointChosen { item, session, point, mark, to } => {
@@ -326,7 +324,7 @@ impl Facts {
             What::JobStarted { job, scenario, target } => {
                 let target = short(target);
                 let mut had_points = self.jobs.concerned(&target);
-                had_points.retain(|n| !self.usable_points(&self.machines[*n].name).is_empty());
+                had_points.retain(|n| self.usable_points(&self.machines[*n].name).next().is_some());
                 let started = Job {
                     scenario: scenario.clone(),
                     target: target.clone(),

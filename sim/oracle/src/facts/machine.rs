@@ -3,6 +3,7 @@
 use super::branch::{Branch, Content, Loss, Write};
 use super::late::{Late, LateDisk};
 use super::left::Left;
+use crate::series::Series;
 use crate::setup::MachineSetup;
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{ContentHash, Mark, PointKind, VmRef};
@@ -68,7 +69,7 @@ pub(crate) struct Machine {
     onprem: Option<usize>,
     azure: Option<usize>,
     /// Cuts, by session and mark.
-    cuts: BTreeMap<SessionId, BTreeMap<Mark, Cut>>,
+    cuts: BTreeMap<SessionId, Series<Mark, Cut>>,
     /// Chosen; the copy has not come up yet.
     pub(crate) pending: Option<Choice>,
     /// The choice that made the present production copy.
@@ -208,7 +209,10 @@ impl Machine {
         self.late_join(site, at);
         let Some(branch) = self.branch_at(site) else { return false };
         let cut = Cut { branch, len: self.branches[branch].len(), at, kind, group: group.cloned() };
-        self.cuts.entry(session.clone()).or_default().entry(mark).or_insert(cut);
+        let cuts = self.cuts.entry(session.clone()).or_default();
+        if cuts.get(&mark).is_none() {
+            cuts.insert(mark, cut);
+        }
         true
     }
     /// Where this mark was cut.
@@ -229,7 +233,7 @@ impl Machine {
     }
     /// Sessions with marks cut in the present Azure copy.
     pub(crate) fn reverse_sessions(&self) -> impl Iterator<Item = &SessionId> {
-        let here = |cuts: &BTreeMap<Mark, Cut>| cuts.values().any(|cut| Some(cut.branch) == self.azure);
+        let here = |cuts: &Series<Mark, Cut>| cuts.values().any(|cut| Some(cut.branch) == self.azure);
         self.cuts.iter().filter(move |(_, cuts)| here(cuts)).map(|(session, _)| session)
     }
     /// Sessions with marks cut in this machine.

@@ -18,7 +18,7 @@ pub(crate) use points::{Offers, Session};
 
 use crate::setup::{MachineSetup, PlanSetup, Setup};
 use failback_wire::clock::VirtualMs;
-use failback_wire::event::{Actor, ContentHash, DiskRef, Event, VmRef, What};
+use failback_wire::event::{Actor, ContentHash, DiskRef, Event, Mark, VmRef, What};
 use failback_wire::ids::{GroupName, MachineName, PointId, SessionId, Site};
 use std::collections::{BTreeMap, BTreeSet};
 use xxhash_rust::xxh3::xxh3_128;
@@ -168,13 +168,12 @@ impl Facts {
     pub(crate) fn home_of(&self, disk: &DiskRef) -> Option<usize> {
         self.inventory.disks.get(disk)?.home
     }
-    /// Points of this item that are offered and held.
-    pub(crate) fn usable_points(&self, item: &MachineName) -> Vec<PointId> {
-        let Some(offers) = self.offers.get(item) else { return Vec::new() };
-        let held = |(point, offer): &(&PointId, &points::Offer)| {
-            self.sessions.get(&offer.session).is_some_and(|s| s.holds(point).is_some())
+    /// Points of this item that are offered and held, the newest first.
+    pub(crate) fn usable_points(&self, item: &MachineName) -> impl Iterator<Item = &PointId> {
+        let held = |(session, mark, point): &(&SessionId, Mark, &PointId)| {
+            self.sessions.get(session).is_some_and(|known| known.holds(point, *mark).is_some())
         };
-        offers.now.iter().filter(held).map(|(point, _)| point.clone()).collect()
+        self.offers.get(item).into_iter().flat_map(Offers::all).filter(held).map(|(.., point)| point)
     }
     /// The earliest moment that the product's knowledge of points at `now` may stem from.
     pub(crate) fn sight(&self, now: VirtualMs) -> VirtualMs {

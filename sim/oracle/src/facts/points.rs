@@ -1,14 +1,15 @@
 //! Sessions and their recovery points as the events show them.
 
+use crate::series::Series;
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Mark, PointKind};
 use failback_wire::ids::{NodeName, PointId, SessionId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A point the target said it holds.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Held {
-    mark: Mark,
+    point: PointId,
     kind: PointKind,
     /// When it let it go.
     gone: Option<VirtualMs>,
@@ -18,9 +19,9 @@ struct Held {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Session {
     /// Points the target holds, and those it let go so lately that the product may not know.
-    points: BTreeMap<PointId, Held>,
+    points: Series<Mark, Held>,
     /// The latter, in the order in which they went.
-    going: VecDeque<(VirtualMs, PointId)>,
+    going: VecDeque<(VirtualMs, Mark)>,
     /// The machine that holds them.
     pub(crate) keeper: Option<NodeName>,
     /// When the keeper forgot the session.
@@ -32,72 +33,95 @@ pub(crate) struct Session {
 impl Session {
     /// The target holds one more.
     pub(crate) fn store(&mut self, point: &PointId, mark: Mark, kind: PointKind) {
-        self.points.insert(point.clone(), Held { mark, kind, gone: None });
+        self.points.insert(mark, Held { point: point.clone(), kind, gone: None });
     }
     /// The target let one go. Those that had gone before `since` are forgotten: nobody may speak of them any more.
     pub(crate) fn prune(&mut self, point: &PointId, at: VirtualMs, since: VirtualMs) -> Vec<(PointId, Mark)> {
-        if let Some(held) = self.points.get_mut(point) {
+        let mark = self.points.iter().find(|(_, held)| held.point == *point).map(|(mark, _)| *mark);
+        if let Some(mark) = mark
+            && let Some(held) = self.points.get_mut(&mark)
+        {
             held.gone = Some(at);
-            self.going.push_back((at, point.clone()));
+            self.going.push_back((at, mark));
         }
         let mut forgotten = Vec::new();
-        while let Some((went, point)) = self.going.pop_front_if(|(went, _)| *went < since) {
+        while let Some((went, mark)) = self.going.pop_front_if(|(went, _)| *went < since) {
             // It may have been stored again.
-            if self.points.get(&point).is_some_and(|held| held.gone == Some(went))
-                && let Some(held) = self.points.remove(&point)
+            if self.points.get(&mark).is_some_and(|held| held.gone == Some(went))
+                && let Some(held) = self.points.remove(&mark)
             {
-                forgotten.push((point, held.mark));
+                forgotten.push((held.point, mark));
             }
         }
         forgotten
     }
-    /// The point's mark and kind, if the target holds it.
-    pub(crate) fn holds(&self, point: &PointId) -> Option<(Mark, PointKind)> {
-        let held = self.points.get(point)?;
-        self.gone(held).is_none().then_some((held.mark, held.kind))
+    /// The point, wherever it is: at the mark that is spoken of, if all is well.
+    fn find(&self, point: &PointId, mark: Mark) -> Option<(Mark, &Held)> {
+        let there = self.points.get(&mark).filter(|held| held.point == *point).map(|held| (mark, held));
+        let mut all = self.points.iter().map(|(mark, held)| (*mark, held));
+        there.or_else(|| all.find(|(_, held)| held.point == *point))
+    }
+    /// The mark and kind of a point that is said to be of `mark`, if the target holds it.
+    pub(crate) fn holds(&self, point: &PointId, mark: Mark) -> Option<(Mark, PointKind)> {
+        let (mark, held) = self.find(point, mark)?;
+        self.gone(held).is_none().then_some((mark, held.kind))
     }
     /// The same if the target held it at `since` or later.
-    pub(crate) fn held(&self, point: &PointId, since: VirtualMs) -> Option<(Mark, PointKind)> {
-        let held = self.points.get(point)?;
-        self.gone(held).is_none_or(|at| at >= since).then_some((held.mark, held.kind))
+    pub(crate) fn held(&self, point: &PointId, mark: Mark, since: VirtualMs) -> Option<(Mark, PointKind)> {
+        let (mark, held) = self.find(point, mark)?;
+        self.gone(held).is_none_or(|at| at >= since).then_some((mark, held.kind))
+    }
+    /// All that the target held at `since` or later.
+    pub(crate) fn all_held(&self, since: VirtualMs) -> impl Iterator<Item = &PointId> {
+        let is_held = move |held: &Held| self.gone(held).is_none_or(|at| at >= since);
+        self.points.values().filter(move |held| is_held(held)).map(|held| &held.point)
     }
     /// True while the target holds a point, offered or not.
     pub(crate) fn holds_any(&self) -> bool {
         self.points.values().any(|held| self.gone(held).is_none())
     }
     /// True while something is known of the point.
-    pub(crate) fn knows(&self, point: &PointId) -> bool {
-        self.points.contains_key(point)
+    pub(crate) fn knows(&self, point: &PointId, mark: Mark) -> bool {
+        self.find(point, mark).is_some()
     }
     fn gone(&self, held: &Held) -> Option<VirtualMs> {
         held.gone.into_iter().chain(self.ended).min()
     }
 }
 
-/// A point the operator may choose.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Offer {
-    pub(crate) session: SessionId,
-    pub(crate) mark: Mark,
-    pub(crate) kind: PointKind,
-}
-
 /// What one item offers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Offers {
-    pub(crate) now: BTreeMap<PointId, Offer>,
+    /// Points the operator may choose, by session.
+    now: BTreeMap<SessionId, Series<Mark, PointId>>,
     /// Points that were offered and are no more, as long as their target knows of them.
     pub(crate) withdrawn: BTreeSet<(SessionId, PointId)>,
 }
 
 impl Offers {
     /// Offered.
-    pub(crate) fn offer(&mut self, point: &PointId, offer: Offer) {
-        self.withdrawn.remove(&(offer.session.clone(), point.clone()));
-        self.now.insert(point.clone(), offer);
+    pub(crate) fn offer(&mut self, session: &SessionId, point: &PointId, mark: Mark) {
+        if !self.withdrawn.is_empty() {
+            self.withdrawn.remove(&(session.clone(), point.clone()));
+        }
+        self.now.entry(session.clone()).or_default().insert(mark, point.clone());
     }
-    /// No longer offered.
-    pub(crate) fn withdraw(&mut self, point: &PointId) -> Option<Offer> {
-        self.now.remove(point)
+    /// No longer offered; the session and mark it was offered with.
+    pub(crate) fn withdraw(&mut self, point: &PointId) -> Option<(SessionId, Mark)> {
+        let place = |(session, points): (&SessionId, &Series<Mark, PointId>)| {
+            let mark = points.iter().find(|(_, known)| *known == point).map(|(mark, _)| *mark);
+            mark.map(|mark| (session.clone(), mark))
+        };
+        let (session, mark) = self.now.iter().find_map(place)?;
+        self.now.get_mut(&session)?.remove(&mark);
+        Some((session, mark))
+    }
+    /// All that is offered, of each session the newest first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&SessionId, Mark, &PointId)> {
+        let of = |(session, points)| {
+            let points: &Series<Mark, PointId> = points;
+            points.iter().rev().map(move |(mark, point)| (session, *mark, point))
+        };
+        self.now.iter().flat_map(of)
     }
 }
