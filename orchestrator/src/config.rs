@@ -121,14 +121,12 @@ pub struct Knobs {
     pub compress: bool,
     /// What the documentation leaves open.
     pub settings: Settings,
-    /// What kind of disks machines replicate to in Azure: how much they may change (78188).
-    pub disk_tier: DiskTier,
     /// When a machine whose changes were lost on the way to Azure is compared again (C2).
     pub resync: Resync,
 }
 
 /// Kinds of disks in Azure, as far as they take different churn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum DiskTier {
     /// Standard storage.
     Standard,
@@ -137,6 +135,20 @@ pub enum DiskTier {
     /// Premium, from the 512 GiB size up to the 4 TiB one.
     #[default]
     P20,
+}
+
+impl DiskTier {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Standard, Self::P10, Self::P20];
+
+    /// Its word in a policy (ours).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Standard => "Standard",
+            Self::P10 => "P10",
+            Self::P20 => "P20",
+        }
+    }
 }
 
 /// What tests ask for, to hold that the real steps and undos do what their recovery promises, and that scenarios prove
@@ -160,11 +172,20 @@ pub struct ReplicationPolicy {
     pub app_interval_s: u64,
     /// How long points are kept.
     pub retention_s: u64,
+    /// What kind of disks machines replicate to in Azure: how much they may change (78188). In the field it is chosen
+    /// for each disk.
+    #[serde(default)]
+    pub disk_tier: DiskTier,
 }
 
 impl Default for Knobs {
     fn default() -> Self {
-        let policy = ReplicationPolicy { crash_interval_s: 300, app_interval_s: 3600, retention_s: 86_400 };
+        let policy = ReplicationPolicy {
+            crash_interval_s: 300,
+            app_interval_s: 3600,
+            retention_s: 86_400,
+            disk_tier: DiskTier::P20,
+        };
         Self {
             step_deadline: Duration::from_secs(30 * 60),
             retry_first: Duration::from_secs(1),
@@ -179,7 +200,6 @@ impl Default for Knobs {
             reverse: policy,
             compress: false,
             settings: Settings::default(),
-            disk_tier: DiskTier::P20,
             resync: Resync::AtOnce,
         }
     }

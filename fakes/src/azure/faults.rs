@@ -83,6 +83,13 @@ pub enum AzureFault {
         #[serde(default)]
         volumes: Vec<String>,
     },
+    /// A data disk that no machine holds, or that another one does, is attached to this machine.
+    AttachDisk {
+        /// The disk's name in Azure.
+        disk: String,
+        /// The machine's name in Azure.
+        vm: String,
+    },
     /// New virtual machines are refused (28031).
     DenyMachines {
         /// Why.
@@ -211,6 +218,7 @@ impl Azure {
                     }
                     m.add_disk(&self.config, name, (*bytes, volumes), by)?;
                 }
+                AzureFault::AttachDisk { disk, vm: name } => m.attach_disk(&self.config, disk, name, by)?,
                 AzureFault::DenyMachines { by: why } => m.denial = Some(*why),
                 AzureFault::AllowMachines => m.denial = None,
                 AzureFault::CardQuota { most } => m.card_quota = Some(*most),

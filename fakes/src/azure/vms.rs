@@ -241,7 +241,6 @@ impl Model {
         let own = key(name);
         let Some(vm) = self.vms.get(&own) else { return Ok(()) };
         let (reference, group) = (vm.reference(), vm.group.clone());
-        let lun = vm.data.keys().next_back().map_or(0, |last| last + 1);
         let disk = (0..).map(|n| format!("{}-added{n}", vm.name)).find(|d| !self.disks.contains_key(&key(d)));
         let disk = disk.unwrap_or_default();
         if bytes == 0 || !bytes.is_multiple_of(BLOCK as u64) {
@@ -266,19 +265,55 @@ impl Model {
         };
         self.disks.insert(key(&disk), volume);
         self.emit(What::DiskCreated { disk: DiskRef::Managed(disk.clone()), by });
-        let id = ResourceId::new(&config.subscription, &group, NAMESPACE, DISKS, &disk).to_string();
-        if let Some(vm) = self.vms.get_mut(&own) {
-            vm.data.insert(lun, Slot { disk: key(&disk), delete: false });
-            vm.document.properties.storage_profile.data_disks.push(VmDisk {
-                lun: Some(lun),
-                name: Some(disk.clone()),
-                create_option: "Attach".to_owned(),
-                managed_disk: Some(SubResource { id, ..SubResource::default() }),
-                ..VmDisk::default()
-            });
-        }
-        self.hold(&key(&disk), &own, reference.clone(), by);
+        self.put_on(config, &disk, &own, by);
         self.out.push(Effect::AddDisk(reference, content, volumes.to_vec()));
+        Ok(())
+    }
+
+    /// Attaches a disk that is there to the next free place of a machine that is there.
+    fn put_on(&mut self, config: &AzureConfig, disk: &str, own: &Key, by: Actor) {
+        let group = self.disks.get(&key(disk)).map(|volume| volume.group.clone()).unwrap_or_default();
+        let id = ResourceId::new(&config.subscription, &group, NAMESPACE, DISKS, disk).to_string();
+        let Some(vm) = self.vms.get_mut(own) else { return };
+        let lun = vm.data.keys().next_back().map_or(0, |last| last + 1);
+        vm.data.insert(lun, Slot { disk: key(disk), delete: false });
+        vm.document.properties.storage_profile.data_disks.push(VmDisk {
+            lun: Some(lun),
+            name: Some(disk.to_owned()),
+            create_option: "Attach".to_owned(),
+            managed_disk: Some(SubResource { id, ..SubResource::default() }),
+            ..VmDisk::default()
+        });
+        let reference = vm.reference();
+        self.hold(&key(disk), own, reference, by);
+    }
+
+    /// Takes a data disk from whichever machine has it and attaches it to another one.
+    pub(super) fn attach_disk(
+        &mut self,
+        config: &AzureConfig,
+        disk: &str,
+        name: &str,
+        by: Actor,
+    ) -> Result<(), String> {
+        let (own, slot) = (key(name), key(disk));
+        self.vm(name).map_err(|refusal| refusal.to_string())?;
+        let Some(volume) = self.disks.get(&slot) else { return Err(format!("there is no disk {disk}")) };
+        let (disk, owner) = (volume.name.clone(), volume.owner.clone());
+        if owner.as_ref() == Some(&own) {
+            return Err(format!("{name} has {disk} already"));
+        }
+        if let Some(vm) = owner.and_then(|owner| self.vms.get_mut(&owner)) {
+            if vm.os.disk == slot {
+                return Err(format!("{} boots from {disk}", vm.name));
+            }
+            vm.data.retain(|_, held| held.disk != slot);
+            let is_it = |held: &VmDisk| held.name.as_deref().is_some_and(|held| key(held) == slot);
+            vm.document.properties.storage_profile.data_disks.retain(|held| !is_it(held));
+            let reference = vm.reference();
+            self.release(&slot, reference, by);
+        }
+        self.put_on(config, &disk, &own, by);
         Ok(())
     }
 

@@ -7,7 +7,7 @@
 use super::Call;
 use super::ids::last_segment;
 use crate::catalogue::protection::{POLICY_FIXED, POLICY_IN_USE, POLICY_INVALID};
-use crate::config::ReplicationPolicy;
+use crate::config::{DiskTier, ReplicationPolicy};
 use crate::journal::{Policy, PolicyKind, Record, State};
 use crate::service::Refusal;
 use failback_wire::arm::asr::{
@@ -62,7 +62,7 @@ pub(super) fn save(call: &Call, name: &str, update: bool) -> Result<Resource<Pol
             unless_held(call, "P10", &fixed(name))?;
         }
         let before = known.filter(|_| update).map_or(knobs.forward, |policy| policy.replication);
-        let replication = asked(&input.provider_specific_input, before);
+        let replication = asked(name, &input.provider_specific_input, before)?;
         sensible(&call.me.services().ctx.env, name, replication)?;
         let mapping = known.and_then(|policy| policy.mapping.clone());
         let name = known.map_or(name, |policy| &policy.name).to_owned();
@@ -199,13 +199,23 @@ fn unused(state: &State, policy: &Policy) -> Result<(), Refusal> {
     Err(Refusal::new(StatusCode::CONFLICT, &POLICY_IN_USE, &policy.name, names.join(", ")))
 }
 
-fn asked(input: &PolicyProvider, before: ReplicationPolicy) -> ReplicationPolicy {
+fn asked(
+    name: &str,
+    input: &PolicyProvider,
+    before: ReplicationPolicy,
+) -> Result<ReplicationPolicy, Refusal> {
     let seconds = |minutes: Option<u64>, before| minutes.map_or(before, |m| m.saturating_mul(MINUTE));
-    ReplicationPolicy {
+    let tier = |word: &String| {
+        let known = DiskTier::ALL.into_iter().find(|tier| tier.as_str().eq_ignore_ascii_case(word));
+        let why = || format!("{word} is no type of disk: Standard, P10 or P20");
+        known.ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, &POLICY_INVALID, name, why()))
+    };
+    Ok(ReplicationPolicy {
         crash_interval_s: seconds(input.crash_consistent_frequency_in_minutes, before.crash_interval_s),
         app_interval_s: seconds(input.app_consistent_frequency_in_minutes, before.app_interval_s),
         retention_s: seconds(input.recovery_point_history, before.retention_s),
-    }
+        disk_tier: input.disk_type.as_ref().map_or(Ok(before.disk_tier), tier)?,
+    })
 }
 
 /// Application-consistent points are more frequent than the retention is long, and all is as it is offered (R1).
@@ -247,7 +257,7 @@ fn view(call: &Call, policy: &Policy) -> Resource<PolicyProperties> {
         PolicyKind::Forward => IN_MAGE_AZURE_V2,
         PolicyKind::Failback => IN_MAGE,
     };
-    let ReplicationPolicy { crash_interval_s, app_interval_s, retention_s } = policy.replication;
+    let ReplicationPolicy { crash_interval_s, app_interval_s, retention_s, disk_tier } = policy.replication;
     let threshold = call.me.services().config.knobs.rpo_threshold.as_secs() / MINUTE;
     Resource {
         id: call.names.policy(&policy.name),
@@ -262,6 +272,7 @@ fn view(call: &Call, policy: &Policy) -> Resource<PolicyProperties> {
                 crash_consistent_frequency_in_minutes: Some(crash_interval_s / MINUTE),
                 app_consistent_frequency_in_minutes: Some(app_interval_s / MINUTE),
                 multi_vm_sync_status: Some("Enabled".to_owned()),
+                disk_type: (policy.kind == PolicyKind::Forward).then(|| disk_tier.as_str().to_owned()),
             },
         },
     }

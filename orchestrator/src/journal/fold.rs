@@ -187,6 +187,10 @@ impl StepProgress {
 }
 
 impl State {
+    /// What the policy says that the item follows on the way to Azure.
+    pub fn policy_of(&self, item: &Item) -> Option<ReplicationPolicy> {
+        Some(self.policies.get(item.policy.as_ref()?)?.replication)
+    }
     /// Members of every replication group.
     pub fn replication_groups(&self) -> BTreeMap<GroupName, Vec<MachineName>> {
         let mut groups: BTreeMap<GroupName, Vec<MachineName>> = BTreeMap::new();

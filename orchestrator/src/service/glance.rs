@@ -37,7 +37,7 @@ pub(crate) async fn glance(services: &Services, item: &Item, known: &Familiar<'_
     match roll.call(services).await {
         Ok(called) => {
             servers(services, called, item, &mut glance);
-            agent(services, called, item, &mut glance);
+            agent(services, called, item, known, &mut glance);
             glance.findings.extend(certificate(services, called.certificate_expires));
         }
         Err(error) => {
@@ -191,7 +191,7 @@ fn heartbeat(
 }
 
 /// The agent in the copy that is the source, and what it tells. A missing row is told elsewhere.
-fn agent(services: &Services, called: &Called, item: &Item, glance: &mut Glance) {
+fn agent(services: &Services, called: &Called, item: &Item, known: &Familiar<'_>, glance: &mut Glance) {
     if let Some(AgentBeat { last_heartbeat, facts, .. }) =
         called.agents.get(&(item.name.clone(), item.leg.source()))
     {
@@ -200,7 +200,7 @@ fn agent(services: &Services, called: &Called, item: &Item, glance: &mut Glance)
             let report = Report::new(&AGENT_HEARTBEAT, item.name.as_str(), detail);
             glance.findings.push(lasting(report, Some(*last_heartbeat)));
         }
-        glance.findings.extend(telling::findings(services, item, facts));
+        glance.findings.extend(telling::findings(services, item, facts, known.disk_tier));
     }
 }
 

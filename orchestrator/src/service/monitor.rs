@@ -206,7 +206,9 @@ async fn look_at(me: Arc<Orchestrator>, item: Arc<Item>, roll: Arc<Roll>) {
         let sights = me.sights();
         sights.get(&item.name).is_some_and(|sight| sight.session == own && sight.known.fits(kept))
     };
-    let familiar = Familiar { newest, fits: &fits };
+    let policy = me.journal().read(|state| state.policy_of(&item));
+    let disk_tier = policy.unwrap_or(me.services().config.knobs.forward).disk_tier;
+    let familiar = Familiar { newest, fits: &fits, disk_tier };
     let glance = me.book().glance(me.services(), &item, &familiar, &roll).await;
     me.hear_of_servers(&roll);
     let name = item.name.clone();

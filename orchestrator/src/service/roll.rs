@@ -3,6 +3,7 @@
 use super::Services;
 use crate::clients::cs::CsError;
 use crate::clients::session::SessionError;
+use crate::config::DiskTier;
 use crate::journal::Item;
 use crate::workflow::UNKNOWN_SESSION;
 use failback_wire::clock::VirtualMs;
@@ -17,12 +18,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
-/// What is known of a session's points before a look at it.
+/// What is known of an item and its points before a look at it.
 pub struct Familiar<'a> {
     /// Mark and time of the newest one.
     pub(super) newest: Option<(Mark, VirtualMs)>,
     /// True when an answer that leaves points out leaves out those that are known.
     pub(super) fits: &'a (dyn Fn(&Kept) -> bool + Sync),
+    /// What kind of disks it replicates to in Azure.
+    pub(super) disk_tier: DiskTier,
 }
 
 /// What the looks of one round share: who was last heard of when, as the configuration server says; asked for by the

@@ -59,7 +59,12 @@ fn warning(doc: &ErrorDoc, item: &Item, detail: String) -> Finding {
 }
 
 /// Findings of what the agent of the item's source told last.
-pub(super) fn findings(services: &Services, item: &Item, facts: &BTreeMap<String, String>) -> Vec<Finding> {
+pub(super) fn findings(
+    services: &Services,
+    item: &Item,
+    facts: &BTreeMap<String, String>,
+    tier: DiskTier,
+) -> Vec<Finding> {
     let app = facts.get(fact::APP_POINT).map(|why| warning(&APP_POINT_MISSING, item, why.clone()));
     let first_copy = item.state == ProtectionState::InitialReplicationInProgress;
     let held = facts.get(fact::SENDING).filter(|_| first_copy);
@@ -71,7 +76,7 @@ pub(super) fn findings(services: &Services, item: &Item, facts: &BTreeMap<String
         failed.map(|why| Finding { health: Health::Critical, ..warning(&RESYNC_FAILED, item, why.clone()) });
     let waits = facts.get(fact::RESYNC).map(|why| warning(&RESYNC_REQUIRED, item, why.clone()));
     let left = facts.get(fact::UNREPLICATED).and_then(|ids| unreplicated(services, item, ids));
-    let all = [failed, waits, app, stuck, held, left, churn(services, item, facts)];
+    let all = [failed, waits, app, stuck, held, left, churn(item, facts, tier)];
     all.into_iter().flatten().collect()
 }
 
@@ -97,11 +102,11 @@ fn unreplicated(services: &Services, item: &Item, ids: &str) -> Option<Finding> 
 }
 
 /// Churn beyond a limit (78188). The way home ends at a datastore, which has no such type: only the peak counts there.
-fn churn(services: &Services, item: &Item, facts: &BTreeMap<String, String>) -> Option<Finding> {
+fn churn(item: &Item, facts: &BTreeMap<String, String>, tier: DiskTier) -> Option<Finding> {
     let rate = |name: &str| facts.get(name).and_then(|rate| rate.parse::<u64>().ok()).unwrap_or(0);
     let (peak, disk) = (rate(fact::CHURN_PEAK), rate(fact::CHURN_DISK));
     let most = match item.leg {
-        Leg::Forward => sustained(services.config.knobs.disk_tier),
+        Leg::Forward => sustained(tier),
         Leg::Reverse => None,
     };
     let detail = match most.filter(|most| disk > most.mb_per_second * MB) {
@@ -126,7 +131,7 @@ mod tests {
 
     #[test]
     fn small_writes_count_with_the_first_row_of_their_type() {
-        let all = [DiskTier::Standard, DiskTier::P10, DiskTier::P20];
+        let all = DiskTier::ALL;
         let all = all.map(|tier| sustained(tier).map(|row| (row.mb_per_second, row.gb_per_day)));
         assert_eq!(all, [Some((2, 168)), Some((2, 168)), Some((5, 421))]);
     }

@@ -325,8 +325,7 @@ impl Run {
             let members = groups.iter().flatten().filter_map(|name| state.items.get(name).cloned()).collect();
             let input = job.and_then(|job| job.inputs.get(&self.member)).cloned().unwrap_or_default();
             let item = state.items.get(&self.member)?.clone();
-            let policy = item.policy.as_ref().and_then(|name| state.policies.get(name));
-            let policy = policy.map(|policy| policy.replication);
+            let policy = state.policy_of(&item);
             Some(Folded { item, members, input, groups, policy })
         })
     }

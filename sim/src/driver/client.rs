@@ -367,6 +367,7 @@ pub mod body {
             "crashConsistentFrequencyInMinutes": minutes(&settings.crash_consistent_every),
             "appConsistentFrequencyInMinutes": minutes(&settings.app_consistent_every),
             "multiVmSyncStatus": "Enable",
+            "diskType": settings.disk_tier,
         }}})
     }
     /// Test failover, into the network of this id, or into none.

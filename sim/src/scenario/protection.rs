@@ -1,6 +1,7 @@
 //! Steps by which machines enter and leave protection, policies change, and operations are cancelled, as written.
 
 use super::asks::asks;
+use super::estate::DiskTier;
 use super::text::{Name, Spanned};
 use super::units::Period;
 use schemars::JsonSchema;
@@ -98,6 +99,9 @@ pub struct PolicySettings {
     /// How long points are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Spanned<Period>>,
+    /// What kind of disks machines replicate to in Azure, which bounds how much they may change (78188).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_tier: Option<DiskTier>,
 }
 
 asks! {

@@ -321,7 +321,7 @@ pub(super) fn product(inventory: &Inventory) -> Config {
         When::OutsideOfficeHours => Resync::OutsideOfficeHours,
         When::ByHand => Resync::ByHand,
     };
-    config.knobs.disk_tier = match inventory.disk_tier {
+    config.knobs.forward.disk_tier = match inventory.disk_tier {
         Tier::Standard => DiskTier::Standard,
         Tier::P10 => DiskTier::P10,
         Tier::P20 => DiskTier::P20,

@@ -148,6 +148,7 @@ fn azure(fault: &AzureFault) -> &'static [&'static str] {
         | AzureFault::DenyMachines { .. }
         | AzureFault::AllowMachines
         | AzureFault::AddDisk { .. }
+        | AzureFault::AttachDisk { .. }
         | AzureFault::CardQuota { .. }
         | AzureFault::DeleteNetwork { .. }
         | AzureFault::CreateNetwork { .. }

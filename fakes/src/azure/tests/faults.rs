@@ -46,6 +46,29 @@ async fn power_and_deletion_strike_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_data_disk_goes_from_one_machine_to_another() {
+    let lab = Lab::new().with_vm();
+    let apply = |text: Value| lab.azure.apply_fault(&fault(text), Actor::Operator);
+    let attach = |disk: &str, vm: &str| apply(json!({"attach-disk": {"disk": disk, "vm": vm}}));
+    apply(json!({"add-disk": {"vm": "web01", "bytes": 8192}})).unwrap();
+    assert!(attach("web01-added0", "WEB01").unwrap_err().contains("has web01-added0 already"));
+    assert!(attach("web01-added0", "web02").unwrap_err().contains("not found"));
+    assert!(attach("nothing", "web01").unwrap_err().contains("there is no disk nothing"));
+    let disks = vec![("web02-os".to_owned(), disk(2, 1))];
+    let other = NewVm { name: "web02".to_owned(), os_type: "Linux".to_owned(), disks, running: true };
+    lab.azure.console(Actor::Setup).put_vm(other).unwrap();
+    assert!(attach("web01-os", "web02").unwrap_err().contains("web01 boots from web01-os"));
+    let disks = |vm: &str| lab.azure.vm_disks(vm).into_iter().map(|(disk, _)| disk).collect::<Vec<_>>();
+    let before = disks("web01").len();
+    attach("WEB01-added0", "web02").unwrap();
+    assert!(disks("web02").contains(&"web01-added0".to_owned()));
+    assert_eq!(disks("web01").len(), before - 1);
+    apply(json!({"delete-vm": {"vm": "web02"}})).unwrap();
+    attach("web01-added0", "web01").unwrap();
+    assert_eq!(disks("web01").len(), before);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hung_guest_still_shows_as_running_and_takes_its_time_to_stop() {
     let lab = Lab::new().with_vm();
     lab.azure.apply_fault(&fault(json!({"hang-vm": {"vm": "web01"}})), Actor::Fault).unwrap();

@@ -405,6 +405,9 @@ pub struct PolicyProvider {
     /// `Enabled` or `Disabled`; members of a replication group need it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub multi_vm_sync_status: Option<String>,
+    /// What kind of disks machines replicate to in Azure: `Standard`, `P10` or `P20` (ours).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disk_type: Option<String>,
 }
 
 /// Body of `PUT` of a protection container's mapping, and its properties.
