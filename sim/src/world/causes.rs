@@ -140,7 +140,8 @@ fn configuration_server(fault: &ConfigurationServerFault) -> &'static [&'static 
 fn azure(fault: &AzureFault) -> &'static [&'static str] {
     match fault {
         AzureFault::StopVm { .. } | AzureFault::HangVm { .. } | AzureFault::MoveSubnet { .. } => &["P31"],
-        AzureFault::DeleteVm { .. } | AzureFault::MoveGroup { .. } => &["P33"],
+        AzureFault::DeleteVm { .. } => &["P33"],
+        AzureFault::MoveGroup { .. } => &["P33", "P41"],
         AzureFault::GrowDisk { .. } => &["P37"],
         AzureFault::StartVm { .. }
         | AzureFault::RestartVm { .. }
