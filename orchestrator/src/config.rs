@@ -2,7 +2,9 @@
 
 mod settings;
 
-pub use settings::{AlternateVcenter, BeforeCommit, FinalChanges, Settings, Uefi, VmSnapshots, Vsan};
+pub use settings::{
+    AlternateVcenter, BeforeCommit, DetachedDisks, FinalChanges, Settings, Uefi, VmSnapshots, Vsan,
+};
 
 use failback_wire::proto::session::Resync;
 use std::time::Duration;

@@ -18,6 +18,8 @@ pub struct Settings {
     pub final_changes: FinalChanges,
     /// A reprotect of a failover that nobody committed (C8).
     pub reprotect_before_commit: BeforeCommit,
+    /// Disks that a failback has detached and cannot attach (P20).
+    pub detached_disks: DetachedDisks,
 }
 
 impl Default for Settings {
@@ -30,6 +32,7 @@ impl Default for Settings {
             group_size: 16,
             final_changes: FinalChanges::default(),
             reprotect_before_commit: BeforeCommit::default(),
+            detached_disks: DetachedDisks::default(),
         }
     }
 }
@@ -97,4 +100,15 @@ pub enum BeforeCommit {
     Refuse,
     /// It may: the job commits the failover first.
     Commit,
+}
+
+/// What becomes of disks when a failback fails after it detached them from the master target, and before they are
+/// attached to their machine. Only what a person does then is documented (P20).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DetachedDisks {
+    /// Nobody holds them, and so nobody writes to them, until another attempt or a person attaches them.
+    #[default]
+    Stay,
+    /// They go back to the master target, as far as vCenter lets them.
+    Return,
 }

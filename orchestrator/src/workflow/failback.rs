@@ -25,7 +25,7 @@ use crate::catalogue::protection::REPLICATION_ENDED;
 use crate::catalogue::target::{MT_DISKS_GONE, MT_SNAPSHOT};
 use crate::catalogue::warning::{SOURCE_NOT_DRAINED, SOURCE_NOT_SHUT_DOWN, SPLIT_BRAIN};
 use crate::clients::vcenter::{VcenterClient, VmFacts};
-use crate::config::FinalChanges;
+use crate::config::{DetachedDisks, FinalChanges};
 use crate::journal::{Fact, Leg, Operation, ProtectionState, Rest};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::{Class, ErrorDoc, Report};
@@ -348,6 +348,33 @@ async fn detach(c: &StepCtx<'_>) -> StepResult {
 }
 
 async fn attach(c: &StepCtx<'_>) -> StepResult {
+    if c.services.config.knobs.settings.detached_disks == DetachedDisks::Stay {
+        return attach_home(c).await;
+    }
+    // An earlier attempt may have put them back.
+    detach(c).await?;
+    let done = attach_home(c).await;
+    if done.is_err() {
+        // What went wrong is told, whatever becomes of this: it is tried again with the next attempt.
+        let _ = put_back(c).await;
+    }
+    done
+}
+
+/// Gives the master target back what the machine could not take. While the machine holds a disk nothing is moved.
+async fn put_back(c: &StepCtx<'_>) -> StepResult {
+    vcenter::in_session(c, |v| async move {
+        let own = home(c, &v, &ATTACH_FAILED).await?;
+        let target = target_vm(&v, master_target(c)?, &ATTACH_FAILED).await?;
+        if c.item.disks.iter().all(|disk| own.disk(&disk.vmdk).is_none()) {
+            vcenter::attach(c, &v, &target, &ATTACH_FAILED).await?;
+        }
+        Ok(Vec::new())
+    })
+    .await
+}
+
+async fn attach_home(c: &StepCtx<'_>) -> StepResult {
     vcenter::in_session(c, |v| async move {
         let own = home(c, &v, &ATTACH_FAILED).await?;
         vcenter::attach(c, &v, &own, &ATTACH_FAILED).await?;

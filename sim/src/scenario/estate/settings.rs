@@ -29,6 +29,10 @@ pub struct Settings {
     /// Whether a failover may be reprotected that was not committed (C8); default `refuse`.
     #[serde(default)]
     pub reprotect_before_commit: BeforeCommit,
+    /// What becomes of disks that a failback has detached from the master target and cannot attach to their machine
+    /// (P20); default `stay`.
+    #[serde(default)]
+    pub detached_disks: DetachedDisks,
 }
 
 impl Default for Settings {
@@ -41,6 +45,7 @@ impl Default for Settings {
             group_size: group_size(),
             final_changes: FinalChanges::default(),
             reprotect_before_commit: BeforeCommit::default(),
+            detached_disks: DetachedDisks::default(),
         }
     }
 }
@@ -103,6 +108,10 @@ impl From<Settings> for config::Settings {
                 BeforeCommit::Refuse => config::BeforeCommit::Refuse,
                 BeforeCommit::Commit => config::BeforeCommit::Commit,
             },
+            detached_disks: match settings.detached_disks {
+                DetachedDisks::Stay => config::DetachedDisks::Stay,
+                DetachedDisks::Return => config::DetachedDisks::Return,
+            },
         }
     }
 }
@@ -127,6 +136,17 @@ pub enum BeforeCommit {
     Refuse,
     /// It commits first.
     Commit,
+}
+
+/// Disks that a failback has detached and cannot attach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DetachedDisks {
+    /// Nobody holds them until another attempt or a person attaches them.
+    #[default]
+    Stay,
+    /// They go back to the master target, as far as vCenter lets them.
+    Return,
 }
 
 /// A way home to another vCenter.
