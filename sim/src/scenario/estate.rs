@@ -266,6 +266,10 @@ pub struct ProcessServer {
     /// The virtual network it is in, when it is in Azure; default the one that machines come up in (P12).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<Name>,
+    /// It is there when the run begins; default yes. Else a step `restart` starts it for the first time, and it
+    /// registers (P12).
+    #[serde(default = "yes")]
+    pub deployed: bool,
 }
 
 /// A protected machine.

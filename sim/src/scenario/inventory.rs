@@ -125,6 +125,8 @@ pub struct ProcessServer {
     pub nat: bool,
     /// The virtual network it is in, when that is not the usual one.
     pub network: Option<String>,
+    /// It is there from the beginning.
+    pub deployed: bool,
 }
 
 /// A master target.
@@ -454,6 +456,7 @@ fn process_servers(estate: &Estate) -> Vec<ProcessServer> {
         static_address: p.static_address,
         nat: p.nat,
         network: p.network.as_ref().map(|name| name.value.clone()),
+        deployed: p.deployed,
     };
     match &estate.process_servers {
         Some(list) => list.iter().map(server).collect(),
@@ -464,6 +467,7 @@ fn process_servers(estate: &Estate) -> Vec<ProcessServer> {
             static_address: true,
             nat: false,
             network: None,
+            deployed: true,
         }],
     }
 }

@@ -198,7 +198,7 @@ impl World {
         world
     }
 
-    /// Starts every node but for master targets that nobody has deployed yet.
+    /// Starts every node but for servers that nobody has deployed yet.
     fn start_all(&self, inventory: &Inventory) {
         let (deployed, ready): (Vec<_>, Vec<_>) =
             inventory.master_targets.iter().partition(|target| target.deployed);
@@ -206,7 +206,10 @@ impl World {
         let nodes =
             [inventory::AZURE, inventory::CONFIGURATION_SERVER, inventory::VCENTER, inventory::ORCHESTRATOR];
         let deployed = deployed.iter().map(|target| &target.id).collect::<BTreeSet<_>>();
-        let servers = self.process_servers.keys().chain(deployed).map(String::as_str);
+        let asleep = inventory.process_servers.iter().filter(|server| !server.deployed);
+        let asleep = asleep.map(|server| &server.id).collect::<BTreeSet<_>>();
+        let awake = self.process_servers.keys().filter(|id| !asleep.contains(id));
+        let servers = awake.chain(deployed).map(String::as_str);
         let other = self.alternate.iter().map(|_| inventory::ALTERNATE_VCENTER);
         for node in nodes.into_iter().chain(other).chain(servers) {
             self.restart_or_note(&NodeName::from(node));

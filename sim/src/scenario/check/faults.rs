@@ -20,7 +20,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 pub(super) fn check(subject: &Subject<'_>, names: &Names, out: &mut Vec<Problem>) {
-    let (switches, crashed) = (BTreeMap::new(), BTreeMap::new());
+    let switches = BTreeMap::new();
+    // What nobody has started yet may be started.
+    let crashed = names.asleep().map(|node| (node.to_owned(), Position::Unknown)).collect();
     let mut check = Check { subject, names, out, later: &[], switches, armed: Vec::new(), crashed };
     let mut steps = subject.scenario.steps.as_slice();
     while let [step, later @ ..] = steps {

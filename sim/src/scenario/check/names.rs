@@ -61,6 +61,8 @@ pub(super) struct Names {
     vms: Vec<String>,
     azure_vms: Vec<String>,
     nodes: Vec<String>,
+    /// Process servers that nobody has started yet.
+    asleep: Vec<String>,
     callers: Vec<String>,
 }
 
@@ -95,8 +97,14 @@ impl Names {
             vms,
             azure_vms,
             nodes,
+            asleep: inventory.process_servers.iter().filter(|p| !p.deployed).map(|p| p.id.clone()).collect(),
             callers,
         }
+    }
+
+    /// Nodes that nobody has started when the run begins.
+    pub(super) fn asleep(&self) -> impl Iterator<Item = &str> {
+        self.asleep.iter().map(String::as_str)
     }
 
     /// The same, with the virtual machines that steps make.
