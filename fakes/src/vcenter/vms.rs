@@ -85,3 +85,59 @@ impl Vms {
         self.newcomers.iter().filter_map(|id| Some((*id, self.all.get(id)?)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::Hardware;
+    use super::*;
+
+    fn vm(name: &str, host: u64, memory_mb: u64, created: u64) -> Vm {
+        let (controllers, disks, extra) = (BTreeMap::new(), Vec::new(), Vec::new());
+        Vm {
+            name: name.into(),
+            known_as: name.into(),
+            uuid: name.into(),
+            instance_uuid: name.into(),
+            host,
+            vmx: name.into(),
+            guest_id: "otherGuest".into(),
+            uefi: false,
+            tools_installed: true,
+            hardware: Hardware { memory_mb, cpus: 1, extra, controllers, disks },
+            powered: true,
+            booted: None,
+            created: VirtualMs(created),
+            modified: VirtualMs(0),
+            version: 1,
+            snapshots: BTreeMap::new(),
+            current: None,
+            snapshots_taken: 0,
+            shutting_down: None,
+        }
+    }
+
+    /// Memory used on hosts 1 and 2, the machines named `a`, and the newcomers.
+    fn seen(vms: &Vms) -> ([u64; 2], Vec<u64>, Vec<u64>) {
+        let named = vms.named("a").map(|(id, _)| id).collect();
+        ([1, 2].map(|host| vms.used_mb(host)), named, vms.newcomers().map(|(id, _)| id).collect())
+    }
+
+    #[test]
+    fn what_is_derived_follows_every_change() {
+        let mut vms = Vms::default();
+        vms.insert(10, vm("a", 1, 100, 0));
+        vms.insert(11, vm("a", 2, 30, 5));
+        assert_eq!(seen(&vms), ([100, 30], vec![10, 11], vec![11]));
+        vms.edit(10, |vm| vm.host = 2);
+        assert_eq!(seen(&vms), ([0, 130], vec![10, 11], vec![11]));
+        vms.edit(10, |vm| vm.hardware.memory_mb = 7);
+        vms.edit(11, |vm| vm.name = "b".into());
+        assert_eq!(seen(&vms), ([0, 37], vec![10], vec![11]));
+        vms.edit(10, |vm| vm.powered = false);
+        assert_eq!(seen(&vms), ([0, 30], vec![10], vec![11]));
+        vms.insert(11, vm("a", 1, 4, 0));
+        assert_eq!(seen(&vms), ([4, 0], vec![10, 11], vec![]));
+        assert!(vms.remove(11).is_some() && vms.edit(11, |_| ()).is_none());
+        assert_eq!(seen(&vms), ([0, 0], vec![10], vec![]));
+    }
+}
