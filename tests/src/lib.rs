@@ -3,6 +3,7 @@
 
 pub mod coverage;
 pub mod rehearsals;
+pub mod remedies;
 
 use failback_lab::scenario::CheckedScenario;
 use failback_lab::scenario::load::load;
