@@ -76,8 +76,8 @@ entries! {
         => "Register the process server, or choose one that is listed; then try again.";
     PS_SILENT "FB1102" Operator ["P12", "P13"] "the process server does not answer";
         "the process server is down",
-        "port 9443 is blocked"
-        => "Start the process server and open its port, then try again.";
+        "its services are stopped"
+        => "Start the process server and its services, then try again.";
     PS_ADDRESS "FB1103" Operator ["P12"] "the process server has no static address of its own";
         "its IPv4 address comes from DHCP",
         "its address is translated between it and the machines"

@@ -18,7 +18,7 @@ entries! {
         => "Raise the quota, then fail over again.";
     AZURE_NETWORK_MISSING "70038" Operator ["C4"] "the network chosen for the machine does not exist in Azure";
         "the network was deleted or renamed"
-        => "Create the network or choose another, then fail over again.";
+        => "Create the network (for a test failover name another one), then fail over again.";
     MT_HEARTBEAT "78022" Operator ["P30"] "no heartbeat from the master target";
         "the master target is powered off",
         "the mobility service (svagents) on the master target is stopped",
@@ -35,11 +35,11 @@ entries! {
         "the Azure virtual machine is stopped or deallocated",
         "it is on the wrong network, so that its agent cannot register",
         "its guest hangs"
-        => "Start or restart the Azure virtual machine, wait up to 15 minutes, then reprotect again.";
+        => "Start or restart the Azure virtual machine, or put its network card back where it belongs, wait up to 15 minutes, then reprotect again.";
     APP_POINT_MISSING "78144" Operator ["R1"] "no application-consistent recovery point was made";
         "the VSS provider is missing or disabled",
         "the mobility agent is too old"
-        => "Repair the VSS provider; crash-consistent points go on meanwhile.";
+        => "Repair the VSS provider, or update the agent; crash-consistent points go on meanwhile.";
     INITIAL_SYNC_PROBLEM "78169" Operator ["C11"] "the initial replication has a problem";
         "connectivity or bandwidth between machine and process server",
         "clocks that differ",
@@ -54,7 +54,7 @@ entries! {
         "port 9443 is blocked",
         "the services of the process server are stopped",
         "a proxy interferes"
-        => "Fix the connection; crash- and application-consistent points resume by themselves.";
+        => "Fix the connection to the process server, or start its services; crash- and application-consistent points resume by themselves.";
     HIGH_CHURN "78188" Wait ["R8"] "the machine changes data faster than it can be replicated";
         "a spike of writes",
         "a lasting rate above the limit of the disk type"

@@ -25,16 +25,16 @@ entries! {
         => "Power it off; its disks are about to be replaced.";
     MIGRATED "FB1507" Fatal ["P33", "C23"] "the migration of this machine is complete";
         "complete migration was chosen after failover"
-        => "A migrated machine cannot fail back; protect it anew.";
+        => "A migrated machine cannot fail back. To have it at home again, as it was before the failover, delete its copy in Azure, start the machine at home and protect it anew.";
     DISK_RESIZED "FB1508" Operator ["E21", "C2"] "a disk on-premises and its copy in Azure differ in size";
         "the disk was made larger in Azure after the failover",
         "the on-premises disk was extended while the machine ran in Azure"
-        => "Extend the smaller of the two (on-premises without snapshots), or delete the on-premises virtual machine to fail back to an alternate location with new disks.";
+        => "Extend the smaller of the two, on-premises (without snapshots) or in Azure, or delete the on-premises virtual machine to fail back to an alternate location with new disks.";
     AZURE_LIMITS "FB1531" Operator ["C4"] "Azure could not run this machine";
         "its first disk is larger than 2048 GB, or another larger than 8192 GB",
         "it has more than 64 disks beside the first",
         "its name in Azure is longer than 63 characters, or has others than letters, digits and hyphens"
-        => "Leave out or split the disks, or choose another name in Azure, then enable protection again.";
+        => "Leave those disks out, or choose another name in Azure; then enable protection again.";
     AZURE_VM_MOVED "FB1530" Operator ["P33"] "the Azure virtual machine is in another resource group";
         "it was moved, with its disks"
         => "A machine that was moved cannot fail back: move it back to the group it was made in, then try again.";

@@ -28,10 +28,10 @@ entries! {
         "it is a physical machine",
         "it was removed from the inventory or belongs to another vCenter",
         "discovery has not seen it yet (up to 30 minutes)"
-        => "Use a master target that is a virtual machine in the connected vCenter.";
+        => "Use a master target that is a virtual machine in the connected vCenter, or register it there again and refresh the configuration server; then try again.";
     MT_UUID_CLASH "FB1309" Operator ["P26"] "a disk of the machine has the same UUID as a disk of the master target";
         "both were made from one template"
-        => "Build the master target from another template.";
+        => "Use a master target that was made from another template.";
     MT_SILENT "FB1310" Operator ["P30"] "the master target does not answer";
         "the master target is powered off or unreachable",
         "its services are stopped"
@@ -53,7 +53,7 @@ entries! {
         => "Map its host name to the address of every network card in /etc/hosts; it registers within minutes.";
     MT_LVM "FB1315" Operator ["P28"] "the master target's root or retention volume lies on LVM";
         "the system was installed with the installer's default layout"
-        => "Install the master target without LVM, or use another one.";
+        => "Use another master target, installed without LVM.";
     MT_KERNEL_OLD "FB1316" Operator ["P28"] "the master target takes no data: its kernel was updated";
         "its system updates the kernel by itself"
         => "Run ApplyCustomChanges.sh on the master target, turn automatic updates off, then try again.";
@@ -71,5 +71,5 @@ entries! {
         => "Choose a datastore that the master target's host lists.";
     VSAN_REFUSED "FB1404" Operator ["P23"] "the lab's settings keep the machine's disks off vSAN";
         "vSAN is a supported target by some of the documentation only"
-        => "Choose, or move the disks to, a VMFS datastore; or allow vSAN in the settings.";
+        => "Choose, or move the disks to, a VMFS datastore; then try again.";
 }

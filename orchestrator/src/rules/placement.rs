@@ -40,7 +40,7 @@ pub(super) static RULES: &[Rule] = &[
     own!(Refuse "P33" "its operating system can come home" &[Reprotect];
         "FB1510" Fatal "the machine's operating system cannot come home from a physical machine";
         "Windows Server 2008 R2 SP1 was protected as a physical machine"
-        => "Keep it in Azure, or upgrade its operating system there and protect it anew.";
+        => "Keep the machine in Azure: complete its migration.";
         |f| {
             let platform = &f.item.platform;
             let version = platform.os_version.as_deref().filter(|_| platform.physical)?.to_ascii_lowercase();
@@ -51,7 +51,7 @@ pub(super) static RULES: &[Rule] = &[
     own!(Refuse "P33" "it boots by BIOS" &[Reprotect];
         "FB1511" Fatal "a machine that boots by UEFI cannot come home";
         "its replication is for a migration to Azure only"
-        => "Keep the machine in Azure.";
+        => "Keep the machine in Azure: complete its migration.";
         |f| {
             let stays = f.item.platform.uefi && f.settings.uefi == Uefi::Refuse;
             stays.then(|| (f.item.name.to_string(), "it boots by UEFI".to_owned()))

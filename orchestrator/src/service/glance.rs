@@ -4,14 +4,14 @@ use super::roll::{Called, Familiar, Roll};
 use super::{Health, Services, telling, way_home};
 use crate::catalogue::control::{AZURE_UNREACHABLE, CS_DISCONNECTED};
 use crate::catalogue::documented::{
-    AGENT_HEARTBEAT, MT_HEARTBEAT, PS_HEARTBEAT, PS_UNREACHABLE, PS_UPLOAD_BLOCKED,
+    AGENT_HEARTBEAT, INITIAL_SYNC_PROBLEM, MT_HEARTBEAT, PS_HEARTBEAT, PS_UNREACHABLE, PS_UPLOAD_BLOCKED,
 };
 use crate::catalogue::guest::RESYNC_REQUIRED;
 use crate::catalogue::protection::{CS_ELSEWHERE, REPLICATION_ENDED};
 use crate::catalogue::target::MT_VERSION;
 use crate::catalogue::warning::{CERTIFICATE_EXPIRES_SOON, MT_DISKS_LOST, MT_DISKS_RESIZED, MT_KERNEL};
 use crate::clients::cs::OTHER_VAULT;
-use crate::journal::{Item, Leg, ServerRef};
+use crate::journal::{Item, Leg, ProtectionState, ServerRef};
 use crate::rules::cs::{WARNING_TIME, expired};
 use crate::workflow::{Finding, Glance, UNKNOWN_SESSION, agent_address};
 use failback_wire::clock::VirtualMs;
@@ -64,11 +64,11 @@ async fn backlog(
     item: &Item,
     spec: &SessionSpec,
     view: &mut SessionView,
-) -> Option<Finding> {
+) -> Vec<Finding> {
     let host = agent_address(services, &item.name, item.leg.source()).await;
     let status = services.agents.status(&host).await.ok();
     let trouble = status.as_ref().and_then(|status| status.trouble.as_ref());
-    let trouble = trouble.map(|trouble| sending(item, trouble));
+    let trouble = trouble.map(|trouble| sending(item, trouble)).unwrap_or_default();
     let source = status.map(|status| status.disks).unwrap_or_default();
     let relay = services.sessions.state(&spec.relay, &spec.session).await;
     let ended = relay.as_ref().is_err_and(|error| error.is_refusal(UNKNOWN_SESSION)).then(|| {
@@ -87,18 +87,22 @@ async fn backlog(
             disk.in_relay = seen.in_relay;
         }
     }
-    ended.or(trouble)
+    ended.map_or(trouble, |ended| vec![ended])
 }
 
-/// What the agent says keeps it from sending.
-fn sending(item: &Item, trouble: &Trouble) -> Finding {
+/// What the agent says keeps it from sending; during the first copy also that this one does not get on (78169).
+fn sending(item: &Item, trouble: &Trouble) -> Vec<Finding> {
     let doc = match trouble.kind {
         TroubleKind::Unreachable => &PS_UNREACHABLE,
         TroubleKind::Blocked => &PS_UPLOAD_BLOCKED,
     };
     let mut report = Report::new(doc, item.name.as_str(), format!("since {}", trouble.since));
     report.inner.push(trouble.why.clone());
-    lasting(report, Some(trouble.since))
+    let first_copy = (item.state == ProtectionState::InitialReplicationInProgress).then(|| {
+        let report = Report::new(&INITIAL_SYNC_PROBLEM, item.name.as_str(), trouble.why.as_str());
+        Finding { report, health: Health::Warning, since: Some(trouble.since), at_once: false }
+    });
+    [lasting(report, Some(trouble.since))].into_iter().chain(first_copy).collect()
 }
 
 /// The end of the session that holds its recovery points: the master target on the way home, the recovery
