@@ -195,7 +195,7 @@ const REMEDIES: &[Entry] = &[
         &[
             ("Disable their protection", "disable-protection"),
             ("protect them under another policy", "enable-protection/policy"),
-            ("take its association away", "policy/change/disassociate"),
+            ("take its association away", "policy/change/dissociate"),
         ],
     ),
     ("FB1809", &[("Correct the policy", "policy")]),
@@ -310,14 +310,14 @@ const REMEDIES: &[Entry] = &[
         "FB2110",
         &[
             ("Move machines to another process server", "move-process-server/to"),
-            ("add processors", "operator/process-server/change/load"),
+            ("add processors", "operator/process-server/change/hardware/cpus"),
         ],
     ),
     (
         "FB2111",
         &[
             ("Move machines to another process server", "move-process-server/to"),
-            ("add memory", "operator/process-server/change/load"),
+            ("add memory", "operator/process-server/change/hardware/memory-gb"),
         ],
     ),
     (
@@ -329,7 +329,7 @@ const REMEDIES: &[Entry] = &[
     ),
     ("FB2113", &[("Raise the limit", "operator/process-server/change/unthrottle"), ("or wait", "wait")]),
     ("FB2114", &[("Start the services", "operator/process-server/change/start-service")]),
-    ("FB2115", &[("clone the machine before a reprotect", "operator/vcenter/copy-vm")]),
+    ("FB2115", &[("clone the machine as it was then", "operator/vcenter/clone-vm/snapshot")]),
     (
         "FB2120",
         &[
@@ -359,7 +359,7 @@ const REMEDIES: &[Entry] = &[
     ),
     ("FB2136", &[("Take the cause away", "operator"), ("the disks are compared", "resynchronise")]),
     ("FB2137", &[("begin the resynchronisation by hand", "resynchronise")]),
-    ("FB2140", &[("the points on the master target remain", "failback")]),
+    ("FB2140", &[("look at what came home", TELLS), ("then commit", "commit")]),
     (
         "FB2141",
         &[
@@ -368,12 +368,19 @@ const REMEDIES: &[Entry] = &[
         ],
     ),
     ("FB2142", &[("Make sure that the datastore has room for it", TELLS)]),
-    ("FB2145", &[("Delete the stale rows", "operator/configuration-server/delete-machine")]),
+    (
+        "FB2145",
+        &[
+            ("Delete the stale rows", "operator/configuration-server/delete-machine"),
+            ("before the machine is protected anew", "enable-protection"),
+        ],
+    ),
     (
         "FB2146",
         &[
             ("Detach the disks from the master target", "operator/vcenter/detach-disk"),
             ("attach them to their virtual machine", "operator/vcenter/attach-disk"),
+            ("before the machine is protected anew", "enable-protection"),
         ],
     ),
     ("FB2155", &[("Set disk.EnableUUID on the machine", "operator/vcenter/set-option")]),

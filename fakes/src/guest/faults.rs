@@ -151,13 +151,22 @@ pub enum GuestFault {
         /// Blocks on each disk.
         blocks: u32,
     },
+    /// A person copies, in the guest that runs, all that one of its disks holds to where another one is still empty (P37).
+    CopyDisk {
+        /// Machine.
+        machine: String,
+        /// The disk to read: 0 is the first, which it boots from.
+        from: usize,
+        /// The disk to write to, counted in the same way.
+        to: usize,
+    },
 }
 
 impl Guests {
     /// Changes the world as `fault` says. Who did it only matters to its power.
     ///
     /// # Errors
-    /// When there is no such machine or copy, or a burst finds no copy that is up.
+    /// When there is no such machine, copy or disk, no copy is up that is to write, or what it is to copy does not fit.
     pub fn apply_fault(&self, fault: &GuestFault, by: Actor) -> Result<(), String> {
         match fault {
             GuestFault::StopAgent { machine, site } => self.set_agent(machine, *site, Some(Start::Disabled)),
@@ -209,6 +218,7 @@ impl Guests {
                     [Ok(_), _] | [_, Ok(_)] => Ok(()),
                 }
             }
+            GuestFault::CopyDisk { machine, from, to } => self.copy_disk(machine, *from, *to),
         }
     }
 

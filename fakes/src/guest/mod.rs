@@ -7,6 +7,7 @@
 
 mod agent;
 mod content;
+mod copying;
 mod faults;
 mod fitness;
 mod labels;
@@ -234,9 +235,21 @@ impl Guests {
         self.lock().guests.iter().find(|(_, config)| config.copy == *copy).map(|(vm, _)| vm.clone())
     }
 
-    /// Writes one round (or a burst) to the disks of a guest that is up, tells the replicator, then the
-    /// world; all in one go, so that no mark falls between. Answers the number of blocks.
+    /// Writes one round, or a burst, to the disks of a guest that is up. Answers the number of blocks.
     fn write(&self, vm: &VmRef, burst: Option<u32>) -> u64 {
+        self.put(vm, |writer, version| match burst {
+            None => writer.round(version),
+            Some(count) => writer.burst(version, count),
+        })
+    }
+
+    /// Writes to the disks of a guest that is up, tells the replicator, then the world; all in one go, so that no mark
+    /// falls between. Answers the number of blocks.
+    fn put(
+        &self,
+        vm: &VmRef,
+        draw: impl FnOnce(&mut workload::Writer, &mut u64) -> Vec<workload::Write>,
+    ) -> u64 {
         let mut state = self.lock();
         let State { running, machines, .. } = &mut *state;
         let Some(guest) = running.get_mut(vm) else { return 0 };
@@ -245,10 +258,7 @@ impl Guests {
             return 0;
         }
         let Some(up) = &mut guest.booted else { return 0 };
-        let writes = match burst {
-            None => up.writer.round(&mut machine.writes),
-            Some(count) => up.writer.burst(&mut machine.writes, count),
-        };
+        let writes = draw(&mut up.writer, &mut machine.writes);
         let (ctx, replicator) = (guest.ctx.clone(), up.replicator.clone());
         let copy = guest.config.copy.clone();
         drop(state);

@@ -7,6 +7,7 @@ use failback_wire::ids::{DiskId, MachineCopy};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use tokio::time::Duration;
 
 /// How much a guest writes.
@@ -32,11 +33,15 @@ impl Workload {
         (per_minute > 0).then(|| Duration::from_millis((60_000 / per_minute).max(1)))
     }
 
+    /// What may change on a disk of `blocks` blocks: the partition table stays as it is.
+    pub(super) fn room(blocks: u64) -> Range<u64> {
+        64.min(blocks / 4)..blocks
+    }
+
     /// The block that the draw `random` falls on, of a disk of `blocks` blocks.
     fn block(&self, random: u64, blocks: u64) -> u64 {
-        // The partition table stays as it is; everything behind it may change.
-        let first = 64.min(blocks / 4);
-        let room = blocks - first;
+        let Range { start: first, end } = Self::room(blocks);
+        let room = end - first;
         let spread = if self.spread == 0 { room } else { self.spread.min(room) };
         first + (random % spread) * (room / spread)
     }

@@ -59,11 +59,40 @@ impl Default for Addressing {
     }
 }
 
+/// Processors or memory of a process server, and how much of it is in use.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Resource {
+    /// What it has.
+    pub(super) have: u32,
+    /// What is in use, in hundredths of one: of what it had, the percentage that it showed.
+    used: u32,
+    /// For so many sessions; `None`: for the server itself.
+    sessions: Option<usize>,
+}
+
+impl Resource {
+    fn new(have: u32, percent: u32) -> Self {
+        Self { have, used: have * percent, sessions: None }
+    }
+    /// It shows this percentage as long as it serves so many.
+    fn load(&mut self, percent: u8, sessions: usize) {
+        self.used = self.have * u32::from(percent);
+        self.sessions = Some(sessions).filter(|sessions| *sessions > 0);
+    }
+    /// What it shows while it serves so many, in percent.
+    fn percent(&self, sessions: usize) -> u64 {
+        let (now, then) = self.sessions.map_or((1, 1), |then| (sessions, then));
+        let percent = u64::from(self.used) * now as u64 / (then as u64 * u64::from(self.have.max(1)));
+        percent.min(100)
+    }
+}
+
 /// What may be wrong with a process server while it runs.
 #[derive(Clone, Debug)]
 pub(super) struct Condition {
-    pub(super) cpu_pct: u8,
-    pub(super) memory_pct: u8,
+    pub(super) processors: Resource,
+    /// In GB.
+    pub(super) memory: Resource,
     pub(super) addressing: Addressing,
     /// Services that are stopped.
     pub(super) stopped: BTreeSet<Service>,
@@ -73,22 +102,56 @@ pub(super) struct Condition {
 
 impl Condition {
     pub(super) fn new(addressing: Addressing) -> Self {
-        Self { cpu_pct: 20, memory_pct: 40, addressing, stopped: BTreeSet::new(), uploads_blocked: false }
+        Self {
+            processors: Resource::new(8, 20),
+            memory: Resource::new(16, 40),
+            addressing,
+            stopped: BTreeSet::new(),
+            uploads_blocked: false,
+        }
+    }
+    /// It is as busy as this with so many sessions.
+    pub(super) fn load(&mut self, cpu: u8, memory: u8, sessions: usize) {
+        self.processors.load(cpu, sessions);
+        self.memory.load(memory, sessions);
     }
     /// True while data can come in and go out.
     pub(super) fn moves_data(&self) -> bool {
         !self.stopped.contains(&Service::Cxprocessserver) && !self.stopped.contains(&Service::ProcessServer)
     }
-    /// What its heartbeats tell beside the cache.
-    pub(super) fn facts(&self, site: Site) -> BTreeMap<String, String> {
+    /// What its heartbeats tell beside the cache, while it serves so many sessions.
+    pub(super) fn facts(&self, site: Site, sessions: usize) -> BTreeMap<String, String> {
         let down: Vec<&str> = self.stopped.iter().map(|service| service.name()).collect();
         BTreeMap::from([
-            ("cpu_pct".to_owned(), self.cpu_pct.to_string()),
-            ("memory_pct".to_owned(), self.memory_pct.to_string()),
+            ("cpu_pct".to_owned(), self.processors.percent(sessions).to_string()),
+            ("memory_pct".to_owned(), self.memory.percent(sessions).to_string()),
             ("location".to_owned(), site.to_string()),
             ("static_address".to_owned(), self.addressing.is_static.to_string()),
             ("nat".to_owned(), self.addressing.nat.to_string()),
             ("services_down".to_owned(), down.join(", ")),
         ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn load_goes_with_what_is_served_and_what_there_is() {
+        let mut condition = Condition::new(Addressing::default());
+        let shown = |c: &Condition, sessions| (c.processors.percent(sessions), c.memory.percent(sessions));
+        assert_eq!(shown(&condition, 0), (20, 40));
+        assert_eq!(shown(&condition, 9), (20, 40), "nobody said how busy it is");
+        condition.load(97, 90, 2);
+        assert_eq!(shown(&condition, 2), (97, 90));
+        assert_eq!(shown(&condition, 1), (48, 45), "one of two machines was moved away");
+        assert_eq!(shown(&condition, 4), (100, 100), "more than all is not to be had");
+        condition.processors.have = 16;
+        assert_eq!(shown(&condition, 2), (48, 90), "twice the processors");
+        condition.memory.have = 32;
+        assert_eq!(shown(&condition, 2), (48, 45), "and twice the memory");
+        condition.load(50, 50, 0);
+        assert_eq!(shown(&condition, 3), (50, 50), "others keep it busy");
     }
 }

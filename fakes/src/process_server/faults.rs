@@ -38,12 +38,21 @@ pub enum ProcessServerFault {
         /// Which.
         service: Service,
     },
-    /// How busy it is from now on, in percent (P14).
+    /// How busy it is with the machines that it serves now, in percent (P14): less as soon as it serves fewer.
     Load {
         /// Of its processors.
         cpu: u8,
         /// Of its memory.
         memory: u8,
+    },
+    /// A person gives it processors and memory. It begins with what up to a hundred machines need: 8 and 16 GB [CAP].
+    Hardware {
+        /// Processors it has then; default: as before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cpus: Option<u32>,
+        /// Memory it has then, in GB; default: as before.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        memory_gb: Option<u32>,
     },
     /// Its address is not static, or is translated on the way to it (P12); or neither.
     Address {
@@ -91,7 +100,16 @@ impl ProcessServer {
                 state.wake_all();
             }
             ProcessServerFault::Load { cpu, memory } => {
-                (state.condition.cpu_pct, state.condition.memory_pct) = ((*cpu).min(100), (*memory).min(100));
+                let sessions = state.sessions.len();
+                state.condition.load((*cpu).min(100), (*memory).min(100), sessions);
+            }
+            ProcessServerFault::Hardware { cpus, memory_gb } => {
+                if cpus == &Some(0) || memory_gb == &Some(0) {
+                    return Err("a server needs a processor and memory".to_owned());
+                }
+                let condition = &mut state.condition;
+                condition.processors.have = cpus.unwrap_or(condition.processors.have);
+                condition.memory.have = memory_gb.unwrap_or(condition.memory.have);
             }
             ProcessServerFault::Address { r#static, nat } => {
                 state.condition.addressing = Addressing { is_static: *r#static, nat: *nat };

@@ -174,7 +174,7 @@ impl Server for ProcessServer {
         }
         let (cap, used) = (state.cache_bytes, state.cached);
         let free_pct = cap.saturating_sub(used) * 100 / cap.max(1);
-        let mut facts = state.condition.facts(self.config.site);
+        let mut facts = state.condition.facts(self.config.site, state.sessions.len());
         facts.extend(self.config.network.clone().map(|network| ("network".to_owned(), network)));
         facts.insert("cache_free_pct".to_owned(), free_pct.to_string());
         facts.insert("upload_eta_min".to_owned(), (state.eta().as_secs() / 60).to_string());

@@ -133,7 +133,7 @@ impl ProcessServer {
         json!({
             "id": self.config.id,
             "serving": state.serving,
-            "condition": state.condition.facts(self.config.site),
+            "condition": state.condition.facts(self.config.site, state.sessions.len()),
             "uploads_blocked": state.condition.uploads_blocked,
             "cache_bytes": state.cache_bytes,
             "cached": state.cached,

@@ -196,6 +196,16 @@ pub enum VcenterFault {
         /// Name of the copy.
         name: String,
     },
+    /// A person clones a virtual machine; the clone is another machine, with disks of its own, and is off.
+    CloneVm {
+        /// Name of the virtual machine.
+        vm: String,
+        /// Name of the clone.
+        name: String,
+        /// As it was when this snapshot was taken; default: as it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        snapshot: Option<String>,
+    },
     /// A person gives a virtual machine an instance UUID of its own (P40).
     OwnInstanceUuid {
         /// Name of the virtual machine.
@@ -258,6 +268,9 @@ impl Vcenter {
             VcenterFault::UnregisterVm { vm } => console.unregister_vm(vm)?,
             VcenterFault::RegisterVm { vm } => console.register_vm(vm)?,
             VcenterFault::CopyVm { vm, name } => console.copy_vm(vm, name)?,
+            VcenterFault::CloneVm { vm, name, snapshot } => {
+                console.clone_vm(vm, name, snapshot.as_deref())?;
+            }
             VcenterFault::OwnInstanceUuid { vm } => console.own_instance_uuid(vm)?,
             VcenterFault::PowerOn { vm } => console.power_on(vm)?,
             VcenterFault::PowerOff { vm } => console.power_off(vm)?,

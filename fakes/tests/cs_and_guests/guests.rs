@@ -9,8 +9,8 @@ use failback_wire::http::{HttpError, Method, StatusCode};
 use failback_wire::ids::{MachineCopy, Site};
 use failback_wire::proto::Refusal;
 use failback_wire::proto::agent::{AgentStatus, Tools};
-use serde_json::Value;
-use std::collections::BTreeSet;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::{Duration, sleep};
 
 const HERE: Site = Site::OnPremises;
@@ -107,7 +107,7 @@ async fn what_the_events_say_is_what_the_disks_hold() {
     minutes(120).await;
     fault(&set, r#"{"burst": {"machine": "web01", "blocks": 50}}"#).unwrap();
     let mut contents = BTreeSet::new();
-    let mut last = std::collections::BTreeMap::new();
+    let mut last = BTreeMap::new();
     for (_, what) in set.lab.events() {
         if let What::GuestWrote { disk, block, content, .. } = what {
             assert!(contents.insert(content), "each write differs from all others");
@@ -118,6 +118,36 @@ async fn what_the_events_say_is_what_the_disks_hold() {
     for ((disk, block), content) in last {
         let disk = &set.disks[usize::from(disk.as_str() == "web01-disk1")];
         assert_eq!(disk.read(block).hash(), content);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_person_copies_lies_where_the_other_disk_was_empty() {
+    let set = Set::new(8);
+    let copy = |from: usize, to: usize| {
+        let asked = json!({ "copy-disk": { "machine": "web01", "from": from, "to": to } });
+        fault(&set, &asked.to_string())
+    };
+    assert!(copy(1, 0).is_err(), "nothing runs");
+    set.guests.power_on(&vm(HERE), set.disks.clone());
+    minutes(2).await;
+    let (source, target) = (&set.disks[1], &set.disks[0]);
+    let (before, held) = (target.allocated(), source.allocated());
+    assert!(!held.is_empty());
+    set.lab.events();
+    copy(1, 0).unwrap();
+    let written =
+        set.lab.count(|what| matches!(what, What::GuestWrote { disk, .. } if disk.as_str() == "web01-disk0"));
+    assert!(written >= held.len(), "all of it is told");
+    let after: BTreeMap<_, _> = target.allocated().into_iter().collect();
+    assert_eq!(after.len(), before.len() + held.len());
+    assert!(before.iter().all(|(block, page)| after.get(block) == Some(page)), "nothing is written over");
+    assert!(held.iter().all(|(_, page)| after.values().any(|other| other == page)));
+    assert!(copy(2, 0).is_err(), "there is no such disk");
+    let mut fits = 0;
+    while copy(0, 1).is_ok() {
+        fits += 1;
+        assert!(fits < 100, "no disk is endless");
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::support::*;
 use failback_replication::disk::{BLOCK, Page};
 use failback_wire::event::{Actor, What};
+use failback_wire::ids::VmdkUuid;
 use failback_wire::vim::*;
+use std::collections::BTreeSet;
 
 async fn paths(soap: &Soap, vm: &MoRef) -> Vec<String> {
     let devices = soap.fetch(vm, "config.hardware.device").await.unwrap();
@@ -151,4 +153,32 @@ async fn disks_move_to_another_datastore_with_their_snapshots() {
     console.remove_snapshots("web01").unwrap();
     assert_eq!(paths(&soap, &vm).await, ["[ds-nfs] web01/web01.vmdk", "[ds-nfs] web01/web01_1.vmdk"]);
     assert!(console.storage_vmotion("web01", "nowhere").is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clone_of_a_snapshot_holds_what_the_machine_held_then() {
+    let lab = Lab::new();
+    let soap = lab.login("user").await;
+    let console = lab.vcenter.console(Actor::Operator);
+    let clone = |snapshot: Option<&str>, name: &str| console.clone_vm("web01", name, snapshot);
+    console.take_snapshot("web01", "before").unwrap();
+    write(&lab, 7);
+    assert!(clone(Some("never"), "web02").is_err());
+    assert!(clone(None, "mt").is_err(), "the name is taken");
+    clone(Some("before"), "as-it-was").unwrap();
+    clone(None, "as-it-is").unwrap();
+    write(&lab, 8);
+    let held =
+        |name: &str| -> Vec<u8> { lab.vcenter.scsi(name).iter().map(|(_, disk)| mark(disk)).collect() };
+    assert_eq!((held("as-it-was")[0], held("as-it-is")[0], held("web01")[0]), (1, 7, 8));
+    assert_eq!(held("as-it-was").len(), 2, "with all disks");
+    let all: BTreeSet<VmdkUuid> = ["as-it-was", "as-it-is", "web01"]
+        .into_iter()
+        .flat_map(|name| lab.vcenter.scsi(name).into_iter().map(|(uuid, _)| uuid))
+        .collect();
+    assert_eq!(all.len(), 6, "none is another one's");
+    let vm = soap.vm("as-it-was").await;
+    assert_eq!(soap.text(&vm, "runtime.powerState").await, "poweredOff");
+    console.remove_snapshots("web01").unwrap();
+    assert_eq!(held("as-it-was")[0], 1, "it outlives the snapshot");
 }

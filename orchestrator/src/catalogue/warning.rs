@@ -14,7 +14,7 @@ entries! {
         => "Disable them by hand in Azure, or enable them by hand on-premises.";
     NOT_GROUP_CONSISTENT "FB2104" Operator ["R4"] "the members of the replication group are at different times";
         "the latest point was chosen: each member went to its own newest point"
-        => "Choose application-consistent where the members must agree.";
+        => "Choose application-consistent the next time where the members must agree.";
     RPO_BREACH "FB2105" Wait ["R8"] "the recovery point objective is breached";
         "the link is slow or down",
         "the machine changes more than the link carries"
@@ -50,7 +50,7 @@ entries! {
         => "Renew it in the portal before it expires.";
     AZURE_VM_GONE "FB2140" Operator ["P33"] "the Azure virtual machine no longer exists";
         "it was deleted after the reprotect"
-        => "What it wrote after the last recovery point is lost; the points on the master target remain.";
+        => "What it wrote after the last recovery point is lost. The points on the master target remain: look at what came home, then commit.";
     ADDED_DISK_STAYS "FB2141" Operator ["P37"] "a disk that was added in Azure does not come home";
         "it was attached to a Windows machine after the failover"
         => "Copy what it holds to a protected disk, or attach it to another machine; the commit does not delete it.";
@@ -59,7 +59,7 @@ entries! {
         => "Make sure that the datastore has room for it; from now on it is protected like the others.";
     ADDED_DISK_LATE "FB1761" Operator ["P37"] "a disk that was added in Azure after the reprotect does not come home";
         "replication home covers the disks that the machine had when it began"
-        => "Instead of failing back resynchronise a Linux machine, which brings the disk home; before the commit copy what it holds to a protected disk, or attach it to another machine in Azure; the commit does not delete it.";
+        => "Before the failback resynchronise a Linux machine, which brings the disk home; of a Windows machine copy what it holds to a protected disk. Afterwards attach it to another machine in Azure: the commit does not delete it.";
     DISK_LEFT_OUT "FB2180" Operator ["P37"] "a protected disk does not come home";
         "the reprotect was asked to leave it out"
         => "Nothing of it is deleted, in Azure or at home: attach its managed disk to another machine, or copy what it holds to a disk that comes home.";
@@ -90,7 +90,8 @@ entries! {
     ROWS_LEFT "FB2145" Operator ["C23", "P40"] "rows of the machine stay at the configuration server";
         "the machine was removed from the vault without cleaning up"
         => "Delete the stale rows at the configuration server before the machine is protected anew.";
-    DISKS_LEFT "FB2146" Operator ["C23", "I4"] "disks of the machine stay on a master target";
-        "the machine was removed from the vault while it replicated home"
-        => "Detach the disks from the master target and attach them to their virtual machine by hand.";
+    DISKS_LEFT "FB2146" Operator ["C23", "I4"] "disks of the machine are not given back to its virtual machine";
+        "the machine was removed from the vault while its disks hung on a master target",
+        "it was removed while a failback stood half-way: they may hang nowhere"
+        => "Detach the disks from the master target, where they still hang on it, and attach them to their virtual machine by hand, before the machine is protected anew.";
 }

@@ -102,7 +102,7 @@ pub(super) static RULES: &[Rule] = &[
     own!(Warn "P17" "the machine has no snapshot that will be merged" &[Reprotect];
         "FB2115" Operator "the reprotect merges the machine's snapshots: nobody can go back to them";
         "somebody, or a backup product, took a snapshot of it"
-        => "Nothing stops; clone the machine before a reprotect when its snapshots must be kept.";
+        => "Nothing stops. Where a snapshot must be kept, clone the machine as it was then, before the next reprotect.";
         |f| {
             let vm = f.vcenter.known()?.vm.as_ref()?;
             let merged = f.settings.vm_snapshots == VmSnapshots::Merge && !vm.snapshots.is_empty();

@@ -5,6 +5,7 @@ use super::{Health, Services};
 use crate::catalogue::disks::{NOT_PROTECTED, NOT_REPLICATED_HOME};
 use crate::catalogue::documented::{APP_POINT_MISSING, HIGH_CHURN, INITIAL_SYNC_PROBLEM};
 use crate::catalogue::guest::{RESYNC_FAILED, RESYNC_REQUIRED};
+use crate::catalogue::warning::{ADDED_DISK_LATE, ADDED_DISK_STAYS};
 use crate::config::DiskTier;
 use crate::journal::{Item, Leg, ProtectionState};
 use crate::workflow::Finding;
@@ -81,8 +82,8 @@ pub(super) fn findings(
 }
 
 /// Disks of the source that its session does not cover (P37). Those that were excluded when protection was enabled, or
-/// left out by the reprotect, were numbered with the others then; what a Windows machine gets in Azure stays there, which the reprotect and the failback
-/// say.
+/// left out by the reprotect, were numbered with the others then; what a Windows machine had got in Azure before it stays
+/// there, as the reprotect has said.
 fn unreplicated(services: &Services, item: &Item, ids: &str) -> Option<Finding> {
     // Those that a physical machine left out are in no list (P35).
     if item.leg == Leg::Forward && item.platform.physical {
@@ -91,7 +92,9 @@ fn unreplicated(services: &Services, item: &Item, ids: &str) -> Option<Finding> 
     let doc = match (item.leg, item.os) {
         (Leg::Forward, _) => &NOT_PROTECTED,
         (Leg::Reverse, Some(OsFamily::Linux)) => &NOT_REPLICATED_HOME,
-        (Leg::Reverse, Some(OsFamily::Windows) | None) => return None,
+        (Leg::Reverse, _) if item.warnings.contains_key(ADDED_DISK_STAYS.code) => return None,
+        (Leg::Reverse, Some(OsFamily::Windows)) => &ADDED_DISK_LATE,
+        (Leg::Reverse, None) => return None,
     };
     let numbered = item.disks.len() + item.left.len() + item.excluded.len();
     let excluded: Vec<DiskId> = (0..numbered).map(|index| DiskId::nth(&item.name, index)).collect();

@@ -38,6 +38,7 @@ pub(super) fn of(change: &Change, is_target: impl Fn(&str) -> bool) -> &'static 
             | ProcessServerFault::Throttle { .. }
             | ProcessServerFault::Load { .. } => &["P14"],
             ProcessServerFault::StartService { .. }
+            | ProcessServerFault::Hardware { .. }
             | ProcessServerFault::Address { .. }
             | ProcessServerFault::BlockUploads
             | ProcessServerFault::AllowUploads
@@ -63,6 +64,7 @@ pub(super) fn of(change: &Change, is_target: impl Fn(&str) -> bool) -> &'static 
             | GuestFault::UpdateAgent { .. }
             | GuestFault::SwitchOff { .. }
             | GuestFault::SwitchOn { .. }
+            | GuestFault::CopyDisk { .. }
             | GuestFault::Burst { .. } => &[],
         },
         Change::Link(link) => match &**link {
@@ -98,6 +100,7 @@ fn vcenter(fault: &VcenterFault, is_target: impl Fn(&str) -> bool) -> &'static [
         | VcenterFault::ExtendDisk { .. }
         | VcenterFault::AddDisk { .. }
         | VcenterFault::CreateVm { .. }
+        | VcenterFault::CloneVm { .. }
         | VcenterFault::RegisterVm { .. }
         | VcenterFault::RenameVm { .. }
         | VcenterFault::Vmotion { .. }

@@ -1,7 +1,8 @@
 //! A VMDK has at most one holder, and exactly one when no job has a detach or attach open (I4, P20).
 //!
 //! A job that failed and said why may leave its machine's VMDKs between holders: what happens then is not
-//! documented, retrying is (domain section 7, conflict 7). Double attachments by others are their doing.
+//! documented, retrying is (domain section 7, conflict 7). Who removes the machine from the vault alone instead finds
+//! them there, for nothing but the vault is touched (C23). Double attachments by others are their doing.
 
 use super::{Check, World};
 use crate::facts::Facts;
@@ -20,7 +21,7 @@ impl Check for VmdkHolder {
         }
         if let What::JobEnded { job, state, code } = &event.what
             && !(state == "Failed" && code.is_some())
-            && let Some(job) = facts.jobs.all.get(job)
+            && let Some(job) = facts.jobs.all.get(job).filter(|job| !job.touches_the_vault_alone())
         {
             for (disk, n) in unheld(facts) {
                 let only = facts.jobs.open_on(n).count() <= 1;
@@ -34,7 +35,7 @@ impl Check for VmdkHolder {
     fn settle(&self, world: &World<'_>, report: &mut Report<'_>) {
         for (disk, n) in unheld(world.facts) {
             let machine = &world.facts.machines[n];
-            if !world.facts.jobs.is_busy(n) && !machine.last_failed() {
+            if !world.facts.jobs.is_busy(n) && !machine.last_failed() && !machine.left_between {
                 report.say(format!("{disk:?} of {} has no holder, and no job is at it", machine.name));
             }
         }

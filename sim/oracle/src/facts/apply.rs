@@ -339,12 +339,14 @@ impl Facts {
             }
             What::JobEnded { job, state, code } => {
                 let home = self.jobs.all.get(job).is_some_and(Job::goes_home);
+                let vault = self.jobs.all.get(job).is_some_and(Job::touches_the_vault_alone);
                 let (concerned, refused) = self.jobs.end(job, state, code.as_ref());
                 for n in concerned {
                     let machine = &mut self.machines[n];
                     if home && refused {
                         machine.left.refuse();
                     }
+                    machine.left_between = vault && (machine.left_between || machine.last_failed());
                     machine.last_end = Some((state.clone(), code.clone()));
                     if state == "Failed" {
                         machine.late(machine.production).failed();

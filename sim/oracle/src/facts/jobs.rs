@@ -48,6 +48,10 @@ impl Job {
     pub(crate) fn goes_home(&self) -> bool {
         self.operation.as_deref() == Some(REPROTECT_HOME)
     }
+    /// True when it takes the machine out of the vault, and asks nobody else (C23).
+    pub(crate) fn touches_the_vault_alone(&self) -> bool {
+        self.operation.as_deref() == Some("remove-protection")
+    }
     /// True when it ends because its preconditions refused the request.
     pub(crate) fn was_refused(&self, state: &str, code: Option<&String>) -> bool {
         state == "Failed" && code.is_some() && self.refused.as_ref().is_some_and(|r| r.first() == code)

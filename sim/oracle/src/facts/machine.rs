@@ -88,6 +88,8 @@ pub(crate) struct Machine {
     late: BTreeMap<Site, Late>,
     /// Disks that reprotects home left out (P37).
     pub(crate) left: Left,
+    /// A job on it had failed when it was removed from the vault alone.
+    pub(crate) left_between: bool,
     /// State and code of the job on it that ended last.
     pub(crate) last_end: Option<(String, Option<String>)>,
 }
@@ -131,6 +133,7 @@ impl Machine {
             group_warned: None,
             late: BTreeMap::from([(Site::OnPremises, late)]),
             left: Left::default(),
+            left_between: false,
             last_end: None,
         }
     }

@@ -162,6 +162,32 @@ fn a_vmdk_that_the_product_lost_is_found_at_rest() {
 }
 
 #[test]
+fn a_vmdk_that_a_failure_left_between_may_stay_there_when_the_vault_alone_is_asked() {
+    let failed = cycle()
+        .without(&attach(vmdk(1), onprem()))
+        .without(&power(onprem(), true))
+        .without(&booted(OnPremises))
+        .until(&attach(vmdk(0), onprem()));
+    let removed = |operation: &str| {
+        let mut oracle = failed.oracle();
+        let [j4, j9] = ["j4", "j9"].map(failback_wire::ids::JobId::from);
+        let (operation, target) = (operation.to_owned(), "web01".to_owned());
+        let events = [
+            What::JobEnded { job: j4, state: "Failed".to_owned(), code: Some("FB2002".to_owned()) },
+            What::RequestAccepted { operation: operation.clone(), target: target.clone(), job: j9.clone() },
+            What::JobStarted { job: j9.clone(), scenario: operation, target },
+            What::JobEnded { job: j9, state: "Succeeded".to_owned(), code: None },
+        ];
+        for (at, what) in (900_000..).zip(events) {
+            oracle.take(&event(at, 0, what));
+        }
+        names(&oracle)
+    };
+    assert_eq!(removed("remove-protection"), set(&[]));
+    assert_eq!(removed("disable-protection"), set(&["vmdk-holder"]), "who asks vCenter gives it back");
+}
+
+#[test]
 fn wrong_bytes_are_found_and_explained() {
     type Case = (&'static str, Vec<(u64, u8)>, &'static [&'static str], &'static str);
     let cases: Vec<Case> = vec![

@@ -111,7 +111,7 @@ impl Names {
     pub(super) fn and_made(mut self, steps: &[Spanned<Step>]) -> Self {
         for step in steps {
             if let Some(Change::Vcenter(change)) = step.change()
-                && let VcenterFault::CopyVm { name, .. } = &change.value
+                && let VcenterFault::CopyVm { name, .. } | VcenterFault::CloneVm { name, .. } = &change.value
             {
                 self.vms.push(name.clone());
             }
