@@ -251,7 +251,6 @@ fn named(step: &Step) -> BTreeSet<&str> {
 }
 
 #[test]
-#[ignore = "being filled in"]
 fn every_way_out_that_the_catalogue_names_is_taken_by_a_step() {
     let mut done: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     let scenarios = failback_tests::scenarios();
