@@ -96,8 +96,8 @@ const REMEDIES: &[Entry] = &[
         ],
     ),
     ("FB1701", &[("Put all members into a recovery plan", "save-plan"), ("run the plan", "failover/plan")]),
-    ("FB1702", &[("Split the plan", "save-plan")]),
-    ("FB1703", &[("Merge groups, or split the plan", "save-plan")]),
+    ("FB1702", &[("Split the plan", "save-plan/name/rest")]),
+    ("FB1703", &[("Merge groups", "save-plan/name/all"), ("split the plan", "save-plan/name/eighth")]),
     (
         "FB1704",
         &[
@@ -121,11 +121,11 @@ const REMEDIES: &[Entry] = &[
     (
         "FB1712",
         &[
-            ("Make a plan for each direction", "save-plan"),
-            ("wait until all of them replicate the same way", "wait-until/state"),
+            ("Make a plan for each direction", "save-plan/name/eighth"),
+            ("wait until all of them replicate the same way", "wait-until/state/reverse-protected"),
         ],
     ),
-    ("FB1713", &[("Correct the action, or leave it out", "save-plan")]),
+    ("FB1713", &[("Correct the action", "save-plan/name/all"), ("leave it out", "save-plan/name/seven")]),
     ("FB1714", &[("nothing needs to be confirmed", TELLS)]),
     ("FB1715", &[("Keep all members", "save-plan")]),
     ("FB1720", &[("name that one as the source", "move-process-server/from/ps-two")]),
