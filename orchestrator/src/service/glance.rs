@@ -90,7 +90,8 @@ async fn backlog(
     ended.map_or(trouble, |ended| vec![ended])
 }
 
-/// What the agent says keeps it from sending; during the first copy also that this one does not get on (78169).
+/// What the agent says keeps it from sending. During the first copy also that this one does not get on (78169), which names
+/// connectivity among its causes; that both are shown is ours.
 fn sending(item: &Item, trouble: &Trouble) -> Vec<Finding> {
     let doc = match trouble.kind {
         TroubleKind::Unreachable => &PS_UNREACHABLE,
