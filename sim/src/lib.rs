@@ -2,6 +2,7 @@
 
 pub mod cli;
 pub mod driver;
+pub mod explore;
 pub mod fault;
 pub mod recorder;
 pub mod report;

@@ -294,7 +294,7 @@ async fn refusals_and_failures_come_back_with_azures_codes() {
     apply(AzureFault::AllowMachines);
     let fail = |operation| {
         let (code, message) = ("AllocationFailed".to_owned(), "no room".to_owned());
-        let fault = AzureFault::FailNext { operation, code, message, times: 1 };
+        let fault = AzureFault::FailNext { operation: Some(operation), code, message, times: 1 };
         world.azure.apply_fault(&fault, Actor::Fault).unwrap();
     };
     fail(AzureOperation::CreateVm);

@@ -115,7 +115,13 @@ fn moments(checked: &CheckedScenario) -> Vec<When> {
 /// The step that lets a crash wait for a moment.
 fn arm(when: When) -> Spanned<Step> {
     let crash = Crash { node: name(AZURE), restart_after: None };
-    Spanned::unplaced(Step::Arm(Arm { id: None, fault: None, crash: Some(crash), when: Some(when) }))
+    Spanned::unplaced(Step::Arm(Box::new(Arm {
+        id: None,
+        fault: None,
+        crash: Some(crash),
+        when: Some(when),
+        ends: None,
+    })))
 }
 
 #[test]

@@ -50,10 +50,11 @@ pub enum AzureFault {
         /// The machine's name in Azure.
         vm: String,
     },
-    /// The next operations of this kind end as `Failed`, without effect.
+    /// The next operations end as `Failed`, without effect.
     FailNext {
-        /// The kind of operation.
-        operation: AzureOperation,
+        /// The kind of operation; any when left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        operation: Option<AzureOperation>,
         /// The error code they end with.
         #[serde(default = "internal")]
         code: String,
@@ -64,6 +65,10 @@ pub enum AzureFault {
         #[serde(default = "once")]
         times: u32,
     },
+    /// The next operation gets stuck: it stays `InProgress`, and nothing else can be done to its resource.
+    StickNext,
+    /// Operations that are stuck go on.
+    ReleaseOperations,
     /// A disk of the machine is made larger while it runs (P37).
     GrowDisk {
         /// The machine's name in Azure.
@@ -211,6 +216,12 @@ impl Azure {
                     message: message.clone(),
                     times: *times,
                 }),
+                AzureFault::StickNext => m.stick_next = true,
+                AzureFault::ReleaseOperations => {
+                    m.stick_next = false;
+                    m.operations.values_mut().for_each(|operation| operation.stuck = false);
+                    self.ended.notify_waiters();
+                }
                 AzureFault::GrowDisk { vm: name, disk, bytes } => m.grow_disk(name, *disk, *bytes, by)?,
                 AzureFault::AddDisk { vm: name, bytes, volumes } => {
                     if power(m, name)? != Power::Running {

@@ -121,6 +121,8 @@ pub(super) struct Operation {
     pub(super) error: Option<(String, String)>,
     /// It will fail with this, by an injected fault.
     pub(super) doom: Option<(String, String)>,
+    /// It does not come to its end, by an injected fault.
+    pub(super) stuck: bool,
     /// Its result, when that is no resource.
     pub(super) output: Option<Value>,
 }
@@ -224,7 +226,7 @@ pub(super) struct Volume {
 /// One armed failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Armed {
-    pub(super) operation: AzureOperation,
+    pub(super) operation: Option<AzureOperation>,
     pub(super) code: String,
     pub(super) message: String,
     pub(super) times: u32,
@@ -254,6 +256,8 @@ pub(super) struct Model {
     /// Client request id, verb and path of a change, and the operation it began.
     pub(super) requests: BTreeMap<String, String>,
     pub(super) armed: Vec<Armed>,
+    /// The next operation gets stuck.
+    pub(super) stick_next: bool,
     /// Names of guests, by those of their machines, where they differ.
     known_as: BTreeMap<Key, String>,
     /// Subnets by network.

@@ -46,7 +46,7 @@ impl Model {
     ) -> Begun {
         let id = self.guid();
         let kind = plan.operation(&target);
-        let armed = self.armed.iter_mut().find(|a| a.operation == kind && a.times > 0);
+        let armed = self.armed.iter_mut().find(|a| a.operation.is_none_or(|o| o == kind) && a.times > 0);
         let doom = armed.map(|a| {
             a.times -= 1;
             (a.code.clone(), a.message.clone())
@@ -64,6 +64,7 @@ impl Model {
             ended: None,
             error: None,
             doom,
+            stuck: std::mem::take(&mut self.stick_next),
             output: None,
         };
         self.operations.insert(id.clone(), operation);
@@ -181,9 +182,23 @@ impl Azure {
             due = due.plus(longer);
         }
         tokio::time::sleep_until(ctx.clock.instant(due)).await;
+        self.while_stuck(id).await;
         let now = ctx.now();
         self.with(|m| m.finish(id, now, &self.config.timing));
         self.ended.notify_waiters();
+    }
+
+    /// Waits until the operation is stuck no more.
+    async fn while_stuck(&self, id: &str) {
+        loop {
+            let released = self.ended.notified();
+            tokio::pin!(released);
+            released.as_mut().enable();
+            if !self.with(|m| m.operations.get(id).is_some_and(|operation| operation.stuck)) {
+                return;
+            }
+            released.await;
+        }
     }
 
     /// Prepares the system of a machine that is being made, when its document asks for it; how much longer that takes.

@@ -16,7 +16,10 @@ impl Azure {
     /// Operations that nobody finished and access that nobody took back.
     pub fn leftovers(&self) -> Vec<String> {
         self.with(|m| {
-            let busy = m.busy.keys().map(|target| format!("Azure operation on {target:?}"));
+            // One that is stuck is Azure's own affair.
+            let stuck = |id: &String| m.operations.get(id).is_some_and(|operation| operation.stuck);
+            let busy = m.busy.iter().filter(|(_, id)| !stuck(id)).map(|(target, _)| target);
+            let busy = busy.map(|target| format!("Azure operation on {target:?}"));
             let granted = m.disks.values().filter(|v| v.access.is_some());
             busy.chain(granted.map(|v| format!("access granted to disk {}", v.name))).collect()
         })

@@ -2,6 +2,7 @@
 
 use super::Vcenter;
 use super::config::{DatastoreAccess, Licence, Privileges, ScsiController};
+use super::operation::Trouble;
 use failback_wire::event::Actor;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -221,6 +222,12 @@ pub enum VcenterFault {
         /// Name of the virtual machine.
         vm: String,
     },
+    /// The next task that a client asks for gets stuck half-way; what is asked of the same object waits behind it.
+    StickTask,
+    /// The next task that a client asks for fails at its end, without effect.
+    FailTask,
+    /// Tasks that are stuck go on.
+    ReleaseTasks,
 }
 
 impl Vcenter {
@@ -274,6 +281,9 @@ impl Vcenter {
             VcenterFault::OwnInstanceUuid { vm } => console.own_instance_uuid(vm)?,
             VcenterFault::PowerOn { vm } => console.power_on(vm)?,
             VcenterFault::PowerOff { vm } => console.power_off(vm)?,
+            VcenterFault::StickTask => self.trouble_next(Trouble::Stuck),
+            VcenterFault::FailTask => self.trouble_next(Trouble::Fails),
+            VcenterFault::ReleaseTasks => self.release_tasks(),
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use super::config::{
     DatastoreAccess, DatastoreKind, Hypervisor, Licence, ScsiController, VcenterConfig, VmConfig,
 };
-use super::operation::Task;
+use super::operation::{Task, Trouble};
 use super::vms::Vms;
 use failback_replication::disk::Disk;
 use failback_wire::clock::VirtualMs;
@@ -180,6 +180,8 @@ pub(super) struct Model {
     /// Machines that were taken out of the inventory, by their configuration file.
     pub unregistered: BTreeMap<String, Vm>,
     pub tasks: BTreeMap<u64, Task>,
+    /// What befalls the next task that a client asks for.
+    pub trouble: Option<Trouble>,
     pub service_up: bool,
     next: u64,
     /// Counts changes; with the change log, what a waiter compares.
@@ -236,6 +238,7 @@ impl Model {
             vmdks: BTreeMap::new(),
             unregistered: BTreeMap::new(),
             tasks: BTreeMap::new(),
+            trouble: None,
             service_up: true,
             next: fixed::NEXT,
             revision: 0,

@@ -124,14 +124,21 @@ impl Vcenter {
         };
         uuids.into_iter().filter_map(live).collect()
     }
-    /// Open sessions and unfinished tasks: what nobody should leave behind.
-    pub fn leftovers(&self) -> Vec<String> {
+    /// Unfinished tasks: what nobody should leave behind. Those that are stuck are vCenter's own affair.
+    pub fn unfinished(&self) -> Vec<String> {
+        let state = self.lock();
+        let stuck: Vec<_> = state.model.tasks.values().filter(|t| t.is_stuck()).map(|t| &t.entity).collect();
+        let tasks = state.model.tasks.values().filter(|t| !t.ended() && !stuck.contains(&&t.entity));
+        tasks.map(|t| format!("vCenter task {} on {}", t.method, t.entity_name)).collect()
+    }
+    /// How many sessions are open: nobody should leave one behind.
+    pub fn open_sessions(&self) -> usize {
         let state = self.lock();
         let idle = self.config.session_idle;
-        let open = state.sessions.values().filter(|s| state.now().since(s.last) < idle).count();
-        let tasks = state.model.tasks.values().filter(|t| !t.ended());
-        let tasks = tasks.map(|t| format!("vCenter task {} on {}", t.method, t.entity_name));
-        let sessions = (open > 0).then(|| format!("{open} open vCenter sessions"));
-        sessions.into_iter().chain(tasks).collect()
+        state.sessions.values().filter(|s| state.now().since(s.last) < idle).count()
+    }
+    /// Its host name.
+    pub fn host(&self) -> &str {
+        &self.config.host
     }
 }

@@ -73,6 +73,15 @@ pub(super) enum Progress {
     Error(Fault),
 }
 
+/// What is wrong with a task from its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// It gets stuck half-way.
+    Stuck,
+    /// It fails at its end, without effect.
+    Fails,
+}
+
 /// A task.
 #[derive(Clone, Debug)]
 pub(super) struct Task {
@@ -89,10 +98,22 @@ pub(super) struct Task {
     pub start: VirtualMs,
     pub end: VirtualMs,
     pub progress: Progress,
+    pub trouble: Option<Trouble>,
     pub cancelled: bool,
 }
 
 impl Task {
+    /// How much of it is done, while it runs.
+    pub(super) fn percent(&self, now: VirtualMs) -> Option<i32> {
+        let all = self.end.since(self.start).as_millis().max(1);
+        let most = if self.is_stuck() { 50 } else { 99 };
+        let done = (now.since(self.start).as_millis().saturating_mul(100) / all).min(most);
+        matches!(self.progress, Progress::Running).then_some(done as i32)
+    }
+    /// Whether it does not come to its end.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.trouble == Some(Trouble::Stuck) && !self.ended()
+    }
     /// Whether it has ended.
     pub(super) fn ended(&self) -> bool {
         match self.progress {

@@ -48,6 +48,11 @@ pub(super) fn invalid_property(name: &str) -> Fault {
 pub(super) fn invalid_version() -> Fault {
     Fault::new("InvalidCollectorVersion", "The version of the collector is not known.")
 }
+/// The task came to nothing, and nobody can say why.
+pub(super) fn went_wrong(task: &str) -> Fault {
+    let text = format!("A general system error occurred: {task} timed out at the host");
+    Fault::new("SystemError", text).with(Element::leaf("reason", "timed out at the host"))
+}
 /// The wait was cancelled.
 pub(super) fn cancelled() -> Fault {
     Fault::new("RequestCanceled", "The task was canceled by a user.")

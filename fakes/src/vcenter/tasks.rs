@@ -2,11 +2,12 @@
 
 use super::Vcenter;
 use super::model::task_ref;
-use super::operation::{Operation, Progress, Task};
+use super::operation::{Operation, Progress, Task, Trouble};
 use super::refusal;
 use failback_wire::event::Actor;
 use failback_wire::node::Ctx;
 use failback_wire::vim::{Fault, MoRef};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +48,7 @@ impl Vcenter {
             let busy = busy.filter(|t| !t.ended() && t.entity == submission.entity).map(|t| t.end).max();
             let start = queued.plus(self.config.times.queue).max(busy.unwrap_or_default());
             let id = state.model.id();
+            let trouble = state.model.trouble.take();
             let task = Task {
                 method: submission.method,
                 description: submission.description,
@@ -59,6 +61,7 @@ impl Vcenter {
                 end: start.plus(self.duration(&submission.operation)),
                 operation: submission.operation,
                 progress: Progress::Queued,
+                trouble,
                 cancelled: false,
             };
             state.model.tasks.insert(id, task);
@@ -76,11 +79,20 @@ impl Vcenter {
     pub(super) async fn run_task(self: Arc<Self>, ctx: Ctx, id: u64) {
         let Some((start, end)) = self.lock().model.tasks.get(&id).map(|t| (t.start, t.end)) else { return };
         tokio::time::sleep_until(ctx.clock.instant(start)).await;
+        self.while_stuck(|tasks| {
+            let entity = tasks.get(&id).map(|task| &task.entity);
+            tasks.range(..id).any(|(_, task)| task.is_stuck() && Some(&task.entity) == entity)
+        })
+        .await;
         self.progress(id, |task| task.progress = Progress::Running);
         tokio::time::sleep_until(ctx.clock.instant(end)).await;
+        self.while_stuck(|tasks| tasks.get(&id).is_some_and(Task::is_stuck)).await;
         let task = self.lock().model.tasks.get(&id).filter(|t| !t.ended()).cloned();
         let Some(task) = task else { return };
-        let result = self.apply(task.by, |apply| apply.run(&task.operation));
+        let result = match task.trouble {
+            Some(Trouble::Fails) => Err(refusal::went_wrong(task.method)),
+            Some(Trouble::Stuck) | None => self.apply(task.by, |apply| apply.run(&task.operation)),
+        };
         self.progress(id, |task| {
             task.progress = match result {
                 Ok(value) => Progress::Success(value),
@@ -88,6 +100,35 @@ impl Vcenter {
             };
         });
         self.forget_old_tasks();
+    }
+
+    /// Waits until what is so of the tasks is so no more.
+    async fn while_stuck(&self, stuck: impl Fn(&BTreeMap<u64, Task>) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            tokio::pin!(changed);
+            changed.as_mut().enable();
+            if !stuck(&self.lock().model.tasks) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// The next task that a client asks for has this wrong with it.
+    pub(super) fn trouble_next(&self, trouble: Trouble) {
+        self.lock().model.trouble = Some(trouble);
+    }
+
+    /// Tasks that are stuck go on, and the next one will not get stuck.
+    pub(super) fn release_tasks(&self) {
+        let mut state = self.lock();
+        state.model.trouble = None;
+        for task in state.model.tasks.values_mut().filter(|task| task.is_stuck()) {
+            task.trouble = None;
+        }
+        drop(state);
+        self.changed.notify_waiters();
     }
 
     /// Changes a task that has not ended.

@@ -16,7 +16,9 @@ pub use fold::{Failure, Gone, Job, Phase, Progress, State, StepProgress, apply};
 pub use item::{AzureVm, Chosen, Current, Fact, Item, ItemDisk, OnPremVm, Platform, ServerRef, TestCopy};
 pub use plan::{ActionKind, ActionProgress, Edge, FailoverType, Plan, PlanAction, Stage};
 pub use policy::{Policy, PolicyKind};
-pub use record::{Accepted, Input, Leaving, Operation, Outcome, PointChoice, Record, Rest, Target, Verb};
+pub use record::{
+    Accepted, Input, KINDS, Leaving, Operation, Outcome, PointChoice, Record, Rest, Target, Verb,
+};
 pub use state::{Allowed, Health, Leg, ProtectionState};
 
 use failback_wire::node::Fence;

@@ -385,8 +385,31 @@ pub enum Record {
     Answered { at: VirtualMs, key: String },
 }
 
+/// The names of all kinds of records.
+pub const KINDS: [&str; 19] = [
+    "accepted",
+    "action-ended",
+    "action-started",
+    "answered",
+    "cancel-asked",
+    "item-changed",
+    "job-ended",
+    "member-ended",
+    "plan-deleted",
+    "plan-saved",
+    "policy-deleted",
+    "policy-saved",
+    "prechecked",
+    "refused",
+    "step-done",
+    "step-failed",
+    "step-started",
+    "step-undone",
+    "undo-failed",
+];
+
 impl Record {
-    /// Its name; crash points are told apart by it.
+    /// Its name, one of [`KINDS`]; crash points are told apart by it.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Accepted { .. } => "accepted",

@@ -203,3 +203,11 @@ fn active_location_swaps_its_meaning_after_reprotect() {
     ];
     assert_eq!(seen, expected);
 }
+
+#[test]
+fn every_kind_of_record_is_listed() {
+    let source = include_str!("record.rs");
+    let arms = source.split("pub fn kind(&self) -> &'static str").nth(1).unwrap_or_default();
+    let said: std::collections::BTreeSet<&str> = arms.split('"').skip(1).step_by(2).collect();
+    assert_eq!(said, super::KINDS.into_iter().collect());
+}

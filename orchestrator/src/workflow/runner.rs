@@ -289,7 +289,12 @@ impl Run {
                 }
                 Ok(Ok(facts)) => return Ok(facts),
                 Ok(Err(error)) => error,
-                Err(_) => return Err(Report::new(&NO_ANSWER, self.member.as_str(), key)),
+                Err(_) => {
+                    let step = key.rsplit('/').next().unwrap_or(key);
+                    let minutes = knobs.step_deadline.as_secs() / 60;
+                    let detail = format!("{step} of {} has taken {minutes} minutes", self.member);
+                    return Err(Report::new(&NO_ANSWER, self.member.as_str(), detail));
+                }
             };
             let pause = match error.class {
                 Class::Retry => self.back_off(key, attempt),

@@ -96,6 +96,15 @@ impl Http {
         Self { from, transport }
     }
 
+    /// Does something with it that nobody waits for, as software of the caller's epoch.
+    pub fn detach<F>(&self, future: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        #[expect(clippy::disallowed_methods, reason = "behind the caller's fence")]
+        tokio::spawn(self.from.guard(future));
+    }
+
     /// Sends one call.
     ///
     /// # Errors

@@ -27,6 +27,14 @@ pub enum Role {
     Azure,
 }
 
+impl Role {
+    /// True for those who answer from inventories and databases, which caches and replicas may stand before: what they
+    /// say may be what was so a while ago.
+    pub fn is_read_through_others(self) -> bool {
+        matches!(self, Self::Vcenter | Self::Azure | Self::ConfigurationServer)
+    }
+}
+
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -1,6 +1,7 @@
 //! What the command line understands.
 
 use crate::driver::Crash;
+use crate::explore::kind::Kind;
 use crate::scenario::model::Wire;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
@@ -53,6 +54,13 @@ pub(super) enum Command {
     /// Run scenarios and say what held.
     #[command(after_long_help = format!("{ESTATES}\n\n{EXIT_CODES}"))]
     Run(RunArgs),
+    /// Play scenarios again and again, once with each kind of fault at each point where it can strike.
+    ///
+    /// A scenario is played once without a fault, by an operator who asks again for what failed; that gives every call
+    /// and every journal write. Then it is played with each fault at each of them: the fault ends, the operator asks
+    /// again, and what the scenario expects in the end must come true. The oracle watches as in any other run.
+    #[command(after_long_help = EXIT_CODES)]
+    Explore(ExploreArgs),
     /// List scenarios with the facts they cover.
     List(ListArgs),
     /// Read scenarios and estates and report every mistake, without running anything.
@@ -103,6 +111,37 @@ pub(super) struct RunArgs {
     /// Write all events, one JSON object a line.
     #[arg(long, value_name = "FILE")]
     pub(super) events: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExploreArgs {
+    /// Scenario files, or folders with all below them.
+    #[arg(required = true)]
+    pub(super) paths: Vec<PathBuf>,
+    /// Explore only scenarios whose name or path contains this.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) filter: Option<String>,
+    /// How many faults a run has: one, or a second one after each that did not break it.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub(super) depth: u8,
+    /// Only these kinds of faults; `--kinds help` lists them.
+    #[arg(long, value_name = "KIND,...", value_delimiter = ',')]
+    pub(super) kinds: Vec<Kind>,
+    /// Take every point, not one of each class.
+    #[arg(long)]
+    pub(super) no_prune: bool,
+    /// At most so many runs of each scenario, spread over all there could be.
+    #[arg(long, value_name = "RUNS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) budget: Option<u32>,
+    /// List the classes of points.
+    #[arg(long)]
+    pub(super) classes: bool,
+    /// Run this many at once; default: as many as there are cores.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) jobs: Option<u16>,
+    /// Write the reports as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
 }
 
 impl Arguments {

@@ -4,6 +4,7 @@ mod args;
 #[cfg(unix)]
 mod disk;
 mod explain;
+mod explore;
 mod inspect;
 mod output;
 mod pool;
@@ -25,6 +26,7 @@ pub fn main() -> ExitCode {
     let mut out = Output::of_process();
     let exit = match arguments.command {
         Command::Run(args) => run::run(&args, &mut out),
+        Command::Explore(args) => explore::explore(&args, &mut out),
         Command::List(args) => inspect::list(&args, &mut out),
         Command::Check(args) => inspect::check(&args, &mut out),
         Command::Schema(args) => inspect::schema(args.what, &mut out),

@@ -27,22 +27,37 @@ pub(super) struct Plan {
 }
 
 /// Runs all scenarios; calls `ready` in their order, each as soon as it and all before it are done.
-#[expect(clippy::disallowed_methods, reason = "whole runs, each in a world of its own, share nothing")]
 pub(super) fn run_all(
     scenarios: &[CheckedScenario],
     plan: Plan,
     mut ready: impl FnMut(&CheckedScenario, Outcome),
 ) {
+    each(
+        scenarios.len(),
+        plan.jobs,
+        |index| run_one(&scenarios[index], plan),
+        |index, outcome| ready(&scenarios[index], outcome),
+    );
+}
+
+/// Does `work` for each number below `count`, `jobs` at once; calls `ready` in their order, each as soon as it and all
+/// before it are done.
+#[expect(clippy::disallowed_methods, reason = "whole runs, each in a world of its own, share nothing")]
+pub(super) fn each<T: Send>(
+    count: usize,
+    jobs: usize,
+    work: impl Fn(usize) -> T + Sync,
+    mut ready: impl FnMut(usize, T),
+) {
     let next = AtomicUsize::new(0);
     let (sender, receiver) = mpsc::channel();
     std::thread::scope(|scope| {
-        for worker in 0..plan.jobs.clamp(1, scenarios.len().max(1)) {
-            let (sender, next) = (sender.clone(), &next);
+        for worker in 0..jobs.clamp(1, count.max(1)) {
+            let (sender, next, work) = (sender.clone(), &next, &work);
             let work = move || {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(scenario) = scenarios.get(index) else { break };
-                    if sender.send((index, run_one(scenario, plan))).is_err() {
+                    if index >= count || sender.send((index, work(index))).is_err() {
                         break;
                     }
                 }
@@ -59,7 +74,7 @@ pub(super) fn run_all(
         for (index, outcome) in receiver {
             waiting.insert(index, outcome);
             while let Some(outcome) = waiting.remove(&expected) {
-                ready(&scenarios[expected], outcome);
+                ready(expected, outcome);
                 expected += 1;
             }
         }

@@ -7,6 +7,7 @@ mod protectable;
 use super::client::ClientError;
 use super::play::Driver;
 use super::steps::At;
+use crate::fault::Entry;
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::estate::Side;
 use crate::scenario::model::{
@@ -114,6 +115,16 @@ impl Seen {
     /// There is no such item.
     fn nothing() -> Self {
         Self { state: Some(ItemState::Unprotected), raw: "no replicated item".to_owned(), ..Self::default() }
+    }
+
+    /// It is in one of these states.
+    pub(super) fn is_one_of(&self, states: &[ItemState]) -> bool {
+        self.state.is_some_and(|state| states.contains(&state))
+    }
+
+    /// Its replication is in trouble, and a person may begin a resynchronisation.
+    pub(super) fn wants_resynchronisation(&self) -> bool {
+        self.health == "Critical" && self.allowed.iter().any(|word| word == "RepairReplication")
     }
 
     /// What of `wanted` is not so yet.
@@ -446,7 +457,11 @@ impl Driver<'_> {
 
     /// The end: the file's expectations, every fault fired, the oracle's last sweep.
     pub(super) async fn judge_end(&mut self) {
-        let findings = self.judge(&self.checked.scenario.expect).await;
+        let findings = if self.persists() {
+            self.come_home().await
+        } else {
+            self.judge(&self.checked.scenario.expect).await
+        };
         self.findings.extend(findings);
         self.settle_ledger();
         self.sweep();
@@ -464,21 +479,23 @@ impl Driver<'_> {
         });
     }
 
+    /// What became of faults so far.
+    pub(super) fn ledger(&self) -> Vec<Entry> {
+        let hit = self.world.net.rules(|r| (r.fired().to_vec(), r.fired_link()));
+        let mut ledger = self.world.board.ledger();
+        for entry in ledger.iter_mut().filter(|entry| self.rules.contains(&entry.id)) {
+            entry.fired = hit.0.contains(&entry.id) || hit.1;
+        }
+        ledger
+    }
+
     /// Faults that never changed anything turn the run red.
     fn settle_ledger(&mut self) {
-        let hit = self.world.net.rules(|r| (r.take_fired(), r.take_fired_link()));
-        for entry in self.world.board.ledger() {
-            let by_calls = self.rules.contains(&entry.id);
-            let link_or_call = hit.0.contains(&entry.id) || (hit.1 && by_calls);
-            let fired = if by_calls { link_or_call } else { entry.fired };
-            if !fired {
-                let why = entry.error.unwrap_or_else(|| "its moment never came".to_owned());
-                let finding = Finding::new(
-                    FindingKind::FaultUnfired,
-                    format!("fault {} never struck: {why}", entry.id),
-                );
-                self.findings.push(finding.at(entry.step.0, entry.step.1));
-            }
+        for entry in self.ledger().into_iter().filter(|entry| !entry.fired) {
+            let why = entry.error.unwrap_or_else(|| "its moment never came".to_owned());
+            let text = format!("fault {} never struck: {why}", entry.id);
+            let finding = Finding::new(FindingKind::FaultUnfired, text);
+            self.findings.push(finding.at(entry.step.0, entry.step.1));
         }
     }
 }

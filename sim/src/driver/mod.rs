@@ -7,6 +7,7 @@ mod cancel;
 pub mod client;
 mod expect;
 mod operate;
+mod persist;
 mod plans;
 mod play;
 mod points;
@@ -18,6 +19,7 @@ mod stuck;
 
 pub use failback_orchestrator::config::Rehearsal;
 pub use failback_orchestrator::journal::{Operation, Verb};
+pub use persist::Toil;
 pub use play::{Crash, Played, Script, StepName, Twin, play};
 pub use setback::Setback;
 
@@ -94,7 +96,7 @@ thread_local! {
 }
 
 /// Plays the script and reports panics of tasks, which tokio would swallow, as bugs of the lab.
-fn watched(script: &Script<'_>) -> Played {
+pub fn watched(script: &Script<'_>) -> Played {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = std::panic::take_hook();

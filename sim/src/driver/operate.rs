@@ -1,6 +1,7 @@
 //! Operations: what the operator asks of the product, and how it must end.
 
 use super::client::{Answer, JobView};
+use super::persist::PATIENCE;
 use super::play::{Driver, Refusal};
 use super::requests::Request;
 use super::steps::{At, LOOK, Stop};
@@ -46,7 +47,8 @@ impl Driver<'_> {
             return Err(Stop::Twin);
         }
         let id = format!("request-{}", self.requests);
-        let deadline = Instant::now() + Duration::from_secs(15 * 60);
+        let patience = if self.persists() { PATIENCE } else { Duration::from_secs(15 * 60) };
+        let deadline = Instant::now() + patience;
         loop {
             match self.client.operate(method.clone(), path, &id, body).await {
                 Ok(answer) => return Ok(answer),
@@ -60,7 +62,7 @@ impl Driver<'_> {
     }
 
     /// Waits for the job to be over.
-    async fn job(&self, job: &str, within: Duration) -> Option<JobView> {
+    pub(super) async fn job(&self, job: &str, within: Duration) -> Option<JobView> {
         let deadline = Instant::now() + within;
         loop {
             match self.client.job(job).await {
@@ -118,8 +120,11 @@ impl Driver<'_> {
     }
 
     /// Asks for what a step wants, and tells the oracle what follows from it.
-    pub(super) async fn operate(&mut self, at: At, step: &Step, request: &Request) -> Result<(), Stop> {
-        let Some(operation) = step.operation() else { return Ok(()) };
+    pub(super) async fn operate(&mut self, at: At, step: &Step) -> Result<(), Stop> {
+        let (Some(operation), Some(request)) = (step.operation(), self.ask(step).await) else {
+            let text = "the lab does not know what this step asks for";
+            return Err(self.fail(at, Finding::new(FindingKind::LabBug, text)));
+        };
         if let Step::EnableProtection(protect) = step {
             let named = request.body["properties"]["providerSpecificDetails"]["multiVmGroupName"].as_str();
             let (item, group) = (MachineName::from(protect.item.as_str()), named.map(GroupName::from));
@@ -136,7 +141,11 @@ impl Driver<'_> {
         if let Step::Reprotect(reprotect) = step {
             self.tell_what_stays(reprotect);
         }
-        self.carry_out(at, request, operation.expect, operation.within.duration()).await?;
+        if self.persists() && *operation.expect == Ending::Succeeded {
+            self.insist(at, step, &operation, request).await?;
+        } else {
+            self.carry_out(at, &request, operation.expect, operation.within.duration()).await?;
+        }
         if let Some(save) = step.saves() {
             self.saved(save);
         }
@@ -158,7 +167,7 @@ impl Driver<'_> {
         self.conclude(at, expect, ended)
     }
 
-    async fn attempt(
+    pub(super) async fn attempt(
         &mut self,
         at: At,
         request: &Request,
@@ -189,7 +198,11 @@ impl Driver<'_> {
     }
 
     pub(super) fn judge_ending(&mut self, at: At, expect: &Ending, ended: Ended) -> Result<(), Stop> {
+        if self.persists() {
+            return Ok(());
+        }
         let wanted = match expect {
+            Ending::Anything => return Ok(()),
             Ending::Succeeded => "the job succeeds".to_owned(),
             Ending::Refused(r) if r.codes.is_empty() => {
                 format!("refused with at least {}", sorted(r.includes.iter().map(|c| &c.value)))

@@ -1,14 +1,16 @@
 //! One pass through a scenario's steps, on a runtime of its own with a paused clock.
 
 use super::client::Client;
+use super::persist::Toil;
 use super::setback::Setback;
 use super::steps::{At, Stop};
-use crate::fault::Board;
+use crate::fault::{Board, Entry};
 use crate::recorder::{Recorder, Recording};
 use crate::report::outcome::{Finding, FindingKind, Lost};
 use crate::scenario::CheckedScenario;
 use crate::scenario::model::Wire;
-use crate::world::{World, WorldOptions};
+use crate::switchboard::Heard;
+use crate::world::{World, WorldOptions, Written};
 use failback_oracle::{Violation, twin};
 use failback_orchestrator::config::Rehearsal;
 use failback_orchestrator::journal::{Job, Operation, Verb};
@@ -17,6 +19,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// What is played.
 #[derive(Clone)]
@@ -35,6 +38,8 @@ pub struct Script<'a> {
     pub crash: Option<Crash>,
     /// What the product's workflows rehearse.
     pub rehearsal: Rehearsal,
+    /// Note every call and every write of the journal from the first step on.
+    pub listen: bool,
 }
 
 impl<'a> Script<'a> {
@@ -42,7 +47,7 @@ impl<'a> Script<'a> {
     pub fn new(checked: &'a CheckedScenario) -> Self {
         let (seed, wire) = (checked.scenario.seed, checked.scenario.wire);
         let rehearsal = Rehearsal::default();
-        Self { checked, seed, wire, keep_log: false, twin: None, crash: None, rehearsal }
+        Self { checked, seed, wire, keep_log: false, twin: None, crash: None, rehearsal, listen: false }
     }
 }
 
@@ -149,6 +154,16 @@ pub struct Played {
     pub observed: Vec<Value>,
     /// Wall time of each step that was played.
     pub walls: Vec<Duration>,
+    /// From when to when each step took.
+    pub times: Vec<(VirtualMs, VirtualMs)>,
+    /// What the operator did that no step says.
+    pub toil: Toil,
+    /// What became of faults.
+    pub ledger: Vec<Entry>,
+    /// Calls that failed, or were answered that the callee failed.
+    pub failed_calls: u64,
+    /// Calls and journal writes since the first step, when they were to be noted.
+    pub heard: (Vec<Heard>, Vec<Written>),
 }
 
 /// Plays the script to its end.
@@ -178,26 +193,15 @@ async fn on_stage(script: &Script<'_>) -> (Played, Weak<Recorder>) {
         rehearsal: script.rehearsal,
     };
     let world = World::build(&script.checked.inventory, options, Arc::new(Board::default()));
+    if script.listen {
+        world.recorder.follow();
+    }
     let client = Client::new(
         world.operator.http.clone(),
         crate::scenario::inventory::ORCHESTRATOR,
         &world.product_config().vault,
     );
-    let mut driver = Driver {
-        world: world.clone(),
-        client,
-        script: script.clone(),
-        checked: script.checked,
-        findings: Vec::new(),
-        refusals: Vec::new(),
-        setback: None,
-        observed: Vec::new(),
-        requests: 0,
-        current: None,
-        jobs: BTreeMap::new(),
-        rules: Vec::new(),
-        walls: Vec::new(),
-    };
+    let mut driver = Driver::new(world.clone(), client, script);
     let horizon = script.checked.scenario.horizon.value;
     let all = tokio::time::timeout(horizon.duration(), driver.all_steps()).await;
     match all {
@@ -211,12 +215,17 @@ async fn on_stage(script: &Script<'_>) -> (Played, Weak<Recorder>) {
     let violations = world.recorder.oracle(|o| o.violations().to_vec()).unwrap_or_default();
     let broken = |v: Violation| Finding::new(FindingKind::InvariantBroken, v.to_string());
     driver.findings.extend(violations.into_iter().map(broken));
-    let lost = driver.losses();
+    let (lost, ledger) = (driver.losses(), driver.ledger());
     let recording = world.recorder.finish();
     let played = Played {
         findings: driver.findings,
         lost,
         walls: driver.walls,
+        times: driver.times,
+        toil: driver.toil,
+        ledger,
+        failed_calls: world.net.failed(),
+        heard: if script.listen { world.listen() } else { Default::default() },
         recording,
         ended: world.clock.now(),
         calls: world.net.calls(),
@@ -258,6 +267,35 @@ pub(super) struct Driver<'a> {
     pub(super) rules: Vec<String>,
     /// Wall time of each step so far; nothing in the run sees it.
     pub(super) walls: Vec<Duration>,
+    /// What the operator did that no step says.
+    pub(super) toil: Toil,
+    /// When the operator last thought of a resynchronisation.
+    pub(super) helped: Option<Instant>,
+    /// From when to when each step so far took.
+    pub(super) times: Vec<(VirtualMs, VirtualMs)>,
+}
+
+impl<'a> Driver<'a> {
+    fn new(world: Arc<World>, client: Client, script: &Script<'a>) -> Self {
+        Self {
+            world,
+            client,
+            script: script.clone(),
+            checked: script.checked,
+            findings: Vec::new(),
+            refusals: Vec::new(),
+            setback: None,
+            observed: Vec::new(),
+            requests: 0,
+            current: None,
+            jobs: BTreeMap::new(),
+            rules: Vec::new(),
+            walls: Vec::new(),
+            toil: Toil::default(),
+            helped: None,
+            times: Vec::new(),
+        }
+    }
 }
 
 impl Driver<'_> {

@@ -1,10 +1,11 @@
 //! The steps of a scenario, one by one.
 
+use super::persist::PATIENCE;
 use super::play::Driver;
 use super::requests::Request;
 use crate::fault::{Action, Moment, Strike};
 use crate::report::outcome::{Finding, FindingKind};
-use crate::scenario::fault::{CallMoment, Change, TaskMoment, When};
+use crate::scenario::fault::{CallMoment, Change, TaskMoment, When, WriteMoment};
 use crate::scenario::inventory::Machine;
 use crate::scenario::inventory::Plan;
 use crate::scenario::model::{Arm, Expect, Step, WaitUntil};
@@ -55,6 +56,9 @@ impl Driver<'_> {
 
     pub(super) async fn all_steps(&mut self) -> Result<(), Stop> {
         self.protect_estate().await?;
+        if self.script.listen {
+            self.world.listen();
+        }
         let steps = &self.checked.scenario.steps;
         for (index, step) in steps.iter().enumerate() {
             let at = At { index, line: step.at.line };
@@ -66,7 +70,9 @@ impl Driver<'_> {
                 reason = "wall time of the report; nothing in the run sees it"
             )]
             let began = std::time::Instant::now();
+            let from = self.world.clock.now();
             let done = self.step(at, &step.value).await;
+            self.times.push((from, self.world.clock.now()));
             self.walls.push(began.elapsed());
             let outcome = if done.is_ok() { "done" } else { "failed" };
             self.world.emit(What::StepEnded { step: at.step().0, outcome: outcome.into() });
@@ -106,9 +112,10 @@ impl Driver<'_> {
         Ok(())
     }
 
-    /// Does what a step says. What the product is asked for comes out of the match as a request.
-    async fn step(&mut self, at: At, step: &Step) -> Result<(), Stop> {
-        let request = match step {
+    /// What a step asks the product for, as it is now; nothing where the step does something itself.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "`step` has the others")]
+    pub(super) async fn ask(&self, step: &Step) -> Option<Request> {
+        Some(match step {
             Step::Failover(s) => self.failover(s).await,
             Step::Failback(s) => self.failback(s).await,
             Step::Commit(s) => self.of(&s.item, &s.plan, "failoverCommit", Value::Null),
@@ -130,12 +137,34 @@ impl Driver<'_> {
             Step::RenewCertificate(_) => self.renew_certificate(),
             Step::SavePlan(s) => self.save_plan(s),
             Step::DeletePlan(s) => self.delete_plan(s),
+            _ => return None,
+        })
+    }
+
+    /// Does what a step says.
+    async fn step(&mut self, at: At, step: &Step) -> Result<(), Stop> {
+        match step {
+            Step::Failover(_)
+            | Step::Failback(_)
+            | Step::Commit(_)
+            | Step::Reprotect(_)
+            | Step::TestFailover(_)
+            | Step::CleanUpTestFailover(_)
+            | Step::ChangeRecoveryPoint(_)
+            | Step::MoveProcessServer(_)
+            | Step::Resynchronise(_)
+            | Step::RestartJob(_)
+            | Step::EnableProtection(_)
+            | Step::DisableProtection(_)
+            | Step::CompleteMigration(_)
+            | Step::RemoveProtection(_)
+            | Step::Policy(_)
+            | Step::RenewCertificate(_)
+            | Step::SavePlan(_)
+            | Step::DeletePlan(_) => return self.operate(at, step).await,
             Step::Cancel(s) => return self.cancel(at, s).await,
             Step::Confirm(s) => return self.confirm(at, s).await,
-            Step::Wait(period) => {
-                sleep(period.duration()).await;
-                return Ok(());
-            }
+            Step::Wait(period) => sleep(period.duration()).await,
             Step::WaitUntil(s) => return self.wait_until(at, s).await,
             Step::Write(s) => {
                 let wrote = self.world.write(&s.machine, *s.blocks);
@@ -143,10 +172,7 @@ impl Driver<'_> {
             }
             Step::Inject(change) => return self.inject(at, change),
             Step::Arm(s) => return self.arm(at, s),
-            Step::Clear(id) => {
-                self.world.clear(id);
-                return Ok(());
-            }
+            Step::Clear(id) => self.world.clear(id),
             Step::Operator(change) => {
                 let changed = self.world.change("operator", change, Actor::Operator);
                 return self.done(at, changed);
@@ -154,28 +180,30 @@ impl Driver<'_> {
             Step::Crash(s) => {
                 let back = s.restart_after.as_ref().map(|p| p.duration());
                 self.world.crash(&NodeName::from(s.node.as_str()), back);
-                return Ok(());
             }
             Step::Restart(s) => {
                 let started = self.world.restart(&NodeName::from(s.node.as_str()));
                 return self.done(at, started);
             }
-            Step::Check(expect) => {
-                self.check(at, expect).await;
-                return Ok(());
-            }
-        };
-        self.operate(at, step, &request).await
+            Step::Check(expect) => self.check(at, expect).await,
+        }
+        Ok(())
     }
 
     async fn check(&mut self, at: At, expect: &Expect) {
+        if self.persists() {
+            return;
+        }
         let findings = self.judge(expect).await;
         let (step, line) = at.step();
         self.findings.extend(findings.into_iter().map(|f| f.at(step, line)));
     }
 
-    /// What could not be done ends the play.
+    /// What could not be done ends the play, unless faults may have changed what there is to do.
     fn done(&mut self, at: At, done: Result<(), String>) -> Result<(), Stop> {
+        if self.persists() {
+            return Ok(());
+        }
         done.map_err(|e| self.fail(at, Finding::new(FindingKind::ExpectationFailed, e)))
     }
 
@@ -207,6 +235,9 @@ impl Driver<'_> {
     fn arm(&mut self, at: At, arm: &Arm) -> Result<(), Stop> {
         let id = arm.id.as_ref().map_or_else(|| at.fault_id(), |n| n.value.clone());
         self.enter(at, &id, arm.fault.as_ref());
+        if let Some(ends) = &arm.ends {
+            self.world.board.ends(&id, ends.after.duration(), ends.by.clone());
+        }
         let action = match (&arm.fault, &arm.crash) {
             (Some(change), _) => Action::Change(Box::new(change.clone())),
             (None, Some(crash)) => {
@@ -223,6 +254,8 @@ impl Driver<'_> {
                 let (first, by) = (other.id.value.clone(), other.by.duration());
                 self.world.board.arm(&id, Moment::Fault { id: first, by }, action);
             }
+            Some(When::BeforeWrite(write)) => self.world.board.arm(&id, write_moment(true, write), action),
+            Some(When::AfterWrite(write)) => self.world.board.arm(&id, write_moment(false, write), action),
             Some(When::BeforeCall(call)) => self.world.board.arm(&id, call_moment(true, call), action),
             Some(When::AfterCall(call)) => self.world.board.arm(&id, call_moment(false, call), action),
             Some(When::AtTask(task)) => self.world.board.arm(&id, task_moment(true, task), action),
@@ -232,7 +265,8 @@ impl Driver<'_> {
     }
 
     pub(super) async fn wait_until(&mut self, at: At, what: &WaitUntil) -> Result<(), Stop> {
-        let deadline = Instant::now() + what.within.duration();
+        let patience = if self.persists() { PATIENCE } else { Duration::ZERO };
+        let deadline = Instant::now() + what.within.duration() + patience;
         loop {
             let item = &what.item.value;
             let count = what.points.is_some() || what.app_points.is_some();
@@ -242,6 +276,7 @@ impl Driver<'_> {
                 Err(e) => Some(e.to_string()),
             };
             let Some(missing) = missing else { return Ok(()) };
+            self.lend_a_hand(at, &what.item).await?;
             if Instant::now() >= deadline {
                 let text = format!(
                     "{} did not come to what the step waits for within {}",
@@ -264,6 +299,10 @@ fn call_moment(before: bool, call: &CallMoment) -> Moment {
         operation: call.operation.value.clone(),
         nth: u64::from(call.nth.value),
     }
+}
+
+fn write_moment(before: bool, write: &WriteMoment) -> Moment {
+    Moment::Write { before, kind: write.kind.value.clone(), nth: u64::from(write.nth.value) }
 }
 
 fn task_moment(start: bool, task: &TaskMoment) -> Moment {

@@ -35,6 +35,15 @@ pub enum Moment {
         /// Counted from 1.
         nth: u64,
     },
+    /// Around the `nth` write of this kind to the product's journal since it was armed.
+    Write {
+        /// Right before it is committed, or right after.
+        before: bool,
+        /// The kind of record: `step-done`.
+        kind: String,
+        /// Counted from 1.
+        nth: u64,
+    },
     /// So long after another fault struck.
     Fault {
         /// The other fault.
@@ -62,6 +71,8 @@ pub trait Strike: Send + Sync {
     fn strike(&self, id: &str, action: &Action) -> Result<(), String>;
     /// The fault `id` is to strike after a while.
     fn strike_after(&self, id: &str, after: Duration, action: Action);
+    /// This change is to end the fault `id` after a while, if there is anything left to end.
+    fn end_after(&self, id: &str, after: Duration, by: Change);
 }
 
 /// What became of one fault.
@@ -87,6 +98,8 @@ struct Armed {
 #[derive(Default)]
 struct State {
     armed: Vec<Armed>,
+    /// What ends faults, and how long after they struck.
+    ends: BTreeMap<String, (Duration, Change)>,
     ledger: Vec<Entry>,
     targets: BTreeMap<JobId, String>,
     /// Struck by an event; carried out at the next call, when nobody holds a lock.
@@ -116,6 +129,10 @@ impl Board {
     pub fn arm(&self, id: &str, moment: Moment, action: Action) {
         self.lock().armed.push(Armed { id: id.to_owned(), moment, action, seen: 0 });
     }
+    /// This ends a fault, so long after it struck.
+    pub fn ends(&self, id: &str, after: Duration, by: Change) {
+        self.lock().ends.insert(id.to_owned(), (after, by));
+    }
     /// A fault strikes at once.
     pub fn strike_now(&self, id: &str, action: Action) {
         self.lock().due.push((id.to_owned(), action));
@@ -136,7 +153,11 @@ impl Board {
         let follows = |a: &Armed| matches!(&a.moment, Moment::Fault { id: first, .. } if first == id);
         let (due, waiting): (Vec<_>, Vec<_>) = state.armed.drain(..).partition(follows);
         state.armed = waiting;
+        let ends = state.ends.remove(id);
         drop(state);
+        if let Some((after, by)) = ends {
+            world.end_after(id, after, by);
+        }
         for armed in due {
             if let Moment::Fault { by, .. } = armed.moment {
                 world.strike_after(&armed.id, by, armed.action);
@@ -182,6 +203,17 @@ impl Board {
         }
     }
 
+    /// Told of every write to the product's journal.
+    pub fn write(&self, before: bool, kind: &str) {
+        if self.lock().armed.is_empty() {
+            return;
+        }
+        let matches =
+            |m: &Moment| matches!(m, Moment::Write { before: b, kind: k, .. } if *b == before && k == kind);
+        self.lock().strike_matching(matches);
+        self.strike_due();
+    }
+
     fn call(&self, before: bool, from: &NodeName, to: &NodeName, operation: &str) {
         if self.lock().armed.is_empty() && self.lock().due.is_empty() {
             return;
@@ -199,7 +231,7 @@ impl State {
         let mut waiting = Vec::new();
         for mut armed in self.armed.drain(..) {
             let nth = match &armed.moment {
-                Moment::Call { nth, .. } | Moment::Task { nth, .. } => *nth,
+                Moment::Call { nth, .. } | Moment::Task { nth, .. } | Moment::Write { nth, .. } => *nth,
                 Moment::Fault { .. } => u64::MAX,
             };
             armed.seen += u64::from(matches(&armed.moment));

@@ -1,16 +1,19 @@
 //! Takes every event of a run: numbers it, hashes it, hands it to the oracle, keeps the last ones, and streams
 //! it to whoever asked. The whole log is kept only when a report wants it.
 
+mod during;
 pub mod timeline;
 mod witness;
 
+use during::During;
 pub use witness::{Choice, Witness};
 
 use crate::fault::Board;
+use crate::scenario::inventory::ORCHESTRATOR;
 use failback_oracle::Oracle;
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Event, EventSink, What};
-use failback_wire::ids::NodeName;
+use failback_wire::ids::{Label, NodeName};
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,6 +28,8 @@ struct State {
     /// Events of the current millisecond: hashed in the order of (node, sequence), whoever ran first.
     current: Vec<Event>,
     hasher: Xxh3,
+    /// Over what the product tells, without its times.
+    story: Xxh3,
     events: u64,
     /// The last events of milliseconds that are over.
     tail: VecDeque<Event>,
@@ -32,6 +37,8 @@ struct State {
     timeline: Vec<String>,
     oracle: Option<Oracle>,
     witness: Witness,
+    /// What goes on, once somebody asks.
+    during: Option<During>,
     last: VirtualMs,
 }
 
@@ -46,6 +53,8 @@ pub struct Recorder {
 pub struct Recording {
     /// Hash over all semantic events.
     pub hash: u128,
+    /// Hash over what the product told, whenever that was.
+    pub story: u64,
     /// How many there were.
     pub events: u64,
     /// The last ones.
@@ -78,12 +87,21 @@ impl Recorder {
     pub fn witness<T>(&self, f: impl FnOnce(&Witness) -> T) -> T {
         f(&self.lock().witness)
     }
+    /// From now on it is known what goes on.
+    pub fn follow(&self) {
+        self.lock().during.get_or_insert_default();
+    }
+    /// What goes on, in words that are the same for moments of one kind.
+    pub fn during(&self) -> Label {
+        self.lock().during.as_mut().map_or_else(|| Label::from(""), During::words)
+    }
     /// Closes the record.
     pub fn finish(&self) -> Recording {
         let mut state = self.lock();
         state.flush();
         Recording {
             hash: state.hasher.digest128(),
+            story: state.story.digest(),
             events: state.events,
             tail: state.tail.iter().cloned().collect(),
             log: state.log.take().unwrap_or_default(),
@@ -99,6 +117,9 @@ impl State {
         for event in self.current.drain(..) {
             (event.at.0, event.node.as_str(), event.seq).hash(&mut self.hasher);
             event.what.hash(&mut self.hasher);
+            if event.node.as_str() == ORCHESTRATOR {
+                event.what.hash(&mut self.story);
+            }
             if let Some(line) = timeline::line(&event) {
                 self.timeline.push(line);
             }
@@ -136,6 +157,9 @@ impl EventSink for Recorder {
         let event = Event { at, node: node.clone(), seq, what };
         state.events += 1;
         state.witness.take(&event.what);
+        if let Some(during) = &mut state.during {
+            during.take(&event.what);
+        }
         if let Some(oracle) = &mut state.oracle {
             oracle.take(&event);
         }

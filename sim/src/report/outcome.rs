@@ -4,6 +4,7 @@ use crate::scenario::model::Wire;
 use failback_wire::error::Report;
 use failback_wire::event::Event;
 use serde::Serialize;
+use std::fmt;
 use std::time::Duration;
 
 /// What one run of one scenario found out.
@@ -101,6 +102,16 @@ pub struct Finding {
     pub actual: Option<String>,
     /// The job's error, as the portal would show it.
     pub error: Option<Report>,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind.title(), self.message)?;
+        if let (Some(expected), Some(actual)) = (&self.expected, &self.actual) {
+            write!(f, ": expected {expected}, was {actual}")?;
+        }
+        Ok(())
+    }
 }
 
 impl Finding {

@@ -77,6 +77,20 @@ pub enum LinkChange {
         /// The process server.
         server: Name,
     },
+    /// Packets from one node to another are lost; those the other way are not.
+    Cut {
+        /// Who sends them.
+        from: Name,
+        /// Whom they do not reach.
+        to: Name,
+    },
+    /// They arrive again.
+    Join {
+        /// Who sends them.
+        from: Name,
+        /// Whom they reach.
+        to: Name,
+    },
 }
 
 /// Something happens to calls from one node to another.
@@ -114,6 +128,11 @@ pub enum CallAction {
     LoseReply,
     /// The reply arrives this much later.
     Delay(Period),
+    /// The callee acts once the caller has given up.
+    Late,
+    /// The callee sees nothing; the caller gets the answer of the last time it asked for the same since the fault was
+    /// armed. Where it never did, nothing happens to the call.
+    Stale,
     /// The callee sees nothing; the caller gets this HTTP status.
     Status(u16),
     /// The callee gets the request twice; the caller gets the first reply.
@@ -138,6 +157,10 @@ pub enum When {
     BeforeCall(CallMoment),
     /// Just after a call took effect, before its reply goes back.
     AfterCall(CallMoment),
+    /// Just before the orchestrator commits a write to its journal.
+    BeforeWrite(WriteMoment),
+    /// Just after it has.
+    AfterWrite(WriteMoment),
     /// When a task of a job starts.
     AtTask(TaskMoment),
     /// When a task of a job has ended.
@@ -167,6 +190,18 @@ pub struct CallMoment {
     #[schemars(extend("enum" = operations()))]
     pub operation: Name,
     /// Which matching call since the fault was armed, from 1; default 1.
+    #[serde(default = "first")]
+    pub nth: Spanned<u32>,
+}
+
+/// A write to the orchestrator's journal, as a moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct WriteMoment {
+    /// The kind of record.
+    #[schemars(extend("enum" = failback_orchestrator::journal::KINDS))]
+    pub kind: Name,
+    /// Which write of this kind since the fault was armed, from 1; default 1.
     #[serde(default = "first")]
     pub nth: Spanned<u32>,
 }

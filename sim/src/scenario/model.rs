@@ -57,6 +57,9 @@ pub struct Scenario {
     /// How calls travel.
     #[serde(default)]
     pub wire: Wire,
+    /// Who asks for what steps say.
+    #[serde(default)]
+    pub operator: Operator,
     /// Virtual time after which the run counts as stuck; default 72 h.
     #[serde(default = "three_days")]
     pub horizon: Spanned<Period>,
@@ -131,7 +134,7 @@ pub enum Step {
     /// A fault strikes now.
     Inject(Change),
     /// A fault waits for its moment.
-    Arm(Arm),
+    Arm(Box<Arm>),
     /// An armed fault is taken away.
     Clear(Name),
     /// The operator changes the world at its own consoles.
@@ -275,6 +278,20 @@ pub enum Ending {
     Started,
     /// The job of a plan waits for a person; `confirm` lets it go on.
     Paused(Paused),
+    /// However it ends, or is refused.
+    Anything,
+}
+
+/// Who asks for what steps say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Operator {
+    /// Does each step once, and expects what the step says.
+    #[default]
+    Strict,
+    /// Asks again for what was to succeed and did not, until faults are over and it does. Meanwhile machines, servers
+    /// and jobs may show anything.
+    Persistent,
 }
 
 impl Ending {
@@ -285,7 +302,7 @@ impl Ending {
                 refused.codes.iter().chain(&refused.includes).chain(&refused.beneath).collect()
             }
             Self::Failed(failed) => [&failed.code].into_iter().chain(&failed.also).collect(),
-            Self::Succeeded | Self::Started | Self::Paused(_) => Vec::new(),
+            Self::Succeeded | Self::Started | Self::Paused(_) | Self::Anything => Vec::new(),
         }
     }
 }
@@ -368,6 +385,19 @@ pub struct Arm {
     /// When. A `call` fault needs none: the call it names is the moment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<When>,
+    /// What ends it, and when; default: nothing does but later steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Ends>,
+}
+
+/// What ends a fault that has struck. Where there is nothing left to end, nothing happens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Ends {
+    /// How long after it struck.
+    pub after: Spanned<Period>,
+    /// What is done.
+    pub by: Change,
 }
 
 /// A node's software dies.

@@ -25,11 +25,12 @@ use failback_wire::node::{Ctx, Fence};
 use gate::{Gate, Ticket};
 use rules::{Effect, Route, Rules};
 use std::collections::BTreeMap;
+use std::hash::Hash as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tower::ServiceExt;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
 pub use rules::Zone;
 
@@ -51,6 +52,13 @@ struct State {
     returns: BTreeMap<(NodeName, u64), Gate>,
     rules: Rules,
     calls: u64,
+    failed: u64,
+    /// When something last befell a call, by host.
+    troubled: BTreeMap<Label, VirtualMs>,
+    /// Last replies to what a rule may answer anew, by what was asked.
+    replies: BTreeMap<u64, Response<Bytes>>,
+    /// Every call since somebody listens, if anybody does.
+    heard: Option<Vec<Heard>>,
     /// Calls in flight, for the verdict "stuck": number → (from, to, operation, since).
     waiting: BTreeMap<u64, (NodeName, Label, &'static str, VirtualMs)>,
 }
@@ -84,6 +92,10 @@ impl Switchboard {
             returns: BTreeMap::new(),
             rules: Rules::default(),
             calls: 0,
+            failed: 0,
+            troubled: BTreeMap::new(),
+            replies: BTreeMap::new(),
+            heard: None,
             waiting: BTreeMap::new(),
         };
         Self(Arc::new(Inner { clock, env, wire, recorder, moments, state: Mutex::new(state) }))
@@ -121,6 +133,21 @@ impl Switchboard {
     /// Calls made so far.
     pub fn calls(&self) -> u64 {
         self.0.lock().calls
+    }
+
+    /// From now on every call is noted; what was noted so far comes back.
+    pub fn listen(&self) -> Vec<Heard> {
+        self.0.lock().heard.replace(Vec::new()).unwrap_or_default()
+    }
+
+    /// When something last befell a call of this host: it failed, or the network did something to it.
+    pub fn last_trouble(&self, host: &str) -> Option<VirtualMs> {
+        self.0.lock().troubled.get(&Label::from(host)).copied()
+    }
+
+    /// Calls that failed, or were answered that the callee failed.
+    pub fn failed(&self) -> u64 {
+        self.0.lock().failed
     }
 
     /// Who waits for whom, for the verdict "stuck".
@@ -174,12 +201,18 @@ impl Transport for Switchboard {
             let after = call.timeout;
             let (nth, route) = inner.depart(&from, &host, call.operation);
             let _waiting = Waiting { inner: inner.clone(), nth };
+            let heard = inner.hear(&from, &host, &route.to, &call);
             let (caller, operation) = (from.node().clone(), call.operation);
+            let meddled = route.effect.is_some();
             let exchange = inner.clone().exchange(from, host.clone(), call, route);
             let reply = match tokio::time::timeout(after, exchange).await {
                 Ok(reply) => reply,
                 Err(_) => Err(HttpError::TimedOut { host: host.to_string(), after }),
             };
+            inner.note_trouble(&host, &reply, meddled);
+            if let (Some(heard), Ok(reply)) = (heard, &reply) {
+                inner.hear_reply(heard, reply);
+            }
             match &reply {
                 Ok(r) => {
                     tracing::debug!(at = %inner.clock.now(), %caller, %host, operation, status = r.status().as_u16())
@@ -189,6 +222,25 @@ impl Transport for Switchboard {
             reply
         })
     }
+}
+
+/// A call, as somebody who listens hears it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// When it left.
+    pub at: VirtualMs,
+    /// The caller's node.
+    pub from: NodeName,
+    /// The callee's node.
+    pub to: NodeName,
+    /// The operation, in the words of its protocol.
+    pub operation: &'static str,
+    /// What went on when it left.
+    pub during: Label,
+    /// Number of what was asked: the same twice is the same.
+    pub asked: u64,
+    /// Number of the reply's body; `None` when none came.
+    pub answered: Option<u64>,
 }
 
 /// Takes the call off the list of those in flight when it ends, however it ends.
@@ -234,6 +286,41 @@ impl Inner {
         (nth, route)
     }
 
+    /// Notes the call, if somebody listens; answers its place among those that were heard.
+    fn hear(&self, from: &Fence, host: &Label, to: &NodeName, call: &Call) -> Option<usize> {
+        self.lock().heard.as_ref()?;
+        let heard = Heard {
+            at: self.clock.now(),
+            from: from.node().clone(),
+            to: to.clone(),
+            operation: call.operation,
+            during: self.recorder.during(),
+            asked: asked(host, &call.request),
+            answered: None,
+        };
+        let mut state = self.lock();
+        let all = state.heard.as_mut()?;
+        all.push(heard);
+        Some(all.len() - 1)
+    }
+
+    fn note_trouble(&self, host: &Label, reply: &Reply, meddled: bool) {
+        // A fault of SOAP comes as 500 and says that the callee is well.
+        let unwell = reply.as_ref().map_or(true, |reply| reply.status().as_u16() > 500);
+        if unwell || meddled {
+            let mut state = self.lock();
+            state.failed += u64::from(unwell);
+            state.troubled.insert(host.clone(), self.clock.now());
+        }
+    }
+
+    fn hear_reply(&self, place: usize, reply: &Response<Bytes>) {
+        let answered = xxh3_64_with_seed(reply.body(), u64::from(reply.status().as_u16()));
+        if let Some(heard) = self.lock().heard.as_mut().and_then(|all| all.get_mut(place)) {
+            heard.answered = Some(answered);
+        }
+    }
+
     /// Milliseconds one way: 1 to 4, from the seed, the two ends and the instant.
     fn latency(&self, from: &str, to: &str) -> Duration {
         let mut key = [0_u8; 8 + 96];
@@ -245,7 +332,7 @@ impl Inner {
     }
 
     async fn exchange(self: Arc<Self>, from: Fence, host: Label, call: Call, route: Route) -> Reply {
-        let Route { to, nth, effect, cut, .. } = route;
+        let Route { to, nth, effect, cut, cut_back, remember } = route;
         let operation = call.operation;
         if cut || matches!(effect, Some(Effect::LoseRequest)) {
             // The packets are gone; only the caller's deadline ends this.
@@ -256,8 +343,17 @@ impl Inner {
             return Err(HttpError::Unreachable { host: host.to_string() });
         }
         let mut arrival = self.clock.now().plus(self.latency(from.node().as_str(), host.as_str()));
-        if let Some(Effect::Delay(d)) = effect {
-            arrival = arrival.plus(d);
+        match effect {
+            Some(Effect::Delay(d)) => arrival = arrival.plus(d),
+            Some(Effect::Late) => arrival = arrival.plus(call.timeout + Duration::from_secs(1)),
+            _ => {}
+        }
+        let asked = remember.then(|| asked(&host, &call.request));
+        if let (Some(Effect::Stale), Some(before)) = (effect, asked.and_then(|asked| self.remembered(asked)))
+        {
+            let back = arrival.plus(self.latency(host.as_str(), from.node().as_str()));
+            tokio::time::sleep_until(self.clock.instant(back)).await;
+            return Ok(before);
         }
         let (caller, callee) = (from.node().clone(), to.clone());
         let (ticket, way_back) = {
@@ -271,9 +367,24 @@ impl Inner {
             WireKind::Direct => self.clone().direct(crossing, call.request).await,
             WireKind::Http1 => self.clone().http1(crossing, call.request).await,
         };
+        if cut_back || self.is_severed(&callee, from.node()) {
+            return std::future::pending().await;
+        }
+        if let (Some(asked), Ok(reply)) = (asked, &reply) {
+            self.lock().replies.insert(asked, copy_of(reply));
+        }
         let back = self.clock.now().plus(self.latency(host.as_str(), from.node().as_str()));
         way_back.pass(&self.clock, back, (callee, operation, nth)).await;
         reply
+    }
+
+    fn is_severed(&self, from: &NodeName, to: &NodeName) -> bool {
+        self.lock().rules.is_severed(from, to)
+    }
+
+    /// What the same was answered the last time.
+    fn remembered(&self, asked: u64) -> Option<Response<Bytes>> {
+        self.lock().replies.get(&asked).map(copy_of)
     }
 
     async fn direct(self: Arc<Self>, crossing: Crossing, request: Request<Bytes>) -> Reply {
@@ -305,6 +416,10 @@ impl Inner {
         let Crossing { from, to, host, operation, nth, arrival, ticket, effect } = crossing;
         ticket.pass(&self.clock, arrival, (from.clone(), operation, nth)).await;
         self.moments.before_call(&from, &to, operation);
+        if self.is_severed(&from, &to) {
+            // Cut while its packets were on their way.
+            return std::future::pending().await;
+        }
         if let Some(Effect::Status(code)) = effect {
             let mut reply = Response::new(Bytes::new());
             *reply.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
@@ -329,6 +444,21 @@ impl Inner {
         }
         reply
     }
+}
+
+/// What is asked of whom: the same twice gives the same number.
+fn asked(host: &Label, request: &Request<Bytes>) -> u64 {
+    let mut hasher = Xxh3::new();
+    (host.as_str(), request.method().as_str(), request.uri().to_string()).hash(&mut hasher);
+    hasher.update(request.body());
+    hasher.digest()
+}
+
+fn copy_of(reply: &Response<Bytes>) -> Response<Bytes> {
+    let mut copy = Response::new(reply.body().clone());
+    *copy.status_mut() = reply.status();
+    *copy.headers_mut() = reply.headers().clone();
+    copy
 }
 
 fn clone_of(request: &Request<Bytes>) -> Request<Bytes> {

@@ -5,7 +5,7 @@ use failback_fakes::net::Reach;
 use failback_wire::http::Request;
 use failback_wire::ids::NodeName;
 use http::Uri;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// What agents ask of a process server at its data port.
@@ -34,6 +34,10 @@ pub enum Effect {
     LoseReply,
     /// The request arrives later.
     Delay(Duration),
+    /// The request arrives, and takes effect, once the caller has given up.
+    Late,
+    /// Something in between answers as the callee did the last time it was asked for the same.
+    Stale,
     /// Something in between answers with this status; the request has no effect.
     Status(u16),
     /// The request arrives twice.
@@ -90,6 +94,10 @@ pub struct Route {
     pub effect: Option<Effect>,
     /// A cut link swallows it.
     pub cut: bool,
+    /// A cut link swallows its reply.
+    pub cut_back: bool,
+    /// Its reply may be needed once more.
+    pub remember: bool,
 }
 
 /// A node's place in the network.
@@ -132,6 +140,8 @@ pub struct Rules {
     no_link: bool,
     vpn_down: bool,
     places: BTreeMap<NodeName, Place>,
+    /// Pairs of nodes between which packets are lost, one way.
+    cuts: BTreeSet<(NodeName, NodeName)>,
     rules: Vec<CallRule>,
     fired: Vec<String>,
     fired_links: bool,
@@ -165,6 +175,20 @@ impl Rules {
     fn place(&mut self, node: &NodeName) -> &mut Place {
         self.places.entry(node.clone()).or_default()
     }
+    /// Packets from one node to another are lost, or arrive again. The other way is another pair.
+    pub fn set_cut(&mut self, from: NodeName, to: NodeName, cut: bool) {
+        if cut {
+            self.cuts.insert((from, to));
+        } else {
+            self.cuts.remove(&(from, to));
+        }
+    }
+    /// Whether packets from one node to another are lost by a cut.
+    pub(super) fn is_severed(&mut self, from: &NodeName, to: &NodeName) -> bool {
+        let severed = !self.cuts.is_empty() && self.cuts.contains(&(from.clone(), to.clone()));
+        self.fired_links |= severed;
+        severed
+    }
     /// Adds a rule.
     pub fn add(&mut self, rule: CallRule) {
         self.rules.push(rule);
@@ -173,13 +197,13 @@ impl Rules {
     pub fn remove(&mut self, fault: &str) {
         self.rules.retain(|r| r.fault != fault);
     }
-    /// Names of the faults that hit a call since this was last asked.
-    pub fn take_fired(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.fired)
+    /// Names of the faults that hit a call.
+    pub fn fired(&self) -> &[String] {
+        &self.fired
     }
-    /// True when the cut link swallowed a call since this was last asked.
-    pub fn take_fired_link(&mut self) -> bool {
-        std::mem::take(&mut self.fired_links)
+    /// True when a cut link swallowed a call.
+    pub fn fired_link(&self) -> bool {
+        self.fired_links
     }
     /// True when no packet of it arrives.
     fn is_cut(&mut self, from: &NodeName, to: &NodeName, operation: &'static str) -> bool {
@@ -205,7 +229,9 @@ impl Rules {
 
     pub(super) fn route(&mut self, from: &NodeName, to: &NodeName, operation: &'static str) -> Route {
         let (cut, nth) = (self.is_cut(from, to, operation), self.count(from, to, operation));
-        let mut effect = None;
+        let cut = cut || self.is_severed(from, to);
+        let cut_back = !cut && self.is_severed(to, from);
+        let (mut effect, mut remember) = (None, false);
         for rule in &mut self.rules {
             let matches = rule.to == *to
                 && rule.from.as_ref().is_none_or(|f| f == from)
@@ -214,13 +240,14 @@ impl Rules {
                 continue;
             }
             rule.seen += 1;
+            remember |= rule.effect == Effect::Stale && rule.hit < rule.times;
             if effect.is_none() && rule.seen >= rule.nth && rule.hit < rule.times {
                 rule.hit += 1;
                 effect = Some(rule.effect);
                 self.fired.push(rule.fault.clone());
             }
         }
-        Route { to: to.clone(), nth, effect, cut }
+        Route { to: to.clone(), nth, effect, cut, cut_back, remember }
     }
 }
 

@@ -70,7 +70,11 @@ pub(super) fn of(change: &Change, is_target: impl Fn(&str) -> bool) -> &'static 
         Change::Link(link) => match &**link {
             LinkChange::VpnDown => &["P11"],
             LinkChange::BlockPort { .. } => &["P12"],
-            LinkChange::VpnUp | LinkChange::Build | LinkChange::OpenPort { .. } => &[],
+            LinkChange::VpnUp
+            | LinkChange::Build
+            | LinkChange::OpenPort { .. }
+            | LinkChange::Cut { .. }
+            | LinkChange::Join { .. } => &[],
         },
         Change::Call(_) => &[],
     }
@@ -111,6 +115,9 @@ fn vcenter(fault: &VcenterFault, is_target: impl Fn(&str) -> bool) -> &'static [
         | VcenterFault::DetachDisk { .. }
         | VcenterFault::AttachDisk { .. }
         | VcenterFault::Tools { installed: true, .. }
+        | VcenterFault::StickTask
+        | VcenterFault::FailTask
+        | VcenterFault::ReleaseTasks
         | VcenterFault::PowerOff { .. } => &[],
     }
 }
@@ -149,6 +156,8 @@ fn azure(fault: &AzureFault) -> &'static [&'static str] {
         AzureFault::StartVm { .. }
         | AzureFault::RestartVm { .. }
         | AzureFault::FailNext { .. }
+        | AzureFault::StickNext
+        | AzureFault::ReleaseOperations
         | AzureFault::DenyMachines { .. }
         | AzureFault::AllowMachines
         | AzureFault::AddDisk { .. }

@@ -14,7 +14,7 @@ use crate::fault::{Board, Strike};
 use crate::recorder::Recorder;
 use crate::scenario::estate::Side;
 use crate::scenario::inventory::{self, Inventory};
-use crate::switchboard::{Switchboard, WireKind, Zone};
+use crate::switchboard::{Heard, Switchboard, WireKind, Zone};
 use build::Born;
 use failback_fakes::azure::Azure;
 use failback_fakes::cs::ConfigurationServer;
@@ -30,7 +30,7 @@ use failback_replication::disk::Disk;
 use failback_wire::clock::{Clock, VirtualMs};
 use failback_wire::env::Env;
 use failback_wire::event::{Actor, VmRef, What};
-use failback_wire::ids::{MachineCopy, MachineName, NodeName, Site, VmdkUuid};
+use failback_wire::ids::{Label, MachineCopy, MachineName, NodeName, Site, VmdkUuid};
 use failback_wire::node::{Ctx, Fence};
 use failback_wire::store::CommitHook;
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,12 +96,28 @@ pub struct World {
 /// Notes the product's journal writes and crashes it at the one that was asked for.
 struct Hook {
     crash: Option<Crash>,
+    board: Arc<Board>,
+    recorder: Arc<Recorder>,
     /// The kind of each write, in order, over all epochs.
     writes: Mutex<Vec<String>>,
+    /// Every write since somebody listens, if anybody does.
+    heard: Mutex<Option<Vec<Written>>>,
     world: Mutex<Weak<World>>,
 }
 
+/// A write of the product's journal, as somebody who listens hears it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The kind of record: `step-done`.
+    pub kind: String,
+    /// What went on.
+    pub during: Label,
+}
+
 impl Hook {
+    fn heard(&self) -> MutexGuard<'_, Option<Vec<Written>>> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
     fn writes(&self) -> MutexGuard<'_, Vec<String>> {
         self.writes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -120,12 +136,17 @@ impl Hook {
 impl CommitHook for Hook {
     fn before(&self, fence: &Fence, _: u64, kind: &str) {
         self.writes().push(kind.to_owned());
+        if let Some(heard) = self.heard().as_mut() {
+            heard.push(Written { kind: kind.to_owned(), during: self.recorder.during() });
+        }
+        self.board.write(true, kind);
         let write = self.count();
         if self.crash == Some(Crash { write, before: true }) {
             self.crash(fence);
         }
     }
-    fn after(&self, fence: &Fence, _: u64, _: &str) {
+    fn after(&self, fence: &Fence, _: u64, kind: &str) {
+        self.board.write(false, kind);
         let write = self.count();
         if self.crash == Some(Crash { write, before: false }) {
             self.crash(fence);
@@ -164,7 +185,14 @@ impl World {
         let process_servers = build::process_servers(&config, inventory).into_iter();
         let process_servers = process_servers.map(|c| (c.id.to_string(), ProcessServer::new(c))).collect();
         let master_targets = master_targets(inventory, &vcenter, alternate.as_ref());
-        let hook = Arc::new(Hook { crash: options.crash, writes: Mutex::default(), world: Mutex::default() });
+        let hook = Arc::new(Hook {
+            crash: options.crash,
+            board: board.clone(),
+            recorder: recorder.clone(),
+            writes: Mutex::default(),
+            heard: Mutex::default(),
+            world: Mutex::default(),
+        });
         let operator = net.start_node(&NodeName::from(inventory::OPERATOR));
         let world = Arc::new_cyclic(|me| Self {
             clock,
@@ -242,6 +270,11 @@ impl World {
         self.recorder.take(self.clock.now(), &NodeName::from("lab"), what);
     }
 
+    /// From now on every call and every write of the product's journal is noted; what was noted so far comes back.
+    pub fn listen(&self) -> (Vec<Heard>, Vec<Written>) {
+        (self.net.listen(), self.hook.heard().replace(Vec::new()).unwrap_or_default())
+    }
+
     /// Writes of the product's journal, over all its epochs: the kind of each, in order.
     pub fn journal_writes(&self) -> Vec<String> {
         self.hook.writes().clone()
@@ -297,9 +330,12 @@ impl World {
         (died != NEVER).then_some(VirtualMs(died))
     }
 
-    /// A vCenter session of a product that died may still be open: nobody else can close it.
+    /// A vCenter session may still be open that nobody can close: of a product that died, or where the answer to a login
+    /// or a logout was lost.
     fn lost_a_session(&self) -> bool {
-        self.product_died().is_some_and(|died| self.clock.now().since(died) <= SESSION_IDLE)
+        let troubled = self.vcenters().filter_map(|vcenter| self.net.last_trouble(vcenter.host()));
+        let last = self.product_died().into_iter().chain(troubled).max();
+        last.is_some_and(|last| self.clock.now().since(last) <= SESSION_IDLE)
     }
 
     /// All vCenters.

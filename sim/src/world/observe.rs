@@ -46,8 +46,10 @@ impl World {
         let jobs = product.as_ref().map(|product| product.open_jobs());
         let (metal, metal_disks) = self.metal_seen();
         let mut leftovers = self.azure.leftovers();
-        if !self.lost_a_session() {
-            leftovers.extend(self.vcenters().flat_map(|vcenter| vcenter.leftovers()));
+        leftovers.extend(self.vcenters().flat_map(|vcenter| vcenter.unfinished()));
+        let open: usize = self.vcenters().map(|vcenter| vcenter.open_sessions()).sum();
+        if open > 0 && !self.lost_a_session() {
+            leftovers.push(format!("{open} open vCenter sessions"));
         }
         Observation {
             vms: on_premises.chain(metal).chain(in_azure).collect(),

@@ -5,6 +5,7 @@ use crate::fault::{Action, Strike};
 use crate::scenario::fault::{
     CallAction, CallFault, Change, ConfigurationServerFault, LinkChange, ProcessServerFault,
 };
+use crate::scenario::text::Name;
 use crate::switchboard::rules::{CallRule, Effect};
 use failback_wire::event::{Actor, What};
 use failback_wire::ids::{MachineName, NodeName, Site};
@@ -55,6 +56,8 @@ impl World {
                     LinkChange::Build => r.set_link(true),
                     LinkChange::BlockPort { server } => r.set_port(server.value.as_str().into(), false),
                     LinkChange::OpenPort { server } => r.set_port(server.value.as_str().into(), true),
+                    LinkChange::Cut { from, to } => r.set_cut(node(from), node(to), true),
+                    LinkChange::Join { from, to } => r.set_cut(node(from), node(to), false),
                 });
                 Ok(())
             }
@@ -94,12 +97,18 @@ impl World {
     }
 }
 
+fn node(name: &Name) -> NodeName {
+    NodeName::from(name.value.as_str())
+}
+
 fn call_rule(id: &str, call: &CallFault) -> CallRule {
     let effect = match call.action {
         CallAction::Refuse => Effect::Refuse,
         CallAction::TimeOut => Effect::LoseRequest,
         CallAction::LoseReply => Effect::LoseReply,
         CallAction::Delay(by) => Effect::Delay(by.duration()),
+        CallAction::Late => Effect::Late,
+        CallAction::Stale => Effect::Stale,
         CallAction::Status(code) => Effect::Status(code),
         CallAction::Duplicate => Effect::Duplicate,
         CallAction::Truncate(bytes) => Effect::Truncate(bytes as usize),
@@ -125,6 +134,18 @@ impl Strike for World {
                 Ok(())
             }
         }
+    }
+
+    fn end_after(&self, id: &str, after: Duration, by: Change) {
+        let (world, id) = (self.me.clone(), id.to_owned());
+        in_the_lab(async move {
+            tokio::time::sleep(after).await;
+            if let Some(world) = world.upgrade()
+                && world.change(&id, &by, Actor::Operator).is_ok()
+            {
+                world.emit(What::FaultCleared { fault: id });
+            }
+        });
     }
 
     fn strike_after(&self, id: &str, after: Duration, action: Action) {

@@ -13,7 +13,12 @@ fn faults_are_written_as_scenario_files_write_them() {
     let code = "InternalExecutionError".to_owned();
     assert_eq!(
         next,
-        AzureFault::FailNext { operation: AzureOperation::DeleteVm, code, message: String::new(), times: 1 }
+        AzureFault::FailNext {
+            operation: Some(AzureOperation::DeleteVm),
+            code,
+            message: String::new(),
+            times: 1
+        }
     );
     for bad in [
         json!({"stop-vm": {"vm": "a", "x": 1}}),

@@ -94,6 +94,7 @@ impl Eyes<'_> {
             .set("cancelable", !ended)
             .opt("error", error)
             .opt("result", result.map(Value::any_of))
+            .opt("progress", task.percent(self.clock.now()))
             .set("reason", reason)
             .set("queueTime", self.time(task.queued))
             .opt("startTime", begun.then(|| self.time(task.start)))

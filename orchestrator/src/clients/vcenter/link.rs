@@ -66,6 +66,10 @@ impl Link {
         }
     }
 
+    pub(super) fn http(&self) -> &Http {
+        &self.http
+    }
+
     pub(super) fn host(&self) -> &str {
         &self.host
     }

@@ -35,6 +35,18 @@ pub struct VcenterClient {
     deadline: Duration,
 }
 
+/// Closes a session whose scope ran out of time: nobody waits for it any more.
+struct Closes(Option<VcenterClient>);
+
+impl Drop for Closes {
+    fn drop(&mut self) {
+        if let Some(client) = self.0.take() {
+            let http = client.link.http().clone();
+            http.detach(async move { client.leave().await });
+        }
+    }
+}
+
 impl VcenterClient {
     /// A client of the vCenter at `host` (`vcenter.lab`, or a whole origin) that opens no session yet.
     pub fn new(
@@ -64,12 +76,19 @@ impl VcenterClient {
         Fut: Future<Output = std::result::Result<T, E>>,
     {
         let inner = Self { link: Arc::new(self.link.fresh()), ..self.clone() };
+        let mut closes = Closes(Some(inner.clone()));
         let result = scope(inner.clone()).await;
-        if let Err(error) = inner.logout().await {
+        closes.0 = None;
+        inner.leave().await;
+        result
+    }
+
+    /// Closes the session as well as it can be closed.
+    async fn leave(&self) {
+        if let Err(error) = self.logout().await {
             // The session ends by itself when it has been idle for long enough.
             tracing::debug!(%error, "a vCenter session could not be closed");
         }
-        result
     }
 
     /// Closes the session, if one is open.

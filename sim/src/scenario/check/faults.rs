@@ -7,13 +7,14 @@ use super::Subject;
 use super::moments;
 use super::names::{Kind, Names};
 use crate::scenario::diagnostic::Problem;
-use crate::scenario::fault::{CallAction, CallFault, CallMoment, Change, When};
+use crate::scenario::fault::{CallAction, CallFault, CallMoment, Change, LinkChange, When};
 use crate::scenario::model::{Arm, Step};
 use crate::scenario::text::{Name, Place, Spanned};
 use crate::scenario::units::Period;
 use failback_fakes::cs::ConfigurationServerFault;
 use failback_fakes::guest::{GuestFault, MAX_BURST};
 use failback_fakes::process_server::ProcessServerFault;
+use failback_orchestrator::journal::KINDS;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -203,7 +204,12 @@ impl Check<'_, '_> {
                 self.need(Kind::ProcessServer, &on.name);
                 self.mentioned(&on.change, Kind::Vm, end);
             }
-            Change::Link(_) => {}
+            Change::Link(link) => {
+                if let LinkChange::Cut { from, to } | LinkChange::Join { from, to } = &**link {
+                    self.need(Kind::Caller, from);
+                    self.need(Kind::Caller, to);
+                }
+            }
             Change::Call(call) => self.call(call, at),
         }
     }
@@ -324,6 +330,9 @@ impl Check<'_, '_> {
         if let Some(when) = &arm.when {
             self.when(when);
         }
+        if let Some(ends) = &arm.ends {
+            self.change(&ends.by, at, end);
+        }
         self.remember(arm, at);
     }
 
@@ -365,6 +374,14 @@ impl Check<'_, '_> {
             | When::AfterCall(CallMoment { from, to, operation, nth }) => {
                 moments::call(self.subject, self.names, (from.as_ref(), to, operation), self.out);
                 self.count(nth);
+            }
+            When::BeforeWrite(write) | When::AfterWrite(write) => {
+                if !KINDS.contains(&write.kind.as_str()) {
+                    let title = format!("the journal has no `{}`", write.kind);
+                    let problem = Problem::at(self.subject.file, write.kind.at, title, "no kind of record");
+                    self.out.push(problem.suggest(&write.kind, KINDS));
+                }
+                self.count(&write.nth);
             }
             When::AtTask(task) | When::AfterTask(task) => {
                 if self.subject.whole {

@@ -20,6 +20,7 @@ use super::model::{SCHEMA, Scenario};
 use super::text::{Name, Place};
 use failback_orchestrator::catalogue;
 use names::Names;
+pub use phases::led_to;
 use std::sync::Arc;
 
 /// A scenario with the files its parts came from.

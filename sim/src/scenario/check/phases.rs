@@ -42,6 +42,25 @@ static WAYS: &[(&[Phase], OperationKind, Phase)] = &[
     (Phase::UNDER_PROTECTION, OperationKind::RemoveProtection, Phase::Unprotected),
 ];
 
+/// States in which an item may stay.
+const AT_REST: [ItemState; 9] = [
+    ItemState::Unprotected,
+    ItemState::ForwardSyncing,
+    ItemState::Protected,
+    ItemState::FailedOver,
+    ItemState::FailoverCommitted,
+    ItemState::ReverseSyncing,
+    ItemState::ReverseProtected,
+    ItemState::FailedBack,
+    ItemState::FailbackCommitted,
+];
+
+/// The states that tell that an operation has come to its end; none for one that leaves items where they are.
+pub fn led_to(kind: OperationKind) -> impl Iterator<Item = ItemState> {
+    let ways = WAYS.iter().filter(move |(_, by, _)| *by == kind);
+    ways.flat_map(|(_, _, to)| to.shows()).copied().filter(|state| AT_REST.contains(state))
+}
+
 /// What leaves an item where it is, and where it can be asked for.
 #[rustfmt::skip]
 static STAYS: &[(OperationKind, &[Phase])] = &[
@@ -203,6 +222,13 @@ fn advance(
     out: &mut Vec<Problem>,
 ) {
     let machines = operation.machines(inventory);
+    if *operation.expect == Ending::Anything {
+        // Where they stand is anybody's guess from here on.
+        for machine in machines {
+            standings.remove(machine);
+        }
+        return;
+    }
     let fits = |name: &&str| standings.get(*name).is_some_and(|s| s.phase.after(operation.kind).is_some());
     let some_fit = machines.iter().any(fits);
     for machine in machines {
@@ -234,7 +260,7 @@ fn advance(
             continue;
         }
         match (operation.expect, next) {
-            (Ending::Refused(_), _) => {}
+            (Ending::Refused(_) | Ending::Anything, _) => {}
             (Ending::Succeeded | Ending::Started | Ending::Failed(_) | Ending::Paused(_), None) => {
                 let title = format!("the {kind} of `{machine}` can never happen here");
                 let label = format!("`{machine}` {}", standing.phase.words());
@@ -284,7 +310,7 @@ fn cancelled(
     out: &mut Vec<Problem>,
 ) {
     match (expect, standing.before.take()) {
-        (Ending::Refused(_), before) => standing.before = before,
+        (Ending::Refused(_) | Ending::Anything, before) => standing.before = before,
         (Ending::Succeeded | Ending::Started | Ending::Failed(_) | Ending::Paused(_), Some(before)) => {
             (standing.phase, standing.unsure) = (before, true);
         }

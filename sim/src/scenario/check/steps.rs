@@ -88,7 +88,8 @@ impl Check<'_, '_> {
                 | Ending::Succeeded
                 | Ending::Started
                 | Ending::Failed(_)
-                | Ending::Paused(_) => {
+                | Ending::Paused(_)
+                | Ending::Anything => {
                     self.need(Kind::Machine, item);
                 }
             },
@@ -125,7 +126,7 @@ impl Check<'_, '_> {
     fn ending(&mut self, at: Place, plan: Option<&Name>, expect: &Ending) {
         expect.codes().into_iter().for_each(|code| super::code(self.subject.file, code, "error", self.out));
         match expect {
-            Ending::Succeeded | Ending::Started | Ending::Failed(_) => {}
+            Ending::Succeeded | Ending::Started | Ending::Failed(_) | Ending::Anything => {}
             Ending::Refused(refused) => match (refused.codes.as_slice(), refused.includes.as_slice()) {
                 ([], []) => {
                     let title = "a refusal has at least one code";

@@ -1,0 +1,133 @@
+//! `failback-lab explore`.
+
+use super::args::ExploreArgs;
+use super::output::{Output, quiet};
+use super::{complain, inspect, pool};
+use crate::explore::kind::Kind;
+use crate::explore::report::{Exploration, Report};
+use crate::explore::table;
+use crate::explore::trial::{Base, Blow, Trial, Verdict};
+use crate::explore::{Options, seconds, singles, spread};
+use crate::report::outcome::Exit;
+use crate::scenario::CheckedScenario;
+use crate::scenario::load;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::fs::File;
+
+/// Explores what the arguments name.
+pub(super) fn explore(args: &ExploreArgs, out: &mut Output) -> Exit {
+    let mut loaded = load::load(&args.paths, false);
+    let mut exit = complain(&loaded, out);
+    loaded.scenarios.retain(|s| inspect::matches(s, args.filter.as_deref()));
+    let json = match args.json.as_deref().map(File::create).transpose() {
+        Ok(file) => file,
+        Err(error) => {
+            out.error(&format!("error: cannot write the report: {error}"));
+            return exit.worst(Exit::Io);
+        }
+    };
+    if loaded.scenarios.is_empty() && exit == Exit::Held {
+        out.error("nothing ran: no scenarios there");
+        return Exit::NothingRan;
+    }
+    let mut reports = Vec::new();
+    for scenario in &loaded.scenarios {
+        let (found, report) = one(scenario, args, out);
+        exit = exit.worst(found);
+        reports.extend(report);
+    }
+    if !reports.is_empty() {
+        out.line(&table::summary(&reports));
+    }
+    if let Some(file) = json
+        && let Err(error) = serde_json::to_writer_pretty(file, &Exploration::new(reports))
+    {
+        out.error(&format!("error: cannot write the report: {error}"));
+        exit = exit.worst(Exit::Io);
+    }
+    exit
+}
+
+fn one(scenario: &CheckedScenario, args: &ExploreArgs, out: &mut Output) -> (Exit, Option<Report>) {
+    let name = &scenario.scenario.name.value;
+    let base = match Base::new(scenario) {
+        Ok(base) => base,
+        Err(findings) => {
+            out.error(&format!("{name} does not hold without a fault, under an operator who asks again:"));
+            findings.iter().for_each(|finding| out.error(&format!("  {finding}")));
+            return (findings.iter().map(|f| f.kind.exit()).fold(Exit::Held, Exit::worst), None);
+        }
+    };
+    let kinds = if args.kinds.is_empty() { Kind::all().collect() } else { args.kinds.clone() };
+    let options = Options { kinds, prune: !args.no_prune };
+    let (blows, counts) = singles(&base, &options);
+    if args.classes {
+        out.line(&table::classes(&base.points, &counts));
+    }
+    let (trials, of) = if args.depth == 1 {
+        let of = blows.len() as u64;
+        let most = args.budget.map_or(usize::MAX, |most| most as usize);
+        (depth_one(&base, spread(blows, most), jobs(args)), of)
+    } else {
+        depth_two(&base, &options, blows, args)
+    };
+    let report = Report::new(name, (base.points.len(), counts.len()), of, &trials);
+    out.line(&table::table(&report));
+    let broken = trials.iter().flat_map(|trial| &trial.findings).map(|finding| finding.kind.exit());
+    (broken.fold(Exit::Held, Exit::worst), Some(report))
+}
+
+fn jobs(args: &ExploreArgs) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    args.jobs.map_or(cores, usize::from)
+}
+
+fn depth_one(base: &Base, blows: Vec<Blow>, jobs: usize) -> Vec<Trial> {
+    let bar = bar(blows.len());
+    let mut trials = Vec::with_capacity(blows.len());
+    let work = |n: usize| base.try_with(vec![blows[n].clone()], false).map(|(trial, _)| trial);
+    pool::each(blows.len(), jobs, work, |_, trial| {
+        bar.inc(1);
+        trials.extend(trial);
+    });
+    bar.finish_and_clear();
+    trials
+}
+
+/// A second fault after each first one that did not break the run; how many runs there could be.
+fn depth_two(base: &Base, options: &Options, firsts: Vec<Blow>, args: &ExploreArgs) -> (Vec<Trial>, u64) {
+    let most = args.budget.map_or(usize::MAX, |most| most as usize);
+    let firsts = spread(firsts, most);
+    let share = most.checked_div(firsts.len()).unwrap_or_default().max(1);
+    let bar = bar(firsts.len());
+    let (mut trials, mut of) = (Vec::new(), 0);
+    let work = |n: usize| {
+        let (first, further) = base.try_with(vec![firsts[n].clone()], true)?;
+        if first.verdict == Verdict::Broken {
+            return Some((vec![first], 1));
+        }
+        let all = seconds(base, options, &firsts[n], &further);
+        let of = all.len() as u64;
+        let pairs = spread(all, share).into_iter();
+        let tried = pairs.filter_map(|second| base.try_with(vec![firsts[n].clone(), second], false));
+        Some((tried.map(|(trial, _)| trial).collect(), of))
+    };
+    pool::each(firsts.len(), jobs(args), work, |_, done: Option<(Vec<Trial>, u64)>| {
+        bar.inc(1);
+        if let Some((tried, count)) = done {
+            trials.extend(tried);
+            of += count;
+        }
+    });
+    bar.finish_and_clear();
+    (trials, of)
+}
+
+fn bar(total: usize) -> ProgressBar {
+    let target = if quiet() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let bar = ProgressBar::with_draw_target(Some(total as u64), target);
+    match ProgressStyle::with_template("{bar:30} {pos}/{len} runs, {elapsed}, {eta} to go") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

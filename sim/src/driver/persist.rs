@@ -1,0 +1,162 @@
+//! The persistent operator: asks again for what was to succeed and did not, until faults are over and it does.
+//!
+//! What it does is what the texts of errors say one always may: wait, look, ask for the same again, confirm what a plan
+//! waits for, begin a resynchronisation that did not begin by itself. Whatever still does not come home is broken.
+
+use super::operate::Ended;
+use super::play::Driver;
+use super::requests::Request;
+use super::steps::{At, Stop};
+use crate::report::outcome::{Finding, FindingKind};
+use crate::scenario::check::led_to;
+use crate::scenario::model::{Ending, Operator, Step};
+use crate::scenario::step::Operation;
+use crate::scenario::text::Name;
+use failback_wire::error::Report;
+use failback_wire::http::Method;
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// All faults are over, and everything has come through, within this time beyond what a step may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+/// Between one attempt and the next: agents register within 15 minutes (P32), servers count as gone after as long (P13).
+const PAUSE: Duration = Duration::from_secs(16 * 60);
+/// A replication that got nowhere for this long is looked after by hand.
+const IDLE: Duration = Duration::from_secs(2 * 3600);
+/// How often the operator looks whether everything has come to rest in the end.
+const LOOK: Duration = Duration::from_secs(10 * 60);
+
+/// What an operator had to do that no step says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Toil {
+    /// Times it asked for the same again.
+    pub again: u32,
+    /// Other things it did: confirmed, resynchronised.
+    pub by_hand: u32,
+}
+
+impl Driver<'_> {
+    /// True when the operator asks again.
+    pub(super) fn persists(&self) -> bool {
+        self.checked.scenario.operator == Operator::Persistent
+    }
+
+    /// Asks for what a step wants until it has succeeded, or is found to have succeeded.
+    pub(super) async fn insist(
+        &mut self,
+        at: At,
+        step: &Step,
+        operation: &Operation<'_>,
+        mut request: Request,
+    ) -> Result<(), Stop> {
+        let within = operation.within.duration();
+        let deadline = Instant::now() + within + PATIENCE;
+        let mut again = false;
+        loop {
+            let mut ended = self.attempt(at, &request, &Ending::Succeeded, within).await?;
+            while let (Ended::NotInTime(_) | Ended::Paused(_), true) = (&ended, Instant::now() < deadline) {
+                ended = self.wait_longer(at, operation, ended, within).await?;
+            }
+            let refused = matches!(ended, Ended::Refused(..));
+            let (shown, error) = told(ended);
+            if shown.is_none() || (again && self.is_there(operation, refused).await) {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                let text = format!("the {} never came through, though faults were over", operation.kind);
+                let finding = Finding::new(FindingKind::ExpectationFailed, text);
+                let shown = shown.unwrap_or_default();
+                return Err(self.fail(at, finding.compared("it succeeds", shown).because(error)));
+            }
+            sleep(PAUSE).await;
+            request = match self.ask(step).await {
+                Some(request) => request,
+                None => return Ok(()),
+            };
+            self.toil.again += 1;
+            again = true;
+        }
+    }
+
+    /// The job still runs, or waits for a person.
+    async fn wait_longer(
+        &mut self,
+        at: At,
+        operation: &Operation<'_>,
+        ended: Ended,
+        within: Duration,
+    ) -> Result<Ended, Stop> {
+        let target = operation.item.or(operation.plan).map(|name| name.value.clone()).unwrap_or_default();
+        let Some(job) = self.jobs.get(&target).cloned() else { return Ok(ended) };
+        if let Ended::Paused(_) = ended {
+            let body = json!({ "properties": { "comments": "done" } });
+            let path = format!("{}/resume", self.client.job_path(&job));
+            self.toil.by_hand += 1;
+            self.request(at, &Request { method: Method::POST, path, body }).await?;
+        }
+        Ok(self.ended(super::client::Answer::Accepted(job), within).await)
+    }
+
+    /// What was asked for before has come to its end meanwhile: its items are where it leads. One that leaves items
+    /// where they are, and is not taken again, has been done.
+    async fn is_there(&self, operation: &Operation<'_>, refused: bool) -> bool {
+        let states: Vec<_> = led_to(operation.kind).collect();
+        if states.is_empty() {
+            return refused;
+        }
+        for machine in operation.machines(&self.checked.inventory) {
+            let seen = self.state_of(machine).await;
+            if !seen.is_ok_and(|seen| seen.is_one_of(&states)) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Begins a resynchronisation of an item that has waited for long and is allowed one.
+    pub(super) async fn lend_a_hand(&mut self, at: At, item: &Name) -> Result<(), Stop> {
+        if !self.persists() || self.helped.is_some_and(|last| last.elapsed() < IDLE) {
+            return Ok(());
+        }
+        let first = self.helped.is_none();
+        self.helped = Some(Instant::now());
+        let Ok(seen) = self.state_of(item).await else { return Ok(()) };
+        if !first && seen.wants_resynchronisation() {
+            self.toil.by_hand += 1;
+            let request = self.of_item(item, "repairReplication", Value::Null);
+            let answer = self.request(at, &request).await?;
+            self.ended(answer, IDLE).await;
+        }
+        Ok(())
+    }
+
+    /// Waits until the end is as the file says and nothing is open, or patience is over; answers what is otherwise.
+    pub(super) async fn come_home(&mut self) -> Vec<Finding> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let findings = self.judge(&self.checked.scenario.expect).await;
+            let open = !self.world.observation().open_jobs.is_empty();
+            if Instant::now() >= deadline || (findings.is_empty() && !open) {
+                return findings;
+            }
+            sleep(LOOK).await;
+        }
+    }
+}
+
+/// Why it did not succeed; nothing when it did.
+fn told(ended: Ended) -> (Option<String>, Option<Report>) {
+    match ended {
+        Ended::Succeeded => (None, None),
+        Ended::Refused(codes, report) => (Some(format!("refused with {}", codes.join(", "))), report),
+        Ended::Failed(errors) | Ended::Cancelled(errors) => {
+            let first = errors.into_iter().next().map(|(_, report)| report);
+            let code = first.as_ref().map_or("no error", |report| report.code.as_str());
+            (Some(format!("the job ended with {code}")), first)
+        }
+        Ended::Paused(action) => (Some(format!("the job waits for {action}")), None),
+        Ended::Started => (Some("the job runs".to_owned()), None),
+        Ended::NotInTime(shown) => (Some(shown), None),
+    }
+}

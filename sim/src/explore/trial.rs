@@ -1,0 +1,233 @@
+//! One run with one fault, or two: the scenario under a persistent operator, and what came of it.
+
+use super::kind::Kind;
+use super::point::{Point, index};
+use crate::driver::{Played, Script, watched};
+use crate::fault::Entry;
+use crate::report::outcome::{Finding, FindingKind, Lost};
+use crate::scenario::CheckedScenario;
+use crate::scenario::expect::{DataExpect, Expect, ItemExpect, VmExpect};
+use crate::scenario::fault::{Change, ConfigurationServerFault};
+use crate::scenario::model::{Operator, Step, Wire};
+use crate::scenario::text::Spanned;
+use failback_wire::clock::VirtualMs;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A fault at a point.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Blow {
+    /// The point.
+    pub point: Point,
+    /// What happens there.
+    pub kind: Kind,
+}
+
+impl fmt::Display for Blow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use super::point::Place;
+        match &self.point.place {
+            Place::Call { from, to, operation, nth } => {
+                write!(f, "{} at call {nth} of {operation}, {from} to {to}", self.kind)?;
+            }
+            Place::Write { kind, nth } => write!(f, "{} at journal write {nth} of {kind}", self.kind)?,
+        }
+        write!(f, " ({})", self.point.during)
+    }
+}
+
+/// How a run with a fault ended. Worse ones come later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// All that was asked for succeeded at once.
+    Held,
+    /// Asking again was enough.
+    Recovered,
+    /// It took a person to end the fault or to mend what it left.
+    NeedsOperator,
+    /// Something that must hold does not, or it never came home.
+    Broken,
+}
+
+/// What became of a fault: each is armed; then, in this order, what of it came true.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Became {
+    /// Its moment came.
+    pub reached: bool,
+    /// It changed something.
+    pub fired: bool,
+    /// The product met it: calls failed that do not fail otherwise, or its story is another one.
+    pub observed: bool,
+    /// All came home.
+    pub recovered: bool,
+}
+
+/// What came of a run with a fault.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trial {
+    /// The faults, in their order.
+    pub blows: Vec<Blow>,
+    /// How it ended.
+    pub verdict: Verdict,
+    /// What became of the fault that struck last.
+    pub became: Became,
+    /// What does not hold.
+    pub findings: Vec<Finding>,
+    /// How much later than without the fault its steps were done, in ms.
+    pub delay_ms: u64,
+    /// What was lost beyond what is lost without the fault: bytes.
+    pub lost_bytes: u64,
+    /// The same in seconds.
+    pub lost_seconds: u64,
+    /// What the operator did that the scenario does not say: asked again, mended, ended the fault.
+    pub actions: u32,
+}
+
+/// The scenario under a persistent operator, without a fault: what every run with one is compared with.
+pub struct Base {
+    /// The scenario.
+    pub checked: CheckedScenario,
+    /// Every place where a fault can strike, in order.
+    pub points: Vec<Point>,
+    /// How long each step took, in ms.
+    took: Vec<u64>,
+    lost: Vec<Lost>,
+    failed_calls: u64,
+    story: u64,
+}
+
+impl Base {
+    /// Plays the scenario without a fault and notes where faults can strike.
+    ///
+    /// # Errors
+    /// What does not hold even without one.
+    pub fn new(original: &CheckedScenario) -> Result<Self, Vec<Finding>> {
+        let checked = persistent(original);
+        let played = watched(&Script { listen: true, ..Script::new(&checked) });
+        if !played.findings.is_empty() {
+            return Err(played.findings);
+        }
+        let points = index(&played, &checked.inventory);
+        let (took, lost) = (took(&played.times), played.lost.clone());
+        let (failed_calls, story) = (played.failed_calls, played.recording.story);
+        Ok(Self { checked, points, took, lost, failed_calls, story })
+    }
+
+    /// The scenario with these faults, or nothing where one cannot strike at its point.
+    pub fn with(&self, blows: &[Blow]) -> Option<CheckedScenario> {
+        let mut checked = self.checked.clone();
+        let mut steps = Vec::new();
+        for (n, blow) in blows.iter().enumerate() {
+            let arm = blow.kind.at(&blow.point, &checked.inventory, &format!("fault-{}", n + 1))?;
+            steps.push(Spanned::unplaced(Step::Arm(Box::new(arm))));
+            if let Some(wire) = blow.kind.wire() {
+                checked.scenario.wire = wire;
+            }
+        }
+        steps.append(&mut checked.scenario.steps);
+        checked.scenario.steps = steps;
+        Some(checked)
+    }
+
+    /// Plays it with these faults; answers, besides, where further ones could strike, when asked.
+    pub fn try_with(&self, blows: Vec<Blow>, listen: bool) -> Option<(Trial, Vec<Point>)> {
+        let checked = self.with(&blows)?;
+        let played = watched(&Script { listen, ..Script::new(&checked) });
+        let further = if listen { index(&played, &checked.inventory) } else { Vec::new() };
+        Some((self.judge(blows, played), further))
+    }
+
+    fn judge(&self, blows: Vec<Blow>, played: Played) -> Trial {
+        let fired = |entry: &Entry| entry.fired;
+        let own: Vec<&Entry> = played.ledger.iter().filter(|entry| entry.id.starts_with("fault-")).collect();
+        let all_fired = own.iter().all(|entry| fired(entry)) && own.len() == blows.len();
+        let observed = played.failed_calls != self.failed_calls || played.recording.story != self.story;
+        // Arming comes first, one step each.
+        let took = took(played.times.get(blows.len()..).unwrap_or_default());
+        let delay_ms = took.iter().zip(&self.took).map(|(now, calm)| now.saturating_sub(*calm)).sum();
+        let (bytes, seconds) = total(&played.lost);
+        let (calm_bytes, calm_seconds) = total(&self.lost);
+        let by_hand = blows.iter().any(|blow| blow.kind.is_ended_by_hand());
+        let toil = played.toil;
+        let verdict = if !played.findings.is_empty() {
+            Verdict::Broken
+        } else if toil.by_hand > 0 || (by_hand && toil.again > 0) {
+            Verdict::NeedsOperator
+        } else if toil.again > 0 {
+            Verdict::Recovered
+        } else {
+            Verdict::Held
+        };
+        Trial {
+            blows,
+            verdict,
+            became: Became {
+                reached: all_fired || own.iter().any(|entry| entry.error.is_some()),
+                fired: all_fired,
+                observed,
+                recovered: verdict != Verdict::Broken,
+            },
+            findings: played.findings,
+            delay_ms,
+            lost_bytes: bytes.saturating_sub(calm_bytes),
+            lost_seconds: seconds.saturating_sub(calm_seconds),
+            actions: toil.again + toil.by_hand + u32::from(by_hand && observed),
+        }
+    }
+}
+
+impl Trial {
+    /// True when its fault never struck.
+    pub fn is_unfired(&self) -> bool {
+        !self.became.fired || self.findings.iter().any(|finding| finding.kind == FindingKind::FaultUnfired)
+    }
+}
+
+fn took(times: &[(VirtualMs, VirtualMs)]) -> Vec<u64> {
+    times.iter().map(|(from, to)| to.0.saturating_sub(from.0)).collect()
+}
+
+fn total(lost: &[Lost]) -> (u64, u64) {
+    (lost.iter().map(|lost| lost.bytes).sum(), lost.iter().map(|lost| lost.seconds).max().unwrap_or_default())
+}
+
+/// The scenario as a persistent operator plays it: what is looked at on the way is left out, and of what must hold in
+/// the end remains where production is and what its disks hold.
+pub fn persistent(original: &CheckedScenario) -> CheckedScenario {
+    let mut checked = original.clone();
+    let scenario = &mut checked.scenario;
+    scenario.operator = Operator::Persistent;
+    scenario.steps.retain(|step| !matches!(step.value, Step::Check(_)));
+    // A database that is lost on the way is restored from here.
+    let backup = Change::ConfigurationServer(Spanned::unplaced(ConfigurationServerFault::BackupNow));
+    scenario.steps.insert(0, Spanned::unplaced(Step::Operator(backup)));
+    if scenario.wire == Wire::Http1 {
+        scenario.wire = Wire::Direct;
+    }
+    scenario.expect = home(&scenario.expect);
+    checked
+}
+
+fn home(expect: &Expect) -> Expect {
+    let item =
+        |seen: &ItemExpect| ItemExpect { state: seen.state, active: seen.active, ..ItemExpect::default() };
+    let vm = |seen: &VmExpect| VmExpect {
+        on_premises: seen.on_premises,
+        azure: seen.azure,
+        ..VmExpect::default()
+    };
+    let data = |seen: &DataExpect| DataExpect { equals: seen.equals, lost: None };
+    Expect {
+        items: each(&expect.items, item),
+        vms: each(&expect.vms, vm),
+        data: each(&expect.data, data),
+        ..Expect::default()
+    }
+}
+
+fn each<K: Clone + Ord, V, T>(map: &BTreeMap<K, V>, f: impl Fn(&V) -> T) -> BTreeMap<K, T> {
+    map.iter().map(|(key, value)| (key.clone(), f(value))).collect()
+}
