@@ -35,7 +35,7 @@ fn unmended(checked: &CheckedScenario) -> BTreeMap<&str, usize> {
             Ending::Succeeded => {
                 open.retain(|what, _| *what != REST && !machines.contains(what));
             }
-            Ending::Started | Ending::Paused(_) => {}
+            Ending::Started | Ending::Paused(_) | Ending::Anything => {}
         }
     }
     open
@@ -95,7 +95,7 @@ fn codes(checked: &CheckedScenario) -> impl Iterator<Item = &str> {
                 refused.codes.iter().chain(&refused.includes).map(|code| code.value.as_str()).collect()
             }
             Ending::Failed(failed) => vec![failed.code.value.as_str()],
-            Ending::Succeeded | Ending::Started | Ending::Paused(_) => Vec::new(),
+            Ending::Succeeded | Ending::Started | Ending::Paused(_) | Ending::Anything => Vec::new(),
         };
         codes
     })
