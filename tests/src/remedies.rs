@@ -149,6 +149,7 @@ const REMEDIES: &[Entry] = &[
         &[
             ("disable the protection", "disable-protection"),
             ("protect the machine anew", "enable-protection"),
+            ("keep the machine in Azure", "disable-protection"),
             ("shut it down there", "operator/azure/stop-vm"),
             ("fail back", "failback"),
         ],
@@ -175,21 +176,24 @@ const REMEDIES: &[Entry] = &[
     (
         "FB1774",
         &[
-            ("Set up a process server", "restart"),
+            ("Set up a process server", "restart/node/ps-dmz"),
             ("use the one in the machine's", "reprotect/using/process-server"),
         ],
     ),
-    ("FB1775", &[("Make sure that the datastore has room for it", TELLS)]),
+    ("FB1775", &[("Make sure that the datastore has room for it", "operator/vcenter/datastore-free")]),
     ("FB1801", &[("Look at the allowed operations of the item", TELLS)]),
     (
         "FB1802",
-        &[("Resolve the health errors", "operator"), ("wait until the health is normal", "wait-until")],
+        &[
+            ("Resolve the health errors", "operator/process-server/change/start-services"),
+            ("wait until the health is normal", "wait-until/health/normal"),
+        ],
     ),
-    ("FB1803", &[("Wait until the job ends", "wait-until")]),
-    ("FB1804", &[("Check the name", "failover")]),
-    ("FB1805", &[("Correct the request", "reprotect")]),
-    ("FB1806", &[("Let the job end", "wait-until")]),
-    ("FB1807", &[("edit the forward policy", "policy")]),
+    ("FB1803", &[("Wait until the job ends", "wait-until/state/failed-over")]),
+    ("FB1804", &[("Check the name", "save-plan/name/seven")]),
+    ("FB1805", &[("Correct the request", "reprotect/using/datastore/no-such-datastore")]),
+    ("FB1806", &[("Let the job end", "wait-until/state/failed-back")]),
+    ("FB1807", &[("edit the forward policy", "policy/change/edit")]),
     (
         "FB1808",
         &[
@@ -198,11 +202,11 @@ const REMEDIES: &[Entry] = &[
             ("take its association away", "policy/change/dissociate"),
         ],
     ),
-    ("FB1809", &[("Correct the policy", "policy")]),
+    ("FB1809", &[("Correct the policy", "policy/change/create/app-consistent-every")]),
     (
         "FB1810",
         &[
-            ("Ask for that operation again", "failback"),
+            ("Ask for that operation again", "failback/item"),
             ("remove the machine from the vault alone", "remove-protection"),
         ],
     ),
@@ -223,33 +227,55 @@ const REMEDIES: &[Entry] = &[
         ],
     ),
     ("FB1820", &[("Ask for the operation itself", "failback")]),
-    ("FB2001", &[("Correct the cause", "operator/vcenter"), ("repeat the operation", "failback")]),
-    ("FB2002", &[("Correct the cause", "operator/vcenter"), ("repeat the operation", "failback")]),
-    ("FB2003", &[("Correct the cause", "operator/vcenter"), ("repeat the operation", "failback")]),
-    ("FB2004", &[("Check the virtual machine in Azure", "operator/azure"), ("fail back again", "failback")]),
+    (
+        "FB2001",
+        &[("Correct the cause", "operator/vcenter/account-privileges"), ("repeat the operation", "failback")],
+    ),
+    ("FB2002", &[("Correct the cause", "operator/vcenter/reconnect"), ("repeat the operation", "failback")]),
+    ("FB2003", &[("Correct the cause", "operator/vcenter/reconnect"), ("repeat the operation", "failback")]),
+    (
+        "FB2004",
+        &[("Check the virtual machine in Azure", "operator/azure/stop-vm"), ("fail back again", "failback")],
+    ),
     ("FB2005", &[("Remove the lock", "operator/azure/delete-lock/on/false"), ("commit again", "commit")]),
     (
         "FB2006",
         &[
             ("Remove the snapshots by hand", "operator/vcenter/remove-snapshots"),
             ("correct the cause", "operator/vcenter/account-privileges"),
-            ("reprotect again", "reprotect"),
+            ("reprotect again", "reprotect/to/on-premises"),
         ],
     ),
-    ("FB2007", &[("Correct the cause", "operator/vcenter"), ("try again", "reprotect")]),
-    ("FB2008", &[("Correct the cause", "operator/vcenter"), ("reprotect again", "reprotect")]),
+    (
+        "FB2007",
+        &[("Correct the cause", "operator/vcenter/reconnect"), ("try again", "reprotect/to/on-premises")],
+    ),
+    (
+        "FB2008",
+        &[
+            ("Correct the cause", "operator/vcenter/datastore-free"),
+            ("reprotect again", "reprotect/to/on-premises"),
+        ],
+    ),
     (
         "FB2009",
-        &[("Check process server and master target", "operator/master-target"), ("try again", "reprotect")],
+        &[
+            ("Check process server and master target", "operator/master-target/change/start-services"),
+            ("try again", "reprotect/to/on-premises"),
+        ],
     ),
     (
         "FB2010",
-        &[("Check the machine and its agent", "operator/guest/start-agent"), ("try again", "reprotect")],
+        &[
+            ("Check the machine and its agent", "operator/guest/start-agent"),
+            ("try again", "reprotect/to/on-premises"),
+        ],
     ),
     (
         "FB2011",
         &[
-            ("Check process server, master target and link", "operator/process-server"),
+            ("Check process server", "operator/process-server/change/unthrottle"),
+            ("link", "operator/link/vpn-up"),
             ("try again", "failback"),
         ],
     ),
@@ -257,18 +283,36 @@ const REMEDIES: &[Entry] = &[
     ("FB2014", &[("fail over again", "failover")]),
     (
         "FB2015",
-        &[("Bring the configuration server back", "operator/configuration-server"), ("try again", "commit")],
+        &[
+            ("Bring the configuration server back", "operator/configuration-server/restore"),
+            ("try again", "commit"),
+        ],
     ),
-    ("FB2016", &[("Correct the cause", "operator"), ("repeat the operation", "failback")]),
+    ("FB2016", &[("Correct the cause", "operator/vcenter/reconnect"), ("repeat the operation", "failback")]),
     ("FB2017", &[("Start the virtual machine in Azure", "operator/azure/start-vm")]),
     ("FB2018", &[("try again", "failover")]),
     (
         "FB2019",
-        &[("Check process server and master target", "operator/process-server"), ("try again", "failover")],
+        &[
+            ("Check process server and master target", "operator/process-server/change/start-services"),
+            ("try again", "failover"),
+        ],
     ),
     ("FB2022", &[("Repeat the operation", "failover")]),
-    ("FB2023", &[("Correct the cause there", "operator/vcenter"), ("run the plan again", "failback")]),
-    ("FB2024", &[("Correct the cause", "operator/vcenter"), ("reprotect again", "reprotect")]),
+    (
+        "FB2023",
+        &[
+            ("Correct the cause there", "operator/vcenter/host-memory"),
+            ("run the plan again", "failback/plan"),
+        ],
+    ),
+    (
+        "FB2024",
+        &[
+            ("Correct the cause", "operator/vcenter/reconnect"),
+            ("reprotect again", "reprotect/to/on-premises"),
+        ],
+    ),
     (
         "FB2035",
         &[
@@ -276,22 +320,35 @@ const REMEDIES: &[Entry] = &[
             ("try again", "failback"),
         ],
     ),
-    ("FB2050", &[("Wait until every disk is synchronised", "wait"), ("fail back again", "failback")]),
-    ("FB2065", &[("clean up again", "clean-up-test-failover")]),
+    (
+        "FB2050",
+        &[
+            ("Wait until every disk is synchronised", "wait"),
+            ("resynchronise a machine whose replication has stopped", "resynchronise"),
+            ("fail back again", "failback"),
+        ],
+    ),
+    (
+        "FB2065",
+        &[
+            ("Correct the cause", "operator/azure/delete-lock/on/false"),
+            ("clean up again", "clean-up-test-failover"),
+        ],
+    ),
     ("FB2098", &[("Repeat the operation", TELLS)]),
     ("FB2099", &[("report the defect", TELLS)]),
     (
         "FB2101",
         &[
             ("Keep the on-premises machine off", "operator/vcenter/power-off"),
-            ("reprotect powers it off", "reprotect"),
+            ("reprotect powers it off", "reprotect/to/on-premises"),
         ],
     ),
     (
         "FB2102",
         &[
             ("Power the on-premises machine off", "operator/vcenter/power-off"),
-            ("reprotect does so", "reprotect"),
+            ("reprotect does so", "reprotect/to/on-premises"),
         ],
     ),
     (
@@ -305,7 +362,13 @@ const REMEDIES: &[Entry] = &[
     ("FB2105", &[("Nothing stops", TELLS)]),
     ("FB2106", &[("Set the address by hand", "operator/guest/set-address/dhcp/false")]),
     ("FB2107", &[("Data written after the last recovery point is only on the source", TELLS)]),
-    ("FB2108", &[("use that one", "move-process-server/to")]),
+    (
+        "FB2108",
+        &[
+            ("Set up a process server in Azure's network", "restart/node/ps-azure"),
+            ("use that one", "move-process-server/to/ps-azure"),
+        ],
+    ),
     (
         "FB2110",
         &[
@@ -328,7 +391,13 @@ const REMEDIES: &[Entry] = &[
         ],
     ),
     ("FB2113", &[("Raise the limit", "operator/process-server/change/unthrottle"), ("or wait", "wait")]),
-    ("FB2114", &[("Start the services", "operator/process-server/change/start-service")]),
+    (
+        "FB2114",
+        &[
+            ("Start the services", "operator/process-server/change/start-service"),
+            ("set them to start automatically", "operator/process-server/change/start-service"),
+        ],
+    ),
     ("FB2115", &[("clone the machine as it was then", "operator/vcenter/clone-vm/snapshot")]),
     (
         "FB2120",
@@ -355,10 +424,25 @@ const REMEDIES: &[Entry] = &[
     ("FB2130", &[("Renew it in the portal", "renew-certificate")]),
     (
         "FB2135",
-        &[("Let the guest take its address from DHCP by hand", "operator/guest/set-address/dhcp/true")],
+        &[
+            ("Let the guest take its address from DHCP by hand", "operator/guest/set-address/dhcp/true"),
+            ("remove Network Manager", "operator/guest/set-address/dhcp/true"),
+        ],
     ),
-    ("FB2136", &[("Take the cause away", "operator"), ("the disks are compared", "resynchronise")]),
-    ("FB2137", &[("begin the resynchronisation by hand", "resynchronise")]),
+    (
+        "FB2136",
+        &[
+            ("Take the cause away", "operator/master-target/change/retention-free"),
+            ("the disks are compared", "resynchronise"),
+        ],
+    ),
+    (
+        "FB2137",
+        &[
+            ("Take the cause away", "operator/process-server/change/unthrottle"),
+            ("begin the resynchronisation by hand", "resynchronise"),
+        ],
+    ),
     ("FB2140", &[("look at what came home", TELLS), ("then commit", "commit")]),
     (
         "FB2141",
@@ -367,7 +451,7 @@ const REMEDIES: &[Entry] = &[
             ("attach it to another machine", "operator/azure/attach-disk"),
         ],
     ),
-    ("FB2142", &[("Make sure that the datastore has room for it", TELLS)]),
+    ("FB2142", &[("Make sure that the datastore has room for it", "operator/vcenter/datastore-free")]),
     (
         "FB2145",
         &[
@@ -400,7 +484,13 @@ const REMEDIES: &[Entry] = &[
             ("delete the plan", "delete-plan"),
         ],
     ),
-    ("FB2172", &[("Update the server", "operator/process-server/change/update")]),
+    (
+        "FB2172",
+        &[
+            ("Update the server", "operator/process-server/change/update"),
+            ("a master target never beyond", "operator/master-target/change/update"),
+        ],
+    ),
     (
         "FB2180",
         &[

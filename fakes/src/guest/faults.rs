@@ -110,7 +110,8 @@ pub enum GuestFault {
         /// Minutes from boot to registration.
         minutes: u64,
     },
-    /// A person writes a static address into the guest that runs (P38), or lets it take one from DHCP.
+    /// A person writes a static address into the guest that runs (P38), or lets it take one from DHCP, on Linux
+    /// without Network Manager (C5).
     SetAddress {
         /// Machine.
         machine: String,

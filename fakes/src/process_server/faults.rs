@@ -33,7 +33,7 @@ pub enum ProcessServerFault {
         /// Which.
         service: Service,
     },
-    /// The service runs again.
+    /// The service is started, and set to start automatically.
     StartService {
         /// Which.
         service: Service,

@@ -5,8 +5,9 @@ use super::entries;
 entries! {
     NOT_SYNCHRONISED "FB2050" Wait ["C16"] "the machine is not synchronised";
         "a synchronisation is still going on",
-        "the target asks for a new one"
-        => "Wait until every disk is synchronised, then fail back again.";
+        "the target asks for a new one",
+        "a failed attempt stopped the replication, and nothing has taken it up again"
+        => "Wait until every disk is synchronised, or resynchronise a machine whose replication has stopped, then fail back again.";
     ADDRESS_NOT_CHANGED "FB2135" Operator ["C5"] "the guest's network could not be prepared for Azure";
         "the guest did not answer in time",
         "its mobility agent is stopped"

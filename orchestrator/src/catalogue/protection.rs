@@ -25,7 +25,7 @@ entries! {
         => "Register it in this vault again, then disable the protection of its machines and protect them anew.";
     REPLICATION_ENDED "FB1760" Operator ["C23", "I5"] "the process server has ended the machine's replication";
         "the configuration server was registered in another vault for a while"
-        => "On the way to Azure: disable the protection and protect the machine anew. On the way home: keep it in Azure, or shut it down there, which gives up what it wrote after its last recovery point, and fail back.";
+        => "On the way to Azure: disable the protection and protect the machine anew. On the way home: disable it and keep the machine in Azure, or shut it down there, which gives up what it wrote after its last recovery point, and fail back.";
     COPY_LEFT "FB1813" Operator ["C23", "I2"] "an earlier copy of the machine is left in Azure";
         "its protection was disabled, or its migration completed, while it ran there"
         => "Delete the virtual machine in Azure if the one on-premises is to take its place, then protect that anew.";

@@ -147,6 +147,10 @@ async fn prepare(c: &StepCtx<'_>) -> StepResult {
     if is_off {
         return Ok(vec![note(STOPPING, "")]);
     }
+    if left_stopped(c).await? {
+        let why = "an attempt that failed has stopped the replication, and could not take it up again";
+        return Err(StepError::new(&NOT_SYNCHRONISED, c.item.name.as_str(), why).with_class(Class::Operator));
+    }
     let view = target_state(c).await?;
     let missing: Vec<_> = view.disks.iter().filter(|disk| !disk.synced).collect();
     if let Some(why) = &view.resync_required {
@@ -162,6 +166,17 @@ async fn prepare(c: &StepCtx<'_>) -> StepResult {
         return Err(ended(c));
     }
     Ok(vec![note(STOPPING, c.ctx.now().0.to_string())])
+}
+
+/// True when an earlier attempt could not be taken back, and nobody has resynchronised the machine since: what a machine
+/// that runs again writes is not replicated.
+async fn left_stopped(c: &StepCtx<'_>) -> Result<bool, StepError> {
+    if c.item.notes.get(STOPPING).is_none_or(String::is_empty) {
+        return Ok(false);
+    }
+    let spec = spec(c)?;
+    let seen = c.services.sessions.state(&spec.relay, &spec.session).await;
+    Ok(seen.is_ok_and(|relay| relay.phase == Phase::Stopped))
 }
 
 fn wait(c: &StepCtx<'_>, why: &str) -> StepError {
