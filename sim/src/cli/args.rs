@@ -61,6 +61,12 @@ pub(super) enum Command {
     /// again, and what the scenario expects in the end must come true. The oracle watches as in any other run.
     #[command(after_long_help = EXIT_CODES)]
     Explore(ExploreArgs),
+    /// Run every scenario twice and show the first event that differs.
+    ///
+    /// The second run is on another thread, with other seeds of the standard library's hash tables, at another time of
+    /// day and over the other wire. Whatever of these a run depends on shows. What scenarios expect is not judged.
+    #[command(after_long_help = EXIT_CODES)]
+    Audit(AuditArgs),
     /// List scenarios with the facts they cover.
     List(ListArgs),
     /// Read scenarios and estates and report every mistake, without running anything.
@@ -111,6 +117,22 @@ pub(super) struct RunArgs {
     /// Write all events, one JSON object a line.
     #[arg(long, value_name = "FILE")]
     pub(super) events: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct AuditArgs {
+    /// Scenario files, or folders with all below them.
+    #[arg(default_value = "scenarios")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Audit only scenarios whose name or path contains this.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) filter: Option<String>,
+    /// Run with this seed instead of the files' own.
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// Run this many at once; default: as many as there are cores.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) jobs: Option<u16>,
 }
 
 #[derive(Debug, Args)]

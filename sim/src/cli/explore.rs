@@ -37,7 +37,7 @@ pub(super) fn explore(args: &ExploreArgs, out: &mut Output) -> Exit {
         reports.extend(report);
     }
     if !reports.is_empty() {
-        out.line(&table::summary(&reports));
+        out.line(&table::summary(&reports, args.kinds.is_empty() && args.budget.is_none()));
     }
     if let Some(file) = json
         && let Err(error) = serde_json::to_writer_pretty(file, &Exploration::new(reports))
@@ -67,7 +67,7 @@ fn one(scenario: &CheckedScenario, args: &ExploreArgs, out: &mut Output) -> (Exi
     let (trials, of) = if args.depth == 1 {
         let of = blows.len() as u64;
         let most = args.budget.map_or(usize::MAX, |most| most as usize);
-        (depth_one(&base, spread(blows, most), jobs(args)), of)
+        (depth_one(&base, spread(blows, most), super::jobs(args.jobs)), of)
     } else {
         depth_two(&base, &options, blows, args)
     };
@@ -75,11 +75,6 @@ fn one(scenario: &CheckedScenario, args: &ExploreArgs, out: &mut Output) -> (Exi
     out.line(&table::table(&report));
     let broken = trials.iter().flat_map(|trial| &trial.findings).map(|finding| finding.kind.exit());
     (broken.fold(Exit::Held, Exit::worst), Some(report))
-}
-
-fn jobs(args: &ExploreArgs) -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    args.jobs.map_or(cores, usize::from)
 }
 
 fn depth_one(base: &Base, blows: Vec<Blow>, jobs: usize) -> Vec<Trial> {
@@ -112,7 +107,7 @@ fn depth_two(base: &Base, options: &Options, firsts: Vec<Blow>, args: &ExploreAr
         let tried = pairs.filter_map(|second| base.try_with(vec![firsts[n].clone(), second], false));
         Some((tried.map(|(trial, _)| trial).collect(), of))
     };
-    pool::each(firsts.len(), jobs(args), work, |_, done: Option<(Vec<Trial>, u64)>| {
+    pool::each(firsts.len(), super::jobs(args.jobs), work, |_, done: Option<(Vec<Trial>, u64)>| {
         bar.inc(1);
         if let Some((tried, count)) = done {
             trials.extend(tried);

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod args;
+mod audit;
 #[cfg(unix)]
 mod disk;
 mod explain;
@@ -26,6 +27,7 @@ pub fn main() -> ExitCode {
     let mut out = Output::of_process();
     let exit = match arguments.command {
         Command::Run(args) => run::run(&args, &mut out),
+        Command::Audit(args) => audit::audit(&args, &mut out),
         Command::Explore(args) => explore::explore(&args, &mut out),
         Command::List(args) => inspect::list(&args, &mut out),
         Command::Check(args) => inspect::check(&args, &mut out),
@@ -44,6 +46,12 @@ fn log_to_standard_error() {
     let level = level.unwrap_or(tracing::Level::ERROR);
     // Virtual time stands in the lines; a wall clock would say nothing.
     tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
+}
+
+/// How many runs at once: as many as asked for, or as there are cores.
+fn jobs(asked: Option<u16>) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    asked.map_or(cores, usize::from)
 }
 
 /// Says on standard error what kept files from being used, and what that means for the exit code.

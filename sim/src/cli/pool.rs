@@ -81,6 +81,15 @@ pub(super) fn each<T: Send>(
     });
 }
 
+/// Does this on a thread of its own; nothing when it could not be started, or panicked.
+#[expect(clippy::disallowed_methods, reason = "whole runs, each in a world of its own, share nothing")]
+pub(super) fn elsewhere<T: Send>(work: impl FnOnce() -> T + Send) -> Option<T> {
+    std::thread::scope(|scope| {
+        let thread = Builder::new().name("run-elsewhere".to_owned()).stack_size(STACK);
+        thread.spawn_scoped(scope, work).ok()?.join().ok()
+    })
+}
+
 #[expect(clippy::disallowed_methods, reason = "whole runs, each in a world of its own, share nothing")]
 fn run_one(scenario: &CheckedScenario, plan: Plan) -> Outcome {
     if !plan.twice {

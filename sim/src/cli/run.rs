@@ -67,15 +67,13 @@ fn run_all(
     mut lines: Option<&mut EventLines<io::BufWriter<File>>>,
     out: &mut Output,
 ) -> (Vec<Outcome>, io::Result<()>) {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let options = RunOptions {
         seed: args.seed,
         wire: args.wire.map(Into::into),
         events: lines.is_some(),
         crash: args.crash_at,
     };
-    let jobs = args.jobs.map_or(cores, usize::from);
-    let plan = Plan { jobs, twice: args.check, options };
+    let plan = Plan { jobs: super::jobs(args.jobs), twice: args.check, options };
     let terminal = Terminal::new(out.colour(), args.check);
     let bar = bar(loaded.scenarios.len());
     let started = pool::wall();
