@@ -13,10 +13,12 @@ use super::step::Recovery::Undo;
 use super::step::{Step, StepCtx, StepError, StepResult, Workflow};
 use crate::catalogue::disks::NOT_FITTED;
 use crate::catalogue::target::MT_FULL;
+use crate::catalogue::warning::ADDED_DISK_LATE;
 use crate::clients::vcenter::VmFacts;
 use crate::journal::{Fact, ItemDisk, Leg, Operation, ProtectionState, Rest};
 use crate::rules::MAX_DISKS;
 use failback_wire::ids::{DiskId, Site, VmdkUuid};
+use failback_wire::proto::cs::OsFamily;
 use failback_wire::proto::session::{SessionDisk, SessionSpec, TargetDisk};
 
 const REPAIR: (&str, &str) = ("RepairReplicationTask", "Starting the resynchronization");
@@ -160,7 +162,11 @@ fn fitted(c: &StepCtx<'_>) -> Result<SessionSpec, StepError> {
 
 async fn begin(c: &StepCtx<'_>) -> StepResult {
     let spec = agent::begin_anew(c, c.item.leg.source(), &fitted(c)?).await?;
-    Ok(vec![Fact::SessionOpened(spec)])
+    let mut facts = vec![Fact::SessionOpened(spec)];
+    // What a failback that failed has said of them: they come home now.
+    let joined = c.item.os == Some(OsFamily::Linux) && c.item.warnings.contains_key(ADDED_DISK_LATE.code);
+    facts.extend(joined.then(|| Fact::WarningCleared(ADDED_DISK_LATE.code.to_owned())));
+    Ok(facts)
 }
 
 /// An agent that was told of a VMDK that is about to go goes on without it.
