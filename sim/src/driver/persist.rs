@@ -60,7 +60,7 @@ impl Driver<'_> {
             }
             let refused = matches!(ended, Ended::Refused(..));
             let (shown, error) = told(ended);
-            if shown.is_none() || (again && self.is_there(operation, refused).await) {
+            if shown.is_none() || (refused || again) && self.is_there(operation, refused && again).await {
                 return Ok(());
             }
             if Instant::now() >= deadline {

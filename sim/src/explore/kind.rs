@@ -148,8 +148,19 @@ impl Kind {
         }
     }
 
-    /// What lets it strike at this point, or nothing where it cannot.
-    pub fn at(self, point: &Point, inventory: &Inventory, id: &str) -> Option<Arm> {
+    /// What lets it strike at this point, or nothing where it cannot: what is armed, in order, the fault last.
+    pub fn arms(self, point: &Point, inventory: &Inventory, id: &str) -> Option<Vec<Arm>> {
+        let fault = self.at(point, inventory, id)?;
+        let first = if let Self::State(state) = self { state.first } else { None };
+        let first = first.map(|first| {
+            let (id, when) = (Some(name(&format!("before-{id}"))), fault.when.clone());
+            Arm { id, fault: Some(first()), when, ..NOTHING }
+        });
+        Some(first.into_iter().chain([fault]).collect())
+    }
+
+    /// The fault itself.
+    fn at(self, point: &Point, inventory: &Inventory, id: &str) -> Option<Arm> {
         let arm = match (&point.place, point.roles) {
             (Place::Call { from, to, operation, nth }, Some(roles)) => {
                 let call = CallMoment {

@@ -25,6 +25,8 @@ pub struct State {
     pub(super) name: &'static str,
     /// It befalls who plays this part.
     pub(super) of: Role,
+    /// What is done right before it.
+    pub(super) first: Option<fn() -> Change>,
     /// What changes, and what ends it; `node` is who it befalls.
     pub(super) change: fn(&Inventory, &str) -> Option<Passing>,
 }
@@ -73,11 +75,13 @@ pub static STATES: &[State] = &[
     State {
         name: "vcenter-down",
         of: Role::Vcenter,
+        first: None,
         change: |_, _| vcenter(VcenterFault::Disconnect, VcenterFault::Reconnect),
     },
     State {
         name: "host-lost",
         of: Role::Vcenter,
+        first: None,
         change: |inventory, _| {
             let host = inventory.machines.first()?.host.clone();
             vcenter(VcenterFault::DisconnectHost { host: host.clone() }, VcenterFault::ReconnectHost { host })
@@ -86,6 +90,7 @@ pub static STATES: &[State] = &[
     State {
         name: "datastore-gone",
         of: Role::Vcenter,
+        first: None,
         change: |inventory, _| {
             let access = |access| VcenterFault::DatastoreAccess {
                 datastore: first_datastore(inventory).unwrap_or_default(),
@@ -99,6 +104,7 @@ pub static STATES: &[State] = &[
     State {
         name: "datastore-full",
         of: Role::Vcenter,
+        first: None,
         change: |inventory, _| {
             let datastore = first_datastore(inventory)?;
             let free = |free_mb| VcenterFault::DatastoreFree { datastore: datastore.clone(), free_mb };
@@ -108,6 +114,7 @@ pub static STATES: &[State] = &[
     State {
         name: "no-privileges",
         of: Role::Vcenter,
+        first: None,
         change: |_, _| {
             let account = |privileges| VcenterFault::AccountPrivileges {
                 user: Config::default().vcenter.user,
@@ -119,11 +126,14 @@ pub static STATES: &[State] = &[
     State {
         name: "configuration-server-stopped",
         of: Role::ConfigurationServer,
+        first: None,
         change: |_, _| configuration_server(ConfigurationServerFault::Stop, ConfigurationServerFault::Start),
     },
     State {
         name: "database-lost",
         of: Role::ConfigurationServer,
+        // Without a backup of this very moment it takes more than a restore to come home (P3, P40).
+        first: Some(|| Change::ConfigurationServer(at(ConfigurationServerFault::BackupNow))),
         change: |_, _| {
             configuration_server(
                 ConfigurationServerFault::LoseDatabase,
@@ -134,6 +144,7 @@ pub static STATES: &[State] = &[
     State {
         name: "process-server-stopped",
         of: Role::ProcessServer,
+        first: None,
         change: |_, node| {
             process_server(node, ProcessServerFault::StopServices, Some(ProcessServerFault::StartServices))
         },
@@ -141,6 +152,7 @@ pub static STATES: &[State] = &[
     State {
         name: "uploads-blocked",
         of: Role::ProcessServer,
+        first: None,
         change: |_, node| {
             process_server(node, ProcessServerFault::BlockUploads, Some(ProcessServerFault::AllowUploads))
         },
@@ -148,6 +160,7 @@ pub static STATES: &[State] = &[
     State {
         name: "master-target-stopped",
         of: Role::MasterTarget,
+        first: None,
         change: |_, node| {
             master_target(node, MasterTargetFault::StopServices, MasterTargetFault::StartServices)
         },
@@ -155,6 +168,7 @@ pub static STATES: &[State] = &[
     State {
         name: "retention-gone",
         of: Role::MasterTarget,
+        first: None,
         change: |_, node| {
             master_target(node, MasterTargetFault::RetentionMissing, MasterTargetFault::RetentionBack)
         },
@@ -162,6 +176,7 @@ pub static STATES: &[State] = &[
     State {
         name: "agent-stopped",
         of: Role::Agent,
+        first: None,
         change: |_, node| {
             let (machine, site) = node.split_once('@')?;
             let site = if site == "azure" { GuestSite::Azure } else { GuestSite::OnPremises };
@@ -174,11 +189,13 @@ pub static STATES: &[State] = &[
     State {
         name: "delete-lock",
         of: Role::Azure,
+        first: None,
         change: |_, _| azure(AzureFault::DeleteLock { on: true }, AzureFault::DeleteLock { on: false }),
     },
     State {
         name: "no-machines",
         of: Role::Azure,
+        first: None,
         change: |_, _| azure(AzureFault::DenyMachines { by: Denial::CoreQuota }, AzureFault::AllowMachines),
     },
 ];

@@ -164,6 +164,10 @@ impl Board {
             }
         }
     }
+    /// Takes a fault out of the ledger.
+    pub fn strike_out(&self, id: &str) {
+        self.lock().ledger.retain(|entry| entry.id != id);
+    }
     /// What became of all faults so far.
     pub fn ledger(&self) -> Vec<Entry> {
         self.lock().ledger.clone()
