@@ -12,6 +12,9 @@ pub mod state;
 pub mod table;
 pub mod trial;
 
+#[cfg(test)]
+mod tests;
+
 use kind::Kind;
 use point::{Class, Point, pruned};
 use std::collections::{BTreeMap, BTreeSet};

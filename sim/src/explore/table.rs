@@ -93,20 +93,16 @@ fn matrix(report: &Report, out: &mut String) {
     let wide = report.matrix.keys().map(String::len).max().unwrap_or_default();
     let high = used.iter().map(|kind| kind.len()).max().unwrap_or_default();
     out.push_str("\n  . held   r recovered: asked again   o needs operator   X broken\n");
+    let row = |name: &str, cell: &dyn Fn(&str) -> char| {
+        let cells: String = used.iter().flat_map(|kind| [' ', cell(kind)]).collect();
+        format!("  {name:wide$}  {cells}").trim_end().to_owned() + "\n"
+    };
     for line in 0..high {
-        let _ = write!(out, "  {:wide$}  ", "");
-        for kind in &used {
-            let letter = (line + kind.len()).checked_sub(high).and_then(|at| kind.chars().nth(at));
-            let _ = write!(out, " {}", letter.unwrap_or(' '));
-        }
-        out.push('\n');
+        let letter = |kind: &str| (line + kind.len()).checked_sub(high).and_then(|at| kind.chars().nth(at));
+        out.push_str(&row("", &|kind| letter(kind).unwrap_or(' ')));
     }
-    for (operation, row) in &report.matrix {
-        let _ = write!(out, "  {operation:wide$}  ");
-        for kind in &used {
-            let _ = write!(out, " {}", letter(row.get(kind)));
-        }
-        out.push('\n');
+    for (operation, cells) in &report.matrix {
+        out.push_str(&row(operation, &|kind| letter(cells.get(kind))));
     }
 }
 

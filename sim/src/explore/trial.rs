@@ -6,8 +6,8 @@ use crate::driver::{Played, Script, watched};
 use crate::fault::Entry;
 use crate::report::outcome::{Finding, FindingKind, Lost};
 use crate::scenario::CheckedScenario;
-use crate::scenario::expect::{DataExpect, Expect, ItemExpect, Power, VmExpect};
-use crate::scenario::model::{Operator, Step, Wire};
+use crate::scenario::expect::{DataExpect, Equals, Expect, ItemExpect, Power, VmExpect};
+use crate::scenario::model::{Ending, Operator, Step, Wire};
 use crate::scenario::text::Spanned;
 use failback_wire::clock::VirtualMs;
 use serde::Serialize;
@@ -194,19 +194,27 @@ fn total(lost: &[Lost]) -> (u64, u64) {
     (lost.iter().map(|lost| lost.bytes).sum(), lost.iter().map(|lost| lost.seconds).max().unwrap_or_default())
 }
 
-/// The scenario as a persistent operator plays it: what is looked at on the way is left out, as are faults that wait for
-/// moments, which other faults would shift; and of what must hold in the end remains where production is and what its
-/// disks hold.
+/// The scenario as a persistent operator plays it, without faults: what is looked at on the way is left out, as are its
+/// own faults, what mends them and what they let fail; and of what must hold in the end remains where production is and
+/// what its disks hold.
 pub fn persistent(original: &CheckedScenario) -> CheckedScenario {
     let mut checked = original.clone();
     let scenario = &mut checked.scenario;
     scenario.operator = Operator::Persistent;
-    scenario.steps.retain(|step| !matches!(step.value, Step::Check(_) | Step::Arm(_) | Step::Clear(_)));
-    if scenario.wire == Wire::Http1 {
-        scenario.wire = Wire::Direct;
-    }
+    scenario.steps.retain(|step| belongs(&step.value));
+    scenario.wire = Wire::Direct;
     scenario.expect = home(&scenario.expect);
     checked
+}
+
+/// True for a step that belongs to the course of things when nothing goes wrong.
+fn belongs(step: &Step) -> bool {
+    match step.operation() {
+        Some(operation) => {
+            matches!(operation.expect, Ending::Succeeded | Ending::Started | Ending::Paused(_))
+        }
+        None => matches!(step, Step::Wait(_) | Step::WaitUntil(_) | Step::Write(_)),
+    }
 }
 
 fn home(expect: &Expect) -> Expect {
@@ -218,7 +226,11 @@ fn home(expect: &Expect) -> Expect {
         let on_premises = seen.on_premises.filter(|_| !outlived(seen));
         VmExpect { on_premises, azure: seen.azure, ..VmExpect::default() }
     };
-    let data = |seen: &DataExpect| DataExpect { equals: seen.equals, lost: None };
+    // Where the source could not be shut down, what it wrote last stays with it (C4).
+    let data = |seen: &DataExpect| {
+        let equals = if seen.equals == Equals::Source { Equals::Latest } else { seen.equals };
+        DataExpect { equals, lost: None }
+    };
     Expect {
         items: each(&expect.items, item),
         vms: each(&expect.vms, vm),

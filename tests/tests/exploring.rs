@@ -1,0 +1,68 @@
+//! The explorer over the smallest round trip: faults strike where they are to strike, whatever strikes, all come home,
+//! and the same trial is the same run.
+
+use failback_lab::explore::kind::Kind;
+use failback_lab::explore::trial::{Base, Blow, Trial, Verdict};
+use failback_lab::explore::{Options, seconds, singles, spread};
+use std::collections::BTreeSet;
+
+/// How many runs a kind gets here; the gate in CI plays them all.
+const EACH: usize = 5;
+
+fn base() -> Base {
+    Base::new(&failback_tests::scenario("happy/smallest-round-trip")).unwrap_or_else(|f| panic!("{f:#?}"))
+}
+
+fn blows(base: &Base, kind: Kind) -> Vec<Blow> {
+    singles(base, &Options { kinds: vec![kind], prune: true }).0
+}
+
+fn assert_home(trial: &Trial) {
+    let told: Vec<String> = trial.blows.iter().map(ToString::to_string).collect();
+    assert!(!trial.is_unfired(), "never struck: {told:?}");
+    assert_ne!(trial.verdict, Verdict::Broken, "{told:?}: {:#?}", trial.findings);
+}
+
+#[test]
+fn every_kind_of_fault_strikes_and_all_come_home() {
+    let base = base();
+    let mut observed = BTreeSet::new();
+    for kind in Kind::all() {
+        let blows = blows(&base, kind);
+        assert!(!blows.is_empty(), "{kind} strikes nowhere");
+        for blow in spread(blows, EACH) {
+            let (trial, _) = base.try_with(vec![blow], false).expect("it can strike there");
+            assert_home(&trial);
+            observed.extend(trial.became.observed.then_some(kind.name()));
+        }
+    }
+    assert!(observed.len() > 25, "the product meets only {observed:?}");
+}
+
+#[test]
+fn a_second_fault_strikes_behind_the_first_and_all_come_home() {
+    let base = base();
+    let options = Options { kinds: vec![Kind::CrashAfter, Kind::LoseReply, Kind::Late], prune: true };
+    for first in spread(singles(&base, &options).0, 6) {
+        let (trial, further) = base.try_with(vec![first.clone()], true).expect("it can strike there");
+        assert_home(&trial);
+        let behind = seconds(&base, &options, &first, &further);
+        assert!(behind.iter().all(|second| second.point.class() != first.point.class()));
+        for second in spread(behind, 3) {
+            let (trial, _) = base.try_with(vec![first.clone(), second], false).expect("both can strike");
+            assert_home(&trial);
+        }
+    }
+}
+
+#[test]
+fn the_same_trial_is_the_same_run() {
+    let (one, other) = (base(), base());
+    assert_eq!(one.points, other.points);
+    for kind in [Kind::Duplicate, Kind::CutBack, Kind::CalleeCrashAfter] {
+        for blow in spread(blows(&one, kind), 3) {
+            let run = |base: &Base| base.try_with(vec![blow.clone()], true);
+            assert_eq!(run(&one), run(&other));
+        }
+    }
+}
