@@ -7,7 +7,7 @@ use crate::fault::Entry;
 use crate::report::outcome::{Finding, FindingKind, Lost};
 use crate::scenario::CheckedScenario;
 use crate::scenario::expect::{DataExpect, Equals, Expect, ItemExpect, Power, VmExpect};
-use crate::scenario::model::{Ending, Operator, Step, Wire};
+use crate::scenario::model::{Ending, Health, Operator, Step, Wire};
 use crate::scenario::text::Spanned;
 use failback_wire::clock::VirtualMs;
 use serde::Serialize;
@@ -202,6 +202,11 @@ pub fn persistent(original: &CheckedScenario) -> CheckedScenario {
     let scenario = &mut checked.scenario;
     scenario.operator = Operator::Persistent;
     scenario.steps.retain(|step| belongs(&step.value));
+    for step in &mut scenario.steps {
+        if let Step::WaitUntil(wait) = &mut step.value {
+            wait.health = wait.health.filter(|health| *health == Health::Normal);
+        }
+    }
     scenario.wire = Wire::Direct;
     scenario.expect = home(&scenario.expect);
     checked
