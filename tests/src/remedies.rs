@@ -476,7 +476,7 @@ const REMEDIES: &[Entry] = &[
         ],
     ),
     (
-        "FB2171",
+        "FB1716",
         &[
             ("Wait until the job ends", "wait"),
             ("confirm what it waits for", "confirm"),

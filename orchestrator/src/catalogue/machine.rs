@@ -105,7 +105,7 @@ entries! {
     PLAN_DIVIDES_GROUP "FB1715" Operator ["L1"] "the plan divides a replication group";
         "members of the group are in different boot groups"
         => "Keep all members of a replication group in one group of the plan.";
-    PLAN_BUSY "FB2171" Wait ["L1"] "a job of the recovery plan has not ended";
+    PLAN_BUSY "FB1716" Wait ["L1"] "a job of the recovery plan has not ended";
         "it runs, or waits for somebody"
         => "Wait until the job ends, confirm what it waits for, or cancel it; then delete the plan.";
     NOT_ALLOWED "FB1801" Operator ["C7", "C8", "C20"] "the operation is not allowed in this state";

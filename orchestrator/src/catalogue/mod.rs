@@ -66,6 +66,11 @@ pub static ALL: LazyLock<Vec<&'static ErrorDoc>> = LazyLock::new(|| {
     all
 });
 
+/// True for a warning: what it tells of stops nothing. Most have numbers of their own.
+pub fn is_warning(doc: &ErrorDoc) -> bool {
+    doc.code.starts_with("FB21") || warning::DOCS.iter().any(|warning| warning.code == doc.code)
+}
+
 /// The entry of this code, if there is one. Letters match in either case.
 pub fn lookup(code: &str) -> Option<&'static ErrorDoc> {
     ALL.iter().copied().find(|doc| doc.code.eq_ignore_ascii_case(code))

@@ -37,7 +37,7 @@ fn entry(doc: &ErrorDoc, scenarios: &[CheckedScenario]) -> String {
     lines.push(format!("  {}", doc.action));
     lines.push("What the orchestrator does".to_owned());
     let goes_on = "Goes on and shows it, until somebody sees to it.";
-    lines.push(format!("  {}", if warns(doc) { goes_on } else { class(doc.class) }));
+    lines.push(format!("  {}", if catalogue::is_warning(doc) { goes_on } else { class(doc.class) }));
     if !doc.keys.is_empty() {
         lines.push(format!("Follows from {}", doc.keys.join(", ")));
     }
@@ -72,11 +72,6 @@ fn expected(scenario: &Scenario) -> impl Iterator<Item = &Name> {
         endings.into_iter().chain(checked.into_iter().flatten())
     });
     steps.chain(scenario.expect.codes())
-}
-
-/// True for a warning: those have numbers of their own.
-fn warns(doc: &ErrorDoc) -> bool {
-    doc.code.starts_with("FB21")
 }
 
 fn class(class: Class) -> &'static str {

@@ -50,3 +50,14 @@ fn a_page_names_scenarios_that_show_the_code_and_counts_the_rest() {
     assert!(page("8038").contains("Follows from P39"), "{}", page("8038"));
     assert!(!entry(catalogue::lookup("8038").expect("a code"), &[]).contains("Shown by"));
 }
+
+#[test]
+fn a_warning_goes_on_and_a_refusal_stops_whatever_their_numbers() {
+    let does = |code: &str| {
+        let page = entry(catalogue::lookup(code).expect("a code"), &[]);
+        page.lines().skip_while(|line| *line != "What the orchestrator does").nth(1).map(str::to_owned)
+    };
+    assert!(does("FB2105").is_some_and(|text| text.contains("Goes on")));
+    assert!(does("FB1761").is_some_and(|text| text.contains("Goes on")));
+    assert!(does("FB1716").is_some_and(|text| text.contains("Stops")));
+}
