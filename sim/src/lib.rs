@@ -4,6 +4,7 @@ pub mod cli;
 pub mod driver;
 pub mod explore;
 pub mod fault;
+pub mod fuzz;
 pub mod recorder;
 pub mod report;
 pub mod scenario;

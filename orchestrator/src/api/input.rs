@@ -279,8 +279,10 @@ fn asked(
 ) -> Input {
     let verb = if let Action::Failover(verb) = action { verb } else { Verb::Unplanned };
     let wants = input.source_site_operations.as_deref();
-    let shutdown = wants.is_some_and(|wants| wants.eq_ignore_ascii_case("Required"));
-    let known = shutdown || wants.is_none_or(|wants| wants.eq_ignore_ascii_case("NotRequired"));
+    let required = wants.is_some_and(|wants| wants.eq_ignore_ascii_case("Required"));
+    // Whoever plans a failover has no such choice: nothing may be lost (C4; ours).
+    let shutdown = required || verb == Verb::Planned;
+    let known = required || wants.is_none_or(|wants| wants.eq_ignore_ascii_case("NotRequired"));
     problems.check(known, || "sourceSiteOperations is neither Required nor NotRequired".into());
     let network = input.network_id.as_deref().map(named);
     let Some(provider) = provider else { return Input { verb, shutdown, network, ..Input::default() } };

@@ -3,6 +3,7 @@
 use crate::driver::Crash;
 use crate::explore::kind::Kind;
 use crate::scenario::model::Wire;
+use crate::scenario::units::Period;
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
 
@@ -32,6 +33,7 @@ Examples:
   failback-lab check                                 read every file, report every mistake
   failback-lab rules P17                             what a rule says and which scenarios prove it
   failback-lab explain 95226                         what an error code means and what to do
+  failback-lab fuzz --for 60s                        play drawn cases with drawn faults
   failback-lab disk sync a.img b.img                 make one disk image equal to another";
 
 /// A lab for failing back from Azure to VMware: the real orchestrator and replication engine against
@@ -67,6 +69,14 @@ pub(super) enum Command {
     /// day and over the other wire. Whatever of these a run depends on shows. What scenarios expect is not judged.
     #[command(after_long_help = EXIT_CODES)]
     Audit(AuditArgs),
+    /// Play cases drawn from a seed, with drawn faults, and make what fails smaller until it is a scenario file.
+    ///
+    /// A case is a small estate, an operator who asks again for what failed, and also asks for what makes no sense, and
+    /// things that befall the world. Each is played once as it is, and eight times with one to four faults at points of
+    /// that run. In the end every machine must be where the steps lead it. The same seed gives the same cases, each by
+    /// its number.
+    #[command(after_long_help = EXIT_CODES)]
+    Fuzz(FuzzArgs),
     /// List scenarios with the facts they cover.
     List(ListArgs),
     /// Read scenarios and estates and report every mistake, without running anything.
@@ -164,6 +174,28 @@ pub(super) struct ExploreArgs {
     /// Write the reports as JSON.
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FuzzArgs {
+    /// At least so many runs: cases are played whole; default 2000.
+    #[arg(long, value_name = "N", conflicts_with = "time", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) runs: Option<u64>,
+    /// As many as fit into this time: 60s, 1h.
+    #[arg(long = "for", value_name = "TIME", id = "time")]
+    pub(super) time: Option<Period>,
+    /// The seed; default: a new one, which is printed.
+    #[arg(long, value_name = "N")]
+    pub(super) seed: Option<u64>,
+    /// Only the case of this number.
+    #[arg(long, value_name = "N", conflicts_with_all = ["runs", "time"])]
+    pub(super) case: Option<u64>,
+    /// Run this many at once; default: as many as there are cores.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) jobs: Option<u16>,
+    /// Where scenario files for failures go.
+    #[arg(long, value_name = "DIR", default_value = "scenarios/regressions")]
+    pub(super) save: PathBuf,
 }
 
 impl Arguments {

@@ -6,6 +6,7 @@ mod audit;
 mod disk;
 mod explain;
 mod explore;
+mod fuzz;
 mod inspect;
 mod output;
 mod pool;
@@ -29,6 +30,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args, &mut out),
         Command::Audit(args) => audit::audit(&args, &mut out),
         Command::Explore(args) => explore::explore(&args, &mut out),
+        Command::Fuzz(args) => fuzz::fuzz(&args, &mut out),
         Command::List(args) => inspect::list(&args, &mut out),
         Command::Check(args) => inspect::check(&args, &mut out),
         Command::Schema(args) => inspect::schema(args.what, &mut out),

@@ -42,11 +42,21 @@ pub(super) fn run_all(
 
 /// Does `work` for each number below `count`, `jobs` at once; calls `ready` in their order, each as soon as it and all
 /// before it are done.
-#[expect(clippy::disallowed_methods, reason = "whole runs, each in a world of its own, share nothing")]
 pub(super) fn each<T: Send>(
     count: usize,
     jobs: usize,
     work: impl Fn(usize) -> T + Sync,
+    ready: impl FnMut(usize, T),
+) {
+    until(count, jobs, |index| Some(work(index)), ready);
+}
+
+/// The same, until `work` answers nothing: then no further number is begun.
+#[expect(clippy::disallowed_methods, reason = "whole runs, each in a world of its own, share nothing")]
+pub(super) fn until<T: Send>(
+    count: usize,
+    jobs: usize,
+    work: impl Fn(usize) -> Option<T> + Sync,
     mut ready: impl FnMut(usize, T),
 ) {
     let next = AtomicUsize::new(0);
@@ -57,7 +67,8 @@ pub(super) fn each<T: Send>(
             let work = move || {
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
-                    if index >= count || sender.send((index, work(index))).is_err() {
+                    let Some(done) = Some(index).filter(|index| *index < count).and_then(work) else { break };
+                    if sender.send((index, done)).is_err() {
                         break;
                     }
                 }
@@ -167,18 +178,23 @@ fn caught(scenario: &CheckedScenario, options: &RunOptions) -> Outcome {
 
 /// What `run` came to, or `nothing` when it panicked; a panic becomes a finding.
 fn kept(run: impl FnOnce() -> Outcome, nothing: impl FnOnce() -> Outcome) -> Outcome {
-    hook();
-    PANIC.set(Some(None));
     let started = wall();
-    // Whatever a panic leaves half-done belongs to this run's world, which ends with it.
-    let run = panic::catch_unwind(AssertUnwindSafe(run));
-    let panicked = PANIC.take().flatten();
-    let mut outcome = run.unwrap_or_else(|_| nothing());
+    let (run, panicked) = quietly(run);
+    let mut outcome = run.unwrap_or_else(nothing);
     if let Some(text) = panicked {
         outcome.findings.push(Finding::new(FindingKind::LabBug, format!("panic: {text}")));
     }
     outcome.wall = wall().saturating_sub(started);
     outcome
+}
+
+/// What `run` came to, if it did not panic, and the text of the first panic in it, which is printed nowhere.
+pub(super) fn quietly<T>(run: impl FnOnce() -> T) -> (Option<T>, Option<String>) {
+    hook();
+    PANIC.set(Some(None));
+    // Whatever a panic leaves half-done belongs to this run's world, which ends with it.
+    let run = panic::catch_unwind(AssertUnwindSafe(run));
+    (run.ok(), PANIC.take().flatten())
 }
 
 /// Wall time, for reports only: nothing simulated sees it.

@@ -60,11 +60,11 @@ pub enum Kind {
     State(&'static State),
 }
 
-pub(super) fn at<T>(value: T) -> Spanned<T> {
+pub(crate) fn at<T>(value: T) -> Spanned<T> {
     Spanned::unplaced(value)
 }
 
-pub(super) fn name(text: &str) -> Name {
+pub(crate) fn name(text: &str) -> Name {
     at(text.to_owned())
 }
 

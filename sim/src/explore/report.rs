@@ -201,9 +201,13 @@ impl Exploration {
 /// What no run of all these has exercised: by operation, the kinds that could befall it. Every kind of those that could:
 /// nobody ever asked for it.
 pub fn unexercised(reports: &[Report]) -> BTreeMap<&'static str, BTreeSet<&'static str>> {
-    let done = |operation: &str, kind: &str| {
+    unexercised_but(|operation, kind| {
         reports.iter().any(|report| report.matrix.get(operation).is_some_and(|row| row.contains_key(kind)))
-    };
+    })
+}
+
+/// What has not been done: by operation, the kinds that could befall it.
+pub fn unexercised_but(done: impl Fn(&str, &str) -> bool) -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let mut missing: BTreeMap<&'static str, BTreeSet<&'static str>> = BTreeMap::new();
     for (operation, kind) in possible() {
         if !done(operation, kind) {

@@ -16,19 +16,19 @@ use failback_orchestrator::config::Config;
 use failback_wire::operation::Role;
 
 /// A change, and what ends it; what has no end does its harm once.
-pub(super) type Passing = (Change, Option<Change>);
+pub(crate) type Passing = (Change, Option<Change>);
 
 /// A change of the world, as a fault.
 #[derive(Debug)]
 pub struct State {
     /// Its name.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// It befalls who plays this part.
-    pub(super) of: Role,
+    pub(crate) of: Role,
     /// What is done right before it.
     pub(super) first: Option<fn() -> Change>,
     /// What changes, and what ends it; `node` is who it befalls.
-    pub(super) change: fn(&Inventory, &str) -> Option<Passing>,
+    pub(crate) change: fn(&Inventory, &str) -> Option<Passing>,
 }
 
 impl PartialEq for State {

@@ -49,7 +49,15 @@ pub fn summary(reports: &[Report], whole: bool) -> String {
         sum(|r| u64::from(r.verdicts.broken)),
         sum(|r| r.unfired.len() as u64),
     );
-    let missing = unexercised(reports);
+    out + &never_exercised(unexercised(reports), |operation| is_unknown(reports, operation))
+}
+
+/// What was never exercised, by operation, with those first that nobody asked for.
+pub fn never_exercised(
+    missing: BTreeMap<&'static str, BTreeSet<&'static str>>,
+    is_unknown: impl Fn(&str) -> bool,
+) -> String {
+    let mut out = String::new();
     let pairs: usize = missing.values().map(BTreeSet::len).sum();
     if pairs == 0 {
         return out;
@@ -59,7 +67,7 @@ pub fn summary(reports: &[Report], whole: bool) -> String {
         return out;
     }
     let (unknown, known): (Vec<_>, Vec<_>) =
-        missing.into_iter().partition(|(operation, _)| is_unknown(reports, operation));
+        missing.into_iter().partition(|(operation, _)| is_unknown(operation));
     if !unknown.is_empty() {
         let names: Vec<&str> = unknown.into_iter().map(|(operation, _)| operation).collect();
         let _ = writeln!(out, "    any, for nobody asked for it: {}", names.join(", "));

@@ -110,9 +110,14 @@ impl Base {
             return Err(played.findings);
         }
         let points = index(&played, &checked.inventory);
+        Ok(Self::of(checked, points, &played))
+    }
+
+    /// The scenario, where faults can strike, and what became of it without one.
+    pub fn of(checked: CheckedScenario, points: Vec<Point>, played: &Played) -> Self {
         let (took, lost) = (took(&played.times), played.lost.clone());
         let (failed_calls, story) = (played.failed_calls, played.recording.story);
-        Ok(Self { checked, points, took, lost, failed_calls, story })
+        Self { checked, points, took, lost, failed_calls, story }
     }
 
     /// The scenario with these faults, or nothing where one cannot strike at its point.

@@ -3,6 +3,7 @@
 //! Everything has a default except the machines' names, so that a minimal estate is a few lines;
 //! [`super::inventory`] fills the defaults in.
 
+mod minimal;
 mod settings;
 mod target;
 

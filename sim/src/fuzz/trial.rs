@@ -1,0 +1,214 @@
+//! A case played: as it is, then with faults at points of that run.
+
+use super::case::Case;
+use super::tally::Tally;
+use crate::driver::{Played, Script, watched};
+use crate::explore::point::{Class, Point, index};
+use crate::explore::trial::{Base, Blow};
+use crate::report::outcome::{Finding, FindingKind};
+use crate::scenario::CheckedScenario;
+use crate::scenario::inventory::Inventory;
+use crate::scenario::model::Wire;
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// How often each case is played with faults.
+pub const VARIANTS: u64 = 8;
+/// Most faults at a time.
+const BLOWS: u64 = 4;
+
+/// What failed, as far as another run can fail in the same way.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Check {
+    kind: FindingKind,
+    /// The oracle's check, or the sentence without names and numbers; and the error's code.
+    what: String,
+}
+
+impl std::fmt::Display for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.kind.title(), self.what)
+    }
+}
+
+impl Check {
+    /// The check that gave a finding.
+    pub fn of(finding: &Finding, inventory: &Inventory) -> Self {
+        let kind = finding.kind;
+        let bracketed = finding.message.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
+        if let (FindingKind::InvariantBroken, Some((check, _))) = (kind, bracketed) {
+            return Self { kind, what: check.to_owned() };
+        }
+        let named = |word: &str| inventory.machines.iter().any(|machine| word.contains(&machine.name));
+        let plain = |word: &str| {
+            if named(word) || word.contains(|c: char| c.is_ascii_digit()) {
+                "…".to_owned()
+            } else {
+                word.to_owned()
+            }
+        };
+        let words: Vec<String> = finding.message.split_whitespace().map(plain).collect();
+        let code = finding.error.as_ref().map(|error| format!(" ({})", error.code)).unwrap_or_default();
+        Self { kind, what: words.join(" ") + &code }
+    }
+}
+
+/// A run that failed.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The seed.
+    pub seed: u64,
+    /// The number of the case.
+    pub number: u64,
+    /// Which of its runs with faults; none: the one without.
+    pub variant: Option<u64>,
+    /// The faults.
+    pub blows: Vec<String>,
+    /// What was played.
+    pub checked: CheckedScenario,
+    /// What failed.
+    pub check: Check,
+    /// The same in words.
+    pub finding: Finding,
+}
+
+/// What came of a case.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What failed.
+    pub failures: Vec<Failure>,
+    /// What was counted.
+    pub tally: Tally,
+    /// What each run told, in order.
+    pub hashes: Vec<u128>,
+}
+
+/// Plays a scenario. A panic is a finding.
+pub fn run(checked: &CheckedScenario, listen: bool) -> Result<Played, Box<Finding>> {
+    let script = Script { listen, ..Script::new(checked) };
+    catch_unwind(AssertUnwindSafe(|| watched(&script))).map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        Box::new(Finding::new(FindingKind::LabBug, format!("panic: {text}")))
+    })
+}
+
+/// What does not hold, the worst first. That a fault did not strike is no failure: the run took another course.
+pub fn red(played: &Played) -> Vec<Finding> {
+    let mut red: Vec<Finding> =
+        played.findings.iter().filter(|finding| finding.kind != FindingKind::FaultUnfired).cloned().collect();
+    red.sort_by_key(|finding| match finding.kind {
+        FindingKind::LabBug => 0,
+        FindingKind::InvariantBroken => 1,
+        FindingKind::Nondeterminism => 2,
+        FindingKind::ExpectationFailed => 3,
+        FindingKind::Stuck => 4,
+        FindingKind::FaultUnfired => 5,
+    });
+    red
+}
+
+/// Plays a case: once as it is, then so many times with faults.
+pub fn play(case: &Case, variants: u64) -> Outcome {
+    let mut outcome = Outcome::default();
+    outcome.tally.cases = 1;
+    let calm = &case.checked;
+    let played = match run(calm, true) {
+        Ok(played) => played,
+        Err(finding) => {
+            outcome.tally.runs += 1;
+            outcome.fails(case, None, &[], calm.clone(), *finding);
+            return outcome;
+        }
+    };
+    outcome.counts(&played, &[]);
+    if let Some(finding) = red(&played).into_iter().next() {
+        outcome.fails(case, None, &[], calm.clone(), finding);
+        return outcome;
+    }
+    let points = index(&played, &calm.inventory);
+    let base = Base::of(calm.clone(), points, &played);
+    drop(played);
+    let places = Places::of(&base.points);
+    for variant in 0..variants {
+        let blows = places.blows(case, &base, variant);
+        let Some(mut checked) = base.with(&blows).filter(|_| !blows.is_empty()) else { continue };
+        if case.features.http1 {
+            checked.scenario.wire = Wire::Http1;
+        }
+        let finding = match run(&checked, false) {
+            Ok(played) => {
+                let fired = outcome.counts(&played, &blows);
+                red(&played).into_iter().next().or_else(|| (!fired).then(|| unfired(&blows)))
+            }
+            Err(finding) => {
+                outcome.tally.runs += 1;
+                Some(*finding)
+            }
+        };
+        if let Some(finding) = finding {
+            outcome.fails(case, Some(variant), &blows, checked, finding);
+        }
+    }
+    outcome
+}
+
+/// The first of several faults meets the run as it was without any: it must strike.
+fn unfired(blows: &[Blow]) -> Finding {
+    let told: Vec<String> = blows.iter().map(ToString::to_string).collect();
+    Finding::new(FindingKind::FaultUnfired, format!("none of these ever struck: {}", told.join("; ")))
+}
+
+impl Outcome {
+    fn counts(&mut self, played: &Played, blows: &[Blow]) -> bool {
+        self.hashes.push(played.recording.hash);
+        self.tally.run(played, blows)
+    }
+
+    fn fails(
+        &mut self,
+        case: &Case,
+        variant: Option<u64>,
+        blows: &[Blow],
+        checked: CheckedScenario,
+        finding: Finding,
+    ) {
+        let check = Check::of(&finding, &checked.inventory);
+        let blows = blows.iter().map(ToString::to_string).collect();
+        let (seed, number) = (case.seed, case.number);
+        self.failures.push(Failure { seed, number, variant, blows, checked, check, finding });
+    }
+}
+
+/// Where faults can strike, by kinds of moments: a moment that comes once is as likely as one that comes every minute.
+struct Places<'a>(BTreeMap<String, (Class, Vec<&'a Point>)>);
+
+impl<'a> Places<'a> {
+    fn of(points: &'a [Point]) -> Self {
+        let mut classes: BTreeMap<Class, Vec<&Point>> = BTreeMap::new();
+        for point in points {
+            classes.entry(point.class()).or_default().push(point);
+        }
+        Self(classes.into_iter().map(|(class, points)| (class.to_string(), (class, points))).collect())
+    }
+
+    /// The faults of a run.
+    fn blows(&self, case: &Case, base: &Base, variant: u64) -> Vec<Blow> {
+        let draw = case.draw.part(&format!("variant-{variant}"));
+        let count = [1, 1, 2, 2, 3, BLOWS][draw.below("count", 6) as usize];
+        (0..count).filter_map(|n| self.blow(case, base, &draw.part(&format!("blow-{n}")))).collect()
+    }
+
+    fn blow(&self, case: &Case, base: &Base, draw: &super::draw::Draw) -> Option<Blow> {
+        // Not every kind can strike everywhere.
+        (0..8).find_map(|attempt| {
+            let draw = draw.part(&format!("{attempt}"));
+            let (_, (_, points)) = draw.pick("class", &self.0, |(class, _)| (*class).clone())?;
+            let point = *points.get(draw.below("nth", points.len() as u64) as usize)?;
+            let kinds = case.features.kinds.iter().copied();
+            let fits = kinds.filter(|kind| kind.at(point, &base.checked.inventory, "fault").is_some());
+            let kind = draw.pick("kind", fits, |kind| kind.name().to_owned())?;
+            Some(Blow { point: point.clone(), kind })
+        })
+    }
+}

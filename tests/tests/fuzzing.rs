@@ -1,0 +1,26 @@
+//! A few cases of a fixed seed: drawn, played with faults, and nothing fails.
+
+use failback_lab::fuzz::case::Case;
+use failback_lab::fuzz::tally::Tally;
+use failback_lab::fuzz::trial::play;
+
+const SEED: u64 = 5;
+const CASES: u64 = 8;
+/// Runs of each case with faults.
+const VARIANTS: u64 = 3;
+
+#[test]
+fn drawn_cases_come_home() {
+    let mut tally = Tally::default();
+    for number in 0..CASES {
+        let case = Case::new(SEED, number).unwrap_or_else(|problems| panic!("case {number}: {problems:?}"));
+        let outcome = play(&case, VARIANTS);
+        for failure in &outcome.failures {
+            panic!("case {number}, {:?}: {}\n{:#?}", failure.variant, failure.finding, failure.blows);
+        }
+        tally.add(outcome.tally);
+    }
+    assert_eq!(tally.cases, CASES);
+    assert_eq!(tally.runs, CASES * (VARIANTS + 1));
+    assert!(tally.fired >= CASES * VARIANTS, "{tally:?}");
+}
