@@ -49,12 +49,13 @@ pub fn summary(reports: &[Report], whole: bool) -> String {
         sum(|r| u64::from(r.verdicts.broken)),
         sum(|r| r.unfired.len() as u64),
     );
-    out + &never_exercised(unexercised(reports), |operation| is_unknown(reports, operation))
+    out + &never_exercised(unexercised(reports), whole, |operation| is_unknown(reports, operation))
 }
 
-/// What was never exercised, by operation, with those first that nobody asked for.
+/// What was never exercised; pair by pair, where a `whole` was explored, with those operations first that nobody asked for.
 pub fn never_exercised(
     missing: BTreeMap<&'static str, BTreeSet<&'static str>>,
+    whole: bool,
     is_unknown: impl Fn(&str) -> bool,
 ) -> String {
     let mut out = String::new();

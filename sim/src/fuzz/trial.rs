@@ -206,7 +206,7 @@ impl<'a> Places<'a> {
             let (_, (_, points)) = draw.pick("class", &self.0, |(class, _)| (*class).clone())?;
             let point = *points.get(draw.below("nth", points.len() as u64) as usize)?;
             let kinds = case.features.kinds.iter().copied();
-            let fits = kinds.filter(|kind| kind.at(point, &base.checked.inventory, "fault").is_some());
+            let fits = kinds.filter(|kind| kind.arms(point, &base.checked.inventory, "fault").is_some());
             let kind = draw.pick("kind", fits, |kind| kind.name().to_owned())?;
             Some(Blow { point: point.clone(), kind })
         })

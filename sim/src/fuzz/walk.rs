@@ -293,8 +293,10 @@ impl Walk<'_> {
     /// What must hold where machines come to rest.
     fn ends(&self, rest: Rest) -> Expect {
         let (state, active, home, azure) = rest.shows();
-        // What was deleted at home is there again when it has failed back.
-        let there = !(self.deleted && rest == Rest::ReverseProtected);
+        // What was deleted at home is there again when it has failed back. What could not be shut down runs on until a
+        // reprotect (C4, C19).
+        let gone = self.deleted && rest == Rest::ReverseProtected;
+        let there = !gone && !matches!(rest, Rest::FailedOver | Rest::FailoverCommitted);
         let mut expect = Expect::default();
         for machine in self.machines() {
             let named = name(&machine);
