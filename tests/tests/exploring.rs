@@ -30,7 +30,7 @@ fn every_kind_of_fault_strikes_and_all_come_home() {
     for kind in Kind::all() {
         let blows = blows(&base, kind);
         assert!(!blows.is_empty(), "{kind} strikes nowhere");
-        for blow in spread(blows, EACH) {
+        for blow in spread(blows, EACH, 0) {
             let (trial, _) = base.try_with(vec![blow], false).expect("it can strike there");
             assert_home(&trial);
             observed.extend(trial.became.observed.then_some(kind.name()));
@@ -43,12 +43,12 @@ fn every_kind_of_fault_strikes_and_all_come_home() {
 fn a_second_fault_strikes_behind_the_first_and_all_come_home() {
     let base = base();
     let options = Options { kinds: vec![Kind::CrashAfter, Kind::LoseReply, Kind::Late], prune: true };
-    for first in spread(singles(&base, &options).0, 6) {
+    for first in spread(singles(&base, &options).0, 6, 0) {
         let (trial, further) = base.try_with(vec![first.clone()], true).expect("it can strike there");
         assert_home(&trial);
         let behind = seconds(&base, &options, &first, &further);
         assert!(behind.iter().all(|second| second.point.class() != first.point.class()));
-        for second in spread(behind, 3) {
+        for second in spread(behind, 3, 1) {
             let (trial, _) = base.try_with(vec![first.clone(), second], false).expect("both can strike");
             assert_home(&trial);
         }
@@ -60,7 +60,7 @@ fn the_same_trial_is_the_same_run() {
     let (one, other) = (base(), base());
     assert_eq!(one.points, other.points);
     for kind in [Kind::Duplicate, Kind::CutBack, Kind::CalleeCrashAfter] {
-        for blow in spread(blows(&one, kind), 3) {
+        for blow in spread(blows(&one, kind), 3, 0) {
             let run = |base: &Base| base.try_with(vec![blow.clone()], true);
             assert_eq!(run(&one), run(&other));
         }

@@ -69,7 +69,7 @@ fn one(scenario: &CheckedScenario, args: &ExploreArgs, out: &mut Output) -> (Exi
     let (trials, of) = if args.depth == 1 {
         let of = blows.len() as u64;
         let most = args.budget.map_or(usize::MAX, |most| most as usize);
-        (depth_one(&base, spread(blows, most), super::jobs(args.jobs)), of)
+        (depth_one(&base, spread(blows, most, 0), super::jobs(args.jobs)), of)
     } else {
         depth_two(&base, &options, blows, args)
     };
@@ -94,7 +94,7 @@ fn depth_one(base: &Base, blows: Vec<Blow>, jobs: usize) -> Vec<Trial> {
 /// A second fault after each first one that did not break the run; how many runs there could be.
 fn depth_two(base: &Base, options: &Options, firsts: Vec<Blow>, args: &ExploreArgs) -> (Vec<Trial>, u64) {
     let most = args.budget.map_or(usize::MAX, |most| most as usize);
-    let firsts = spread(firsts, most);
+    let firsts = spread(firsts, most, 0);
     let share = most.checked_div(firsts.len()).unwrap_or_default().max(1);
     let bar = bar(firsts.len());
     let (mut trials, mut of) = (Vec::new(), 0);
@@ -105,7 +105,7 @@ fn depth_two(base: &Base, options: &Options, firsts: Vec<Blow>, args: &ExploreAr
         }
         let all = seconds(base, options, &firsts[n], &further);
         let of = all.len() as u64;
-        let pairs = spread(all, share).into_iter();
+        let pairs = spread(all, share, n).into_iter();
         let tried = pairs.filter_map(|second| base.try_with(vec![firsts[n].clone(), second], false));
         Some((tried.map(|(trial, _)| trial).collect(), of))
     };

@@ -18,7 +18,7 @@ mod tests;
 use kind::Kind;
 use point::{Class, Point, pruned};
 use std::collections::{BTreeMap, BTreeSet};
-use trial::{Base, Blow, Trial};
+use trial::{Base, Blow};
 
 /// What to explore.
 #[derive(Clone, Debug)]
@@ -59,15 +59,19 @@ pub fn seconds(base: &Base, options: &Options, first: &Blow, further: &[Point]) 
     blows.filter(|blow| base.with(&[first.clone(), blow.clone()]).is_some()).collect()
 }
 
-/// Spreads a budget: so many of these, evenly over all of them.
-pub fn spread<T>(all: Vec<T>, most: usize) -> Vec<T> {
+/// Spreads a budget: so many of these, one of each of as many equal parts; `turn` says which of its part, so that
+/// several spreads together come past all of them.
+pub fn spread<T>(all: Vec<T>, most: usize, turn: usize) -> Vec<T> {
+    /// Turns one after the other fall far apart.
+    const STRIDE: usize = 0x9E37_79B1;
     let count = all.len();
     if count <= most {
         return all;
     }
-    let taken: BTreeSet<usize> = (0..most).map(|n| n * count / most).collect();
+    let of_part = |n: usize| {
+        let (from, to) = (n * count / most, (n + 1) * count / most);
+        from + turn.wrapping_mul(STRIDE) % (to - from)
+    };
+    let taken: BTreeSet<usize> = (0..most).map(of_part).collect();
     all.into_iter().enumerate().filter(|(n, _)| taken.contains(n)).map(|(_, one)| one).collect()
 }
-
-/// Trials of one exploration, in order.
-pub type Trials = Vec<Trial>;

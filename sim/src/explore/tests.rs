@@ -51,9 +51,11 @@ fn points_of_one_class_are_moments_of_one_kind() {
 
 #[test]
 fn a_budget_is_spread_over_all_there_could_be() {
-    assert_eq!(spread((0..10).collect(), 20), (0..10).collect::<Vec<_>>());
-    assert_eq!(spread((0..10).collect(), 5), [0, 2, 4, 6, 8]);
-    assert_eq!(spread((0..1000).collect(), 3), [0, 333, 666]);
+    assert_eq!(spread((0..10).collect(), 20, 3), (0..10).collect::<Vec<_>>());
+    assert_eq!(spread((0..10).collect(), 5, 0), [0, 2, 4, 6, 8]);
+    assert_eq!(spread((0..1000).collect(), 3, 0), [0, 333, 666]);
+    let met: BTreeSet<u32> = (0..100).flat_map(|turn| spread((0..40).collect(), 2, turn)).collect();
+    assert_eq!(met.len(), 40, "turn by turn all of them are met: {met:?}");
 }
 
 #[test]
