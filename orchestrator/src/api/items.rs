@@ -51,6 +51,13 @@ pub(super) fn points(call: &Call, name: &str) -> Result<Vec<Resource<PointProper
     let item = find(call, name)?;
     let mut points: Vec<Arc<Point>> =
         call.me.sights().get(&item.name).map(|sight| sight.points().to_vec()).unwrap_or_default();
+    if let Some(spec) = item.session().filter(|_| item.replicates()) {
+        // What the last look has seen may be past its retention by now, and let go; the newest always stays (E12).
+        let (now, newest) = (call.me.now(), points.iter().map(|point| point.mark).max());
+        points.retain(|point| {
+            Some(point.mark) == newest || now.since(point.time).as_secs() <= spec.retention_s
+        });
+    }
     points.sort_by_key(|point| (point.time, point.mark));
     let resource = |point: &Arc<Point>| Resource {
         id: format!("{}/recoveryPoints/{}", call.names.item(item.name.as_str()), point.point),

@@ -26,7 +26,7 @@ use crate::catalogue::target::{MT_DISKS_GONE, MT_SNAPSHOT};
 use crate::catalogue::warning::{SOURCE_NOT_DRAINED, SOURCE_NOT_SHUT_DOWN, SPLIT_BRAIN};
 use crate::clients::vcenter::{VcenterClient, VmFacts};
 use crate::config::{DetachedDisks, FinalChanges};
-use crate::journal::{Fact, Leg, Operation, ProtectionState, Rest};
+use crate::journal::{Fact, Leg, Operation, PointChoice, ProtectionState, Rest};
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::{Class, ErrorDoc, Report};
 use failback_wire::ids::Site;
@@ -35,6 +35,10 @@ use failback_wire::proto::session::{Phase, SessionSpec, SessionView};
 
 /// Note: when the shutdown of the Azure virtual machine began, in virtual ms; empty when it was off already.
 const STOPPING: &str = "stopping";
+
+/// A point that was asked for by its id was offered then, and stays while the machine is shut down and drained: the master
+/// target keeps points for so many seconds more, until the session stops or is taken up anew (ours).
+const CHOOSING_S: u64 = 4 * 3600;
 
 /// Task ids and titles of one verb, in the order in which their steps come.
 struct Tasks {
@@ -164,6 +168,10 @@ async fn prepare(c: &StepCtx<'_>) -> StepResult {
     let silent = |mark: VirtualMs| c.ctx.now().since(mark).as_secs() > spec.crash_interval_s;
     if view.last_mark.is_some_and(silent) && session::ended(c, spec).await {
         return Err(ended(c));
+    }
+    if let PointChoice::Custom(_) = c.input.point {
+        let longer = SessionSpec { retention_s: spec.retention_s + CHOOSING_S, ..spec.clone() };
+        session::open(c, &spec.target, &longer).await?;
     }
     Ok(vec![note(STOPPING, c.ctx.now().0.to_string())])
 }

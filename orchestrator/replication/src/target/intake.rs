@@ -127,6 +127,8 @@ impl Intake {
         if fresh {
             let (last_mark, covered) = (self.last_mark, self.covered);
             *self = Self { last_mark, covered, ..Self::new(spec) };
+        } else {
+            self.spec.retention_s = spec.retention_s;
         }
         Ok(fresh)
     }
