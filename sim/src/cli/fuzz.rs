@@ -28,8 +28,7 @@ const SHRINKING: Duration = Duration::from_secs(30);
 pub(super) fn fuzz(args: &FuzzArgs, out: &mut Output) -> Exit {
     let seed = args.seed.unwrap_or_else(fresh_seed);
     out.line(&format!("seed {seed}"));
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let jobs = args.jobs.map_or(cores, usize::from);
+    let jobs = super::jobs(args.jobs);
     let first = args.case.unwrap_or_default();
     let count = match (args.case, args.time) {
         (Some(_), _) => 1,

@@ -18,13 +18,16 @@ use args::{Arguments, Command};
 use clap::Parser as _;
 use output::Output;
 use std::process::ExitCode;
+use tracing_subscriber::filter::LevelFilter;
 
 /// Reads the arguments, does what they say, and tells by the exit code how it went.
 pub fn main() -> ExitCode {
     // Wrong usage ends here, with 2.
     let arguments = Arguments::parse();
     arguments.refuse_contradictions();
-    log_to_standard_error();
+    // Whoever breaks things thousands of times knows that they break.
+    let quiet = matches!(arguments.command, Command::Explore(_) | Command::Fuzz(_) | Command::Audit(_));
+    log_to_standard_error(if quiet { LevelFilter::OFF } else { LevelFilter::ERROR });
     let mut out = Output::of_process();
     let exit = match arguments.command {
         Command::Run(args) => run::run(&args, &mut out),
@@ -43,9 +46,9 @@ pub fn main() -> ExitCode {
 }
 
 /// `FAILBACK_LAB_LOG=debug` shows every call and what the parts say about themselves. Never part of a hash.
-fn log_to_standard_error() {
-    let level = std::env::var("FAILBACK_LAB_LOG").ok().and_then(|v| v.parse::<tracing::Level>().ok());
-    let level = level.unwrap_or(tracing::Level::ERROR);
+fn log_to_standard_error(default: LevelFilter) {
+    let level = std::env::var("FAILBACK_LAB_LOG").ok().and_then(|v| v.parse::<LevelFilter>().ok());
+    let level = level.unwrap_or(default);
     // Virtual time stands in the lines; a wall clock would say nothing.
     tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).without_time().init();
 }
