@@ -10,6 +10,7 @@ use bytes::Bytes;
 use failback_replication::relay::RelayError;
 use failback_replication::source::Marks;
 use failback_replication::target::TargetError;
+use failback_wire::canary::Canary;
 use failback_wire::event::Mark;
 use failback_wire::http::{Call, MAX_BODY, Method, Request, StatusCode};
 use failback_wire::ids::{DiskId, SessionId};
@@ -27,7 +28,8 @@ use tokio::time::{Duration, sleep};
 
 /// How many disks a mark and its point cover in this world (R2).
 pub(crate) fn marks(ctx: &Ctx) -> Marks {
-    if ctx.env.holds("R2") { Marks::AllDisks } else { Marks::AnyDisk }
+    let all = ctx.env.holds("R2") && !ctx.env.planted(Canary::PointTooEarly);
+    if all { Marks::AllDisks } else { Marks::AnyDisk }
 }
 
 /// Components say that they live this often (P13).

@@ -6,6 +6,7 @@ pub use settings::{
     AlternateVcenter, BeforeCommit, DetachedDisks, FinalChanges, Settings, Uefi, VmSnapshots, Vsan,
 };
 
+use failback_wire::canary::Planted;
 use failback_wire::proto::session::Resync;
 use std::time::Duration;
 
@@ -153,8 +154,8 @@ impl DiskTier {
     }
 }
 
-/// What tests ask for, to hold that the real steps and undos do what their recovery promises, and that scenarios prove
-/// the rules they claim to.
+/// What tests ask for, to hold that the real steps and undos do what their recovery promises, that scenarios prove the
+/// rules they claim to, and that bugs are found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rehearsal {
     /// Runs every step, and every undo, once more after it succeeded: it must converge.
@@ -163,6 +164,8 @@ pub struct Rehearsal {
     pub fail_step: Option<u64>,
     /// The rule of this key does not hold, anywhere in the world.
     pub without: Option<&'static str>,
+    /// This bug is planted in the world.
+    pub planted: Planted,
 }
 
 /// Cadence and retention of recovery points, in seconds as the session protocol wants them.

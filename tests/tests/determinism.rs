@@ -7,7 +7,7 @@ use failback_lab::scenario::model::Wire;
 const NAME: &str = "happy/windows-original-location";
 
 fn hash(checked: &CheckedScenario, seed: Option<u64>, wire: Wire) -> u128 {
-    let outcome = run(checked, &RunOptions { seed, wire: Some(wire), events: false, crash: None });
+    let outcome = run(checked, &RunOptions { seed, wire: Some(wire), ..RunOptions::default() });
     assert!(outcome.passed(), "{:?}", outcome.findings);
     outcome.hash
 }

@@ -6,6 +6,7 @@ use super::workload::Writer;
 use super::{Booted, Fitness, GuestConfig, GuestPower, Guests, Quiesce, Replicator, Running, State, fitness};
 use crate::net::Reach;
 use failback_replication::disk::Disk;
+use failback_wire::canary::Canary;
 use failback_wire::event::{VmRef, What};
 use failback_wire::http::{BoxFuture, Http};
 use failback_wire::ids::{DiskId, MachineCopy, Site};
@@ -200,7 +201,7 @@ impl Guests {
         if tracks {
             self.net.bind(&config.address, ctx.fence.clone(), router);
         }
-        if let Some(session) = session {
+        if let Some(session) = session.filter(|_| !ctx.env.planted(Canary::AgentForgets)) {
             replicator.resume(session);
         }
         let delay = asked.unwrap_or_else(|| registration_delay(&config, &ctx));

@@ -189,7 +189,9 @@ impl Replicator {
 
     fn begin(self: &Arc<Self>, spec: SessionSpec, resumed: bool, again: Again) -> Result<(), SourceError> {
         let disks = self.disks.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let source = Source::new(&spec, &disks, self.change_log)?.covering(marks(&self.ctx));
+        let source = Source::new(&spec, &disks, self.change_log)?
+            .covering(marks(&self.ctx))
+            .with_planted(self.ctx.env.bug());
         let mut state = self.lock();
         self.end(&mut state);
         let wake = Arc::new(Notify::new());

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use failback_replication::disk::Disk;
 use failback_replication::frame;
 use failback_replication::target::{Applied, Attached, Target};
+use failback_wire::canary::{Canary, Planted};
 use failback_wire::event::{DiskRef, What};
 use failback_wire::http::StatusCode;
 use failback_wire::ids::{DiskId, SessionId, VmdkUuid};
@@ -27,6 +28,12 @@ fn attached(spec: &SessionSpec, scsi: &[(VmdkUuid, Disk)]) -> Attached {
         TargetDisk::SeedBlob(_) => None,
     };
     spec.disks.iter().filter_map(disk).collect()
+}
+
+/// A planted bug: behind the machine's own disk they hang in the session's order.
+fn in_place(spec: &SessionSpec, scsi: &[(VmdkUuid, Disk)]) -> Attached {
+    let disks = scsi.iter().skip(1).map(|(_, disk)| disk.clone());
+    spec.disks.iter().map(|disk| disk.disk.clone()).zip(disks).collect()
 }
 
 fn vmdk_of(spec: &SessionSpec, disk: &DiskId) -> Option<DiskRef> {
@@ -57,6 +64,11 @@ fn gone(target: &Target, scsi: &[(VmdkUuid, Disk)]) -> Option<Refusing> {
 const VERIFY: u64 = 1024;
 
 impl State {
+    /// The bug that is planted in this world.
+    fn planted(&self) -> Planted {
+        self.ctx.as_ref().map(|ctx| ctx.env.bug()).unwrap_or_default()
+    }
+
     fn target(&mut self, id: &SessionId) -> Result<&mut Target, Denied> {
         self.sessions.get_mut(id).ok_or_else(|| Denied::unknown_session(id))
     }
@@ -142,6 +154,7 @@ impl State {
             self.emit(What::Note { text: format!("the journal of session {id} cannot be read") });
             return;
         };
+        target = target.with_planted(self.planted());
         // Without its disks the roll stays open; whoever asked for it asks again.
         let rolled = target.recover(&disks).ok().flatten();
         let mark = rolled.as_ref().and_then(|point| Some(target.journal().point(point)?.mark));
@@ -187,7 +200,9 @@ impl SessionHost for MasterTarget {
             Some(target) => target.take_up(spec)?,
             None => {
                 let covered = state.ctx.as_ref().map(marks).unwrap_or_default();
-                state.sessions.insert(id.clone(), Target::new(spec).covering(covered));
+                let planted = state.planted();
+                let target = Target::new(spec).covering(covered).with_planted(planted);
+                state.sessions.insert(id.clone(), target);
                 true
             }
         };
@@ -212,6 +227,8 @@ impl SessionHost for MasterTarget {
         let mut state = self.lock();
         let disks = attached(&state.target(id)?.intake().spec, &scsi);
         state.takes_data()?;
+        let by_place = state.planted().is(Canary::DiskByPlace);
+        let disks = if by_place { in_place(&state.target(id)?.intake().spec, &scsi) } else { disks };
         let mut rest = body;
         while !rest.is_empty() {
             let corrupt =

@@ -49,7 +49,9 @@ impl SessionHost for ProcessServer {
             }
             return Ok(view);
         }
-        let session = Session { relay: Relay::new(spec), wake: Arc::new(Notify::new()) };
+        let planted = state.ctx.as_ref().map(|ctx| ctx.env.bug()).unwrap_or_default();
+        let relay = Relay::new(spec).with_planted(planted);
+        let session = Session { relay, wake: Arc::new(Notify::new()) };
         let view = session.relay.view();
         state.report_phase(&session, Phase::Waiting);
         state.sessions.insert(id.clone(), session);

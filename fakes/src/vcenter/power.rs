@@ -4,6 +4,7 @@ use super::config::DatastoreAccess;
 use super::model::vm_ref;
 use super::operation::{Applied, Apply, Effect};
 use super::refusal;
+use failback_wire::canary::Canary;
 use failback_wire::event::{Actor, What};
 
 impl Apply<'_> {
@@ -72,7 +73,9 @@ impl Apply<'_> {
         });
         let Some(vm) = off else { return };
         self.model.touch();
-        self.emit(What::PowerChanged { vm, on: false, by });
+        if !self.env.is_some_and(|env| env.planted(Canary::PowerUntold)) {
+            self.emit(What::PowerChanged { vm, on: false, by });
+        }
     }
 
     pub(super) fn set_connected(&mut self, id: u64, connected: bool) -> Applied {

@@ -18,6 +18,7 @@ use crate::changes::{Change, ChangeLog};
 use crate::disk::{BLOCK, Disk, Page};
 use crate::frame::{self, Body, Content, Frame};
 use crate::target::zero_hash;
+use failback_wire::canary::{Canary, Planted};
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Mark, PointKind};
 use failback_wire::ids::{DiskId, SessionId};
@@ -169,6 +170,7 @@ pub struct Source {
     resized: bool,
     /// What leaves between two marks ends with a seam: the target may make a point of it (R5).
     seams: bool,
+    planted: Planted,
 }
 
 impl Source {
@@ -212,6 +214,7 @@ impl Source {
             compare: true,
             resized: false,
             seams: spec.direction == Direction::Forward,
+            planted: Planted::default(),
         })
     }
 
@@ -219,6 +222,12 @@ impl Source {
     #[must_use]
     pub fn covering(self, covered: Marks) -> Self {
         Self { covered, ..self }
+    }
+
+    /// The same with this bug planted in it.
+    #[must_use]
+    pub fn with_planted(self, planted: Planted) -> Self {
+        Self { planted, ..self }
     }
 
     /// The session.
@@ -301,8 +310,9 @@ impl Source {
     /// There is no room: from now on places are marked only.
     fn give_up_order(&mut self) {
         self.mode = Mode::Marking;
+        let unmarked = self.planted.is(Canary::BitmapClearedEarly);
         for (disk, block) in self.log.give_up() {
-            if let Some(track) = self.disks.get_mut(&disk) {
+            if let Some(track) = self.disks.get_mut(&disk).filter(|_| !unmarked) {
                 track.marked.set(block);
             }
         }
@@ -379,9 +389,9 @@ impl Source {
         let due = self.disks.get(disk).filter(|t| !t.done && t.cursor == *first);
         let Some(count) = due.map(|t| SYNC_STEP.min(t.blocks - first)) else { return };
         if hashes.len() as u64 == count {
-            let zero = zero_hash();
+            let (zero, equal) = (zero_hash(), self.planted.is(Canary::ComparesNothing));
             self.step(disk, count, *next, |block, page| {
-                page.map_or(zero, Page::hash) != hashes[(block - first) as usize]
+                !equal && page.map_or(zero, Page::hash) != hashes[(block - first) as usize]
             });
         }
     }

@@ -33,6 +33,7 @@ use crate::journal::record::{Record, Stamp, Step};
 use crate::journal::volume::{Memory, Volume};
 use crate::ledger::{Key, Ledger};
 use crate::source::Marks;
+use failback_wire::canary::Planted;
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::ContentHash;
 use failback_wire::ids::{DiskId, PointId};
@@ -97,6 +98,12 @@ impl<V> Target<V> {
     #[must_use]
     pub fn covering(mut self, covered: Marks) -> Self {
         self.intake.covered = covered;
+        self
+    }
+    /// The same with this bug planted in it.
+    #[must_use]
+    pub fn with_planted(mut self, planted: Planted) -> Self {
+        self.intake.planted = planted;
         self
     }
     /// The points and what leads back to them.

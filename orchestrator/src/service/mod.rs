@@ -35,6 +35,7 @@ use crate::config::{Config, Knobs};
 use crate::journal::{Job, Journal, JournalError, Record, State};
 use crate::workflow::{Book, Classic, Workflow, runner};
 use announce::Shown;
+use failback_wire::canary::Canary;
 use failback_wire::clock::VirtualMs;
 use failback_wire::env::Ids;
 use failback_wire::error::Report;
@@ -117,7 +118,7 @@ impl Orchestrator {
 
     /// Goes on with these jobs, and answers whoever waits, and everybody from now on.
     fn serve(self: &Arc<Self>, open: Vec<JobId>) {
-        for job in open {
+        for job in open.into_iter().filter(|_| !self.services.ctx.env.planted(Canary::ForgetsOpenJobs)) {
             self.services.ctx.spawn(runner::drive(self.clone(), job));
         }
         self.serving.send_replace(true);

@@ -6,6 +6,7 @@ use super::{Action, Ask, Familiar, Orchestrator, Roll};
 use crate::catalogue::warning::RPO_BREACH;
 use crate::journal::{Health, Item, Leg, ProtectionState, Record, State, Target};
 use crate::workflow::{Finding, Glance};
+use failback_wire::canary::Canary;
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::Report;
 use failback_wire::event::What;
@@ -47,6 +48,13 @@ impl Sight {
     /// Recovery points on offer, in the order of their marks.
     pub(crate) fn points(&self) -> &[Arc<Point>] {
         self.known.points()
+    }
+    /// A planted bug: what is gone stays on offer.
+    fn still_shows(&mut self, Changed { gone, new }: Changed) -> Changed {
+        let mut all: Vec<_> = gone.into_iter().chain(self.points().iter().cloned()).collect();
+        all.sort_by_key(|point| point.mark);
+        self.known.replace(all);
+        Changed { gone: Vec::new(), new }
     }
     /// Points of this item, which does not replicate, may have come or gone since: nothing was seen, or its failover is
     /// over and the session had not stopped.
@@ -289,13 +297,14 @@ impl Orchestrator {
             derive(&mut self.sights().entry(item.name.clone()).or_default().young, findings, now, silence);
         let synced = |view: &SessionView| view.disks.iter().all(|disk| disk.synced);
         let has_point = |me: &Self| me.sights().get(&item.name).is_some_and(|s| !s.points().is_empty());
+        let early = self.services().ctx.env.planted(Canary::ProtectedTooEarly);
         let first = item.state == ProtectionState::InitialReplicationInProgress
-            && view.as_ref().is_some_and(synced)
-            && has_point(self);
+            && (early || view.as_ref().is_some_and(synced) && has_point(self));
         let before = self.sights().get(&item.name).map(|sight| sight.errors.clone()).unwrap_or_default();
         self.tell_item(&item.name, &before, &errors);
         if let Some(sight) = self.sights().get_mut(&item.name) {
-            sight.health = health;
+            let set = self.services().ctx.env.planted(Canary::HealthOnlySet);
+            sight.health = if set { sight.health.max(health) } else { health };
             sight.errors = reports(errors);
             if view.is_some() {
                 sight.seen = Some(self.now());
@@ -320,9 +329,13 @@ impl Orchestrator {
             let mut sights = self.sights();
             let sight = sights.entry(item.name.clone()).or_default();
             sight.session = Some(view.session.clone());
-            match view.kept.take() {
+            let changed = match view.kept.take() {
                 Some(kept) => sight.known.take(&kept, points),
                 None => Some(sight.known.replace(points)),
+            };
+            match self.services().ctx.env.planted(Canary::StalePoints) {
+                true => changed.map(|changed| sight.still_shows(changed)),
+                false => changed,
             }
         };
         // It fitted when it came: if it does no more, another look was quicker.

@@ -33,7 +33,8 @@ impl Services {
     pub fn new(ctx: Ctx, config: Config) -> Self {
         let http = || ctx.http.clone();
         let vcenter = |to: &VcenterAccess| {
-            VcenterClient::new(http(), to.host.clone(), to.user.clone(), to.password.clone())
+            let client = VcenterClient::new(http(), to.host.clone(), to.user.clone(), to.password.clone());
+            client.with_planted(ctx.env.bug())
         };
         let alternate_vcenter = config.alternate_vcenter.as_ref().map(vcenter);
         let vcenter = vcenter(&config.vcenter);

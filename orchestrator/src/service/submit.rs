@@ -13,6 +13,7 @@ use crate::journal::{
     State, Target, Verb,
 };
 use crate::workflow::runner;
+use failback_wire::canary::Canary;
 use failback_wire::env::Env;
 use failback_wire::error::{ErrorDoc, Report};
 use failback_wire::http::StatusCode;
@@ -163,7 +164,8 @@ impl Orchestrator {
     pub fn submit(self: &Arc<Self>, ask: &Ask) -> Result<JobId, Refusal> {
         let at = self.now();
         let result = self.journal().append(|state| {
-            if let Some(job) = ask.dedupe.as_ref().and_then(|key| state.requests.get(key)) {
+            let known = ask.dedupe.as_ref().and_then(|key| state.requests.get(key));
+            if let Some(job) = known.filter(|_| !self.services().ctx.env.planted(Canary::RequestsTwice)) {
                 return Ok((Vec::new(), (job.clone(), None)));
             }
             let request = self.accept(state, ask)?;
@@ -206,7 +208,9 @@ impl Orchestrator {
             Target::ProcessServer(_) => (vec![ask.inputs.keys().cloned().collect()], Vec::new()),
         };
         let names: Vec<&MachineName> = groups.iter().flatten().collect();
-        busy(state, &names)?;
+        if !self.services().ctx.env.planted(Canary::TwoAtOnce) {
+            busy(state, &names)?;
+        }
         let (operation, skipped) = if ask.action == Action::Enable {
             (enable(state, self.services(), ask, &names)?, Vec::new())
         } else {

@@ -14,6 +14,7 @@ use super::step::{Step, StepCtx, StepResult, Workflow};
 use crate::catalogue::execution::AZURE_DELETE_FAILED;
 use crate::catalogue::warning::DISK_LEFT_OUT;
 use crate::journal::{Fact, Leg, Operation, Platform, ProtectionState, Rest};
+use failback_wire::canary::Canary;
 use failback_wire::ids::{DiskId, Site};
 use failback_wire::proto::session::Direction;
 
@@ -43,8 +44,15 @@ pub static WORKFLOW: Workflow = Workflow {
 
 async fn delete_vm(c: &StepCtx<'_>) -> StepResult {
     let Some(vm) = &c.item.azure else { return Ok(Vec::new()) };
-    let done = c.services.azure.delete_vm(&vm.name, &c.id(&vm.name)).await;
-    done.map_err(|e| azure::error(&AZURE_DELETE_FAILED, &vm.name, &e))?;
+    let fail = |e| azure::error(&AZURE_DELETE_FAILED, &vm.name, &e);
+    let hang = match c.ctx.env.planted(Canary::CommitDeletesAll) {
+        true => c.services.azure.vm(&vm.name).await.map_err(fail)?.map(|seen| seen.disks),
+        false => None,
+    };
+    c.services.azure.delete_vm(&vm.name, &c.id(&vm.name)).await.map_err(fail)?;
+    for name in hang.iter().flatten() {
+        c.services.azure.delete_disk(name, &c.id(name)).await.map_err(fail)?;
+    }
     Ok(Vec::new())
 }
 
@@ -53,6 +61,11 @@ async fn delete_disks(c: &StepCtx<'_>) -> StepResult {
     let left = |disk: &DiskId| c.item.left.iter().any(|left| left.disk == *disk) && c.ctx.env.holds("P37");
     let made = c.item.azure.iter().flat_map(|vm| &vm.disks);
     for (_, name) in made.filter(|(disk, _)| !left(disk)) {
+        if c.ctx.env.planted(Canary::WorksInBackground) {
+            let (azure, name, key) = (c.services.azure.clone(), name.clone(), c.id(name));
+            c.ctx.spawn(async move { drop(azure.delete_disk(&name, &key).await) });
+            continue;
+        }
         let done = c.services.azure.delete_disk(name, &c.id(name)).await;
         done.map_err(|e| azure::error(&AZURE_DELETE_FAILED, name, &e))?;
     }
@@ -60,7 +73,7 @@ async fn delete_disks(c: &StepCtx<'_>) -> StepResult {
 }
 
 async fn forget_session(c: &StepCtx<'_>) -> StepResult {
-    if let Some(spec) = &c.item.reverse {
+    if let Some(spec) = c.item.reverse.as_ref().filter(|_| !c.ctx.env.planted(Canary::ReplicationLeft)) {
         session::leave(c, spec).await?;
     }
     Ok(vec![Fact::SessionClosed(Direction::Reverse), Fact::MasterTarget(None)])

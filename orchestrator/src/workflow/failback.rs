@@ -27,6 +27,7 @@ use crate::catalogue::warning::{SOURCE_NOT_DRAINED, SOURCE_NOT_SHUT_DOWN, SPLIT_
 use crate::clients::vcenter::{VcenterClient, VmFacts};
 use crate::config::{DetachedDisks, FinalChanges};
 use crate::journal::{Fact, Leg, Operation, PointChoice, ProtectionState, Rest};
+use failback_wire::canary::Canary;
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::{Class, ErrorDoc, Report};
 use failback_wire::ids::Site;
@@ -202,7 +203,8 @@ async fn stop_azure(c: &StepCtx<'_>) -> StepResult {
     let name = azure_name(c)?;
     let fail = |e| azure::error(&AZURE_STOP_FAILED, name, &e);
     if c.services.azure.vm(name).await.map_err(fail)?.is_some() {
-        c.services.azure.stop_vm(name, true, &c.id("stop")).await.map_err(fail)?;
+        let graceful = !c.ctx.env.planted(Canary::CutsPowerInAzure);
+        c.services.azure.stop_vm(name, graceful, &c.id("stop")).await.map_err(fail)?;
         c.services.azure.deallocate_vm(name, &c.id("deallocate")).await.map_err(fail)?;
     }
     azure::confirm_off(c, &AZURE_STOP_FAILED).await?;
@@ -239,7 +241,7 @@ async fn drain(c: &StepCtx<'_>) -> StepResult {
     let source_was_on = c.item.notes.get(STOPPING).is_some_and(|at| !at.is_empty());
     let mut facts = Vec::new();
     match session::stop_relay(c, spec).await? {
-        Some(view) if !session::drained(&view) => {
+        Some(view) if !session::drained(&view) && !c.ctx.env.planted(Canary::LeavesDisksUndrained) => {
             let detail = format!("{} of {} frames applied", view.applied, view.received);
             return Err(StepError::new(&DRAIN_TIMEOUT, spec.relay.as_str(), detail).with_class(Class::Retry));
         }
@@ -299,7 +301,8 @@ async fn undo_choice(c: &StepCtx<'_>) -> StepResult {
 /// True when the master target says that its disks hold exactly the chosen point.
 fn holds(c: &StepCtx<'_>, view: &SessionView) -> bool {
     let chosen = c.item.chosen.as_ref().map(|chosen| &chosen.point);
-    view.phase == Phase::Rolled && chosen.is_some() && view.rolled_to.as_ref() == chosen
+    let rolled = view.phase == Phase::Rolled && chosen.is_some() && view.rolled_to.as_ref() == chosen;
+    rolled || c.ctx.env.planted(Canary::RollTakenForDone)
 }
 
 async fn roll(c: &StepCtx<'_>) -> StepResult {
@@ -427,6 +430,11 @@ async fn power_on(c: &StepCtx<'_>) -> StepResult {
         let own = home(c, &v, &POWER_ON_FAILED).await?;
         let done = v.power_on(&own.moref).await;
         done.map_err(|e| vcenter::error(&POWER_ON_FAILED, &own.name, &e))?;
+        if c.ctx.env.planted(Canary::DeletesAtFailback) {
+            let name = azure_name(c)?;
+            let done = c.services.azure.delete_vm(name, &c.id("delete")).await;
+            done.map_err(|e| azure::error(&AZURE_STOP_FAILED, name, &e))?;
+        }
         // A physical machine is off for good now (P35).
         let cleared = [SPLIT_BRAIN.code, SOURCE_NOT_SHUT_DOWN.code].into_iter();
         let cleared = cleared.filter(|_| c.item.platform.physical);

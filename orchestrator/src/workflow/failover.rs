@@ -20,6 +20,7 @@ use crate::catalogue::warning::{SOURCE_NOT_DRAINED, SOURCE_NOT_SHUT_DOWN, SPLIT_
 use crate::clients::azure::{AzureError, NewDisk, NewVm, Power as AzurePower};
 use crate::clients::vcenter::{Power, VcenterClient, VcenterError, VmFacts};
 use crate::journal::{AzureVm, Fact, Leg, Operation, PointChoice, ProtectionState, Rest};
+use failback_wire::canary::Canary;
 use failback_wire::error::{Class, ErrorDoc, Report};
 use failback_wire::ids::{DiskId, PointId, Site};
 use failback_wire::proto::cs::OsFamily;
@@ -77,6 +78,9 @@ async fn shut_down_source(c: &StepCtx<'_>) -> StepResult {
     let name = c.item.name.as_str();
     let warn = |why: &str| {
         let mut facts = vec![Fact::Warning(Report::new(&SPLIT_BRAIN, name, why))];
+        if c.ctx.env.planted(Canary::SplitBrainUntold) {
+            return Vec::new();
+        }
         if c.input.shutdown {
             facts.insert(0, Fact::Warning(Report::new(&SOURCE_NOT_SHUT_DOWN, name, why)));
         }
@@ -105,6 +109,9 @@ async fn shut_down(c: &StepCtx<'_>, vcenter: &VcenterClient) -> Result<bool, Vce
     }
     // Without VMware Tools there is nobody to ask: then the power is cut at once.
     if vcenter.shutdown_guest(&vm.moref).await.is_ok() {
+        if c.ctx.env.planted(Canary::ShutdownTakenForDone) {
+            return Ok(true);
+        }
         let deadline = c.ctx.now().plus(SHUTDOWN_PATIENCE);
         while c.ctx.now() < deadline {
             sleep(SHUTDOWN_PAUSE).await;
@@ -159,6 +166,9 @@ async fn choose_point(c: &StepCtx<'_>) -> StepResult {
 }
 
 async fn undo_choice(c: &StepCtx<'_>) -> StepResult {
+    if c.ctx.env.planted(Canary::FailureDropsPoints) {
+        session::forget(c, spec(c)?).await?;
+    }
     Ok(points::unchoose(c, spec(c)?))
 }
 

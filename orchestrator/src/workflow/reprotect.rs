@@ -26,6 +26,7 @@ use crate::clients::vcenter::{NewVm, Power, VcenterClient, VmFacts};
 use crate::journal::{Fact, Leg, OnPremVm, Operation, ProtectionState, Rest};
 use crate::rules::MAX_DISKS;
 use crate::rules::effects::takes_place;
+use failback_wire::canary::Canary;
 use failback_wire::error::ErrorDoc;
 use failback_wire::ids::Site;
 use failback_wire::proto::cs::{Component, OsFamily};
@@ -132,7 +133,7 @@ fn is_alternate(c: &StepCtx<'_>) -> bool {
 async fn power_off(c: &StepCtx<'_>) -> StepResult {
     vcenter::in_session(c, |v| async move {
         let Some(vm) = own_vm(c, &v, &POWER_OFF_FAILED).await? else { return Ok(()) };
-        if vm.power == Power::Off {
+        if vm.power == Power::Off || c.ctx.env.planted(Canary::StaleInventory) {
             return Ok(());
         }
         v.power_off(&vm.moref).await.map_err(|e| vcenter::error(&POWER_OFF_FAILED, &vm.name, &e))
@@ -336,6 +337,11 @@ fn room_for(c: &StepCtx<'_>, target: &VmFacts) -> Result<(), StepError> {
 async fn undo_attach(c: &StepCtx<'_>) -> StepResult {
     vcenter::in_session(c, |v| async move {
         let target = target_vm(&v, master_target(c)?, &DETACH_FAILED).await?;
+        if c.ctx.env.planted(Canary::UndoesWithoutOwnership) {
+            let all: Vec<_> = target.disks.iter().map(|disk| disk.uuid.clone()).collect();
+            let done = v.detach_disks(&target.moref, &all).await;
+            return done.map_err(|e| vcenter::error(&DETACH_FAILED, &target.name, &e));
+        }
         vcenter::detach(c, &v, &target, &DETACH_FAILED, &MT_SNAPSHOT).await
     })
     .await?;

@@ -9,6 +9,7 @@ use crate::config::ReplicationPolicy;
 use crate::journal::{Fact, Input, Item, Job, JournalError, Outcome, Phase, Progress, Record, Rest};
 use crate::rules::effects::takes_place;
 use crate::service::{Orchestrator, monitor};
+use failback_wire::canary::Canary;
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::{Class, Report};
 use failback_wire::event::What;
@@ -54,7 +55,8 @@ async fn drive_to_end(me: &Arc<Orchestrator>, id: &JobId) -> Result<(), JournalE
         return Ok(());
     }
     plan::boot_in_order(me, &job, workflow).await?;
-    let Some(job) = me.job(id).filter(Job::is_open) else { return Ok(()) };
+    let twice = me.services().ctx.env.planted(Canary::EndsTwice);
+    let Some(job) = me.job(id).filter(|job| job.is_open() || twice) else { return Ok(()) };
     let outcome = of_members(&job);
     me.record(vec![Record::JobEnded { at: me.now(), job: id.clone(), outcome }])
 }
@@ -74,12 +76,19 @@ fn target(job: &Job) -> String {
 }
 
 /// Looks at the preconditions of every member; true when the job may begin.
-async fn precheck(me: &Arc<Orchestrator>, job: &Job, workflow: &Workflow) -> Result<bool, JournalError> {
+async fn precheck(
+    me: &Arc<Orchestrator>,
+    job: &Job,
+    workflow: &'static Workflow,
+) -> Result<bool, JournalError> {
     let id = &job.request.job;
     let (task, title) = workflow.precheck;
     me.emit(What::TaskStarted { job: id.clone(), task: task.to_owned() });
     let names: Vec<MachineName> = job.names().cloned().collect();
     monitor::refresh(me, &names).await;
+    if me.services().ctx.env.planted(Canary::ChecksAfterEffects) {
+        begin_early(me, job, workflow).await;
+    }
     let request = request(me, job);
     let limit = me.services().config.knobs.step_deadline;
     let checked = match timeout(limit, me.book().precheck(me.services(), &request)).await {
@@ -104,6 +113,17 @@ async fn precheck(me: &Arc<Orchestrator>, job: &Job, workflow: &Workflow) -> Res
     };
     me.record(vec![record])?;
     Ok(passed)
+}
+
+/// A planted bug: first steps are done before anybody knows whether the job may begin.
+async fn begin_early(me: &Arc<Orchestrator>, job: &Job, workflow: &'static Workflow) {
+    for member in job.names().cloned() {
+        let run = Run { me: me.clone(), job: job.request.job.clone(), workflow, member };
+        for step in workflow.steps.iter().take(2) {
+            let key = format!("{}/{}/{}", run.job, run.member, step.id);
+            let _ = run.attempts(step.run, &key, me.now(), |_| true).await;
+        }
+    }
 }
 
 fn request(me: &Orchestrator, job: &Job) -> Request {
@@ -190,7 +210,8 @@ impl Run {
             Some(found) => (found.key.clone(), found.started),
             None => {
                 let key = format!("{}/{}/{}", self.job, self.member, step.id);
-                if !self.begin(step.id, &key, at)? {
+                let afterwards = self.me.services().ctx.env.planted(Canary::RecordsAfterwards);
+                if !afterwards && !self.begin(step.id, &key, at)? {
                     self.failed(step.id, self.cancelled())?;
                     return Ok(false);
                 }
@@ -202,6 +223,9 @@ impl Run {
             true => self.attempts(step.run, &key, started, Self::is_cancelled).await,
             false => Ok(Vec::new()),
         };
+        if env.planted(Canary::RecordsAfterwards) && done.is_ok() {
+            self.begin(step.id, &key, at)?;
+        }
         match done {
             Ok(_) if self.fails_in_rehearsal() => {
                 self.failed(step.id, Report::new(&REHEARSED, self.member.as_str(), step.id))?;
@@ -387,6 +411,9 @@ impl Run {
         }
         if let Some(state) = self.workflow.failure {
             rest.state = state;
+        }
+        if env.planted(Canary::RestsInProgress) {
+            rest.state = self.workflow.running;
         }
         self.end(Outcome::Failed, rest, self.past_no_return(&progress))
     }

@@ -2,23 +2,26 @@
 //!
 //! Each consumer asks for its own named stream, so that a new consumer shifts nobody else's draws.
 
+use crate::canary::{Canary, Planted};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::sync::{Arc, Mutex, PoisonError};
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-/// The seed of a run and what is drawn from it; and, in a test, the rule that does not hold in this run.
+/// The seed of a run and what is drawn from it; and, in a test, the rule that does not hold in this
+/// run, or the bug that is planted in it.
 #[derive(Clone, Copy, Debug)]
 pub struct Env {
     seed: u64,
     without: Option<&'static str>,
+    planted: Planted,
 }
 
 impl Env {
     /// Everything random in the run follows from `seed`.
     pub fn new(seed: u64) -> Self {
-        Self { seed, without: None }
+        Self { seed, without: None, planted: Planted::default() }
     }
     /// The same world without the rule of this key: a test learns from it which scenarios prove the rule.
     #[must_use]
@@ -29,6 +32,19 @@ impl Env {
     /// cause have consequences, asks here.
     pub fn holds(&self, key: &str) -> bool {
         self.without != Some(key)
+    }
+    /// The same world with this bug planted in it.
+    #[must_use]
+    pub fn with_planted(self, planted: Planted) -> Self {
+        Self { planted, ..self }
+    }
+    /// True when this bug is planted: never, but in a test build of its own.
+    pub fn planted(&self, canary: Canary) -> bool {
+        self.planted.is(canary)
+    }
+    /// The planted bug, for those that have no environment.
+    pub fn bug(&self) -> Planted {
+        self.planted
     }
     /// The run's seed.
     pub fn seed(&self) -> u64 {

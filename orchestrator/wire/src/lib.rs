@@ -4,6 +4,7 @@
 //! This crate is a leaf: it knows neither the product nor the fakes nor the lab.
 
 pub mod arm;
+pub mod canary;
 pub mod clock;
 pub mod env;
 pub mod error;

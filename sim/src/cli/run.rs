@@ -72,6 +72,7 @@ fn run_all(
         wire: args.wire.map(Into::into),
         events: lines.is_some(),
         crash: args.crash_at,
+        ..RunOptions::default()
     };
     let plan = Plan { jobs: super::jobs(args.jobs), twice: args.check, options };
     let terminal = Terminal::new(out.colour(), args.check);

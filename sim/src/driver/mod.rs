@@ -41,6 +41,8 @@ pub struct RunOptions {
     pub events: bool,
     /// Crash the orchestrator at one of its journal writes.
     pub crash: Option<Crash>,
+    /// What the product's workflows rehearse; nothing but for tests.
+    pub rehearsal: Rehearsal,
 }
 
 impl From<Wire> for WireKind {
@@ -61,6 +63,7 @@ pub fn run(checked: &CheckedScenario, options: &RunOptions) -> Outcome {
         wire: options.wire.unwrap_or(checked.scenario.wire),
         keep_log: options.events,
         crash: options.crash,
+        rehearsal: options.rehearsal,
         ..Script::new(checked)
     };
     let mut played = watched(&script);

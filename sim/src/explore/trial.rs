@@ -2,7 +2,7 @@
 
 use super::kind::Kind;
 use super::point::{Point, index};
-use crate::driver::{Played, Script, watched};
+use crate::driver::{Played, Rehearsal, Script, watched};
 use crate::fault::Entry;
 use crate::report::outcome::{Finding, FindingKind, Lost};
 use crate::scenario::CheckedScenario;
@@ -96,6 +96,8 @@ pub struct Base {
     lost: Vec<Lost>,
     failed_calls: u64,
     story: u64,
+    /// What the product's workflows rehearse in every run with a fault.
+    rehearsal: Rehearsal,
 }
 
 impl Base {
@@ -117,7 +119,14 @@ impl Base {
     pub fn of(checked: CheckedScenario, points: Vec<Point>, played: &Played) -> Self {
         let (took, lost) = (took(&played.times), played.lost.clone());
         let (failed_calls, story) = (played.failed_calls, played.recording.story);
-        Self { checked, points, took, lost, failed_calls, story }
+        let rehearsal = Rehearsal::default();
+        Self { checked, points, took, lost, failed_calls, story, rehearsal }
+    }
+
+    /// The same, to play runs with faults in which the product rehearses something.
+    #[must_use]
+    pub fn rehearsing(self, rehearsal: Rehearsal) -> Self {
+        Self { rehearsal, ..self }
     }
 
     /// The scenario with these faults, or nothing where one cannot strike at its point.
@@ -139,7 +148,7 @@ impl Base {
     /// Plays it with these faults; answers, besides, where further ones could strike, when asked.
     pub fn try_with(&self, blows: Vec<Blow>, listen: bool) -> Option<(Trial, Vec<Point>)> {
         let checked = self.with(&blows)?;
-        let played = watched(&Script { listen, ..Script::new(&checked) });
+        let played = watched(&Script { listen, rehearsal: self.rehearsal, ..Script::new(&checked) });
         let further = if listen { index(&played, &checked.inventory) } else { Vec::new() };
         Some((self.judge(blows, played), further))
     }

@@ -157,7 +157,8 @@ impl CommitHook for Hook {
 impl World {
     /// Builds the world of this inventory and starts everything in it.
     pub fn build(inventory: &Inventory, options: WorldOptions, board: Arc<Board>) -> Arc<Self> {
-        let (clock, env) = (Clock::default(), Env::new(options.seed).without(options.rehearsal.without));
+        let Rehearsal { without, planted, .. } = options.rehearsal;
+        let (clock, env) = (Clock::default(), Env::new(options.seed).without(without).with_planted(planted));
         let recorder = Recorder::new(options.keep_log, board.clone());
         let net = Switchboard::new(clock, env, options.wire, recorder.clone(), board.clone());
         let shared: Arc<dyn Network> = Arc::new(net.clone());

@@ -5,6 +5,7 @@ use crate::frame::{Body, Frame, Run};
 use crate::journal::record::{Record, Stamp, Standing, Step};
 use crate::journal::volume::VolumeError;
 use crate::source::Marks;
+use failback_wire::canary::{Canary, Planted};
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Mark, PointKind};
 use failback_wire::ids::{DiskId, PointId, SessionId};
@@ -94,6 +95,8 @@ pub struct Intake {
     pub covered: Marks,
     /// The last frame was a seam: this mark, cut at this time.
     pub seam: Option<(Mark, VirtualMs)>,
+    /// The bug that is planted in this world.
+    pub planted: Planted,
 }
 
 impl Intake {
@@ -110,6 +113,7 @@ impl Intake {
             rolled_to: None,
             covered: Marks::AllDisks,
             seam: None,
+            planted: Planted::default(),
         }
     }
     /// Takes the session up: nothing for the epoch in force, a new beginning for a higher one.
@@ -125,8 +129,8 @@ impl Intake {
         }
         let fresh = spec.epoch > self.spec.epoch;
         if fresh {
-            let (last_mark, covered) = (self.last_mark, self.covered);
-            *self = Self { last_mark, covered, ..Self::new(spec) };
+            let (last_mark, covered, planted) = (self.last_mark, self.covered, self.planted);
+            *self = Self { last_mark, covered, planted, ..Self::new(spec) };
         } else {
             self.spec.retention_s = spec.retention_s;
         }
@@ -138,6 +142,7 @@ impl Intake {
     /// When it is not.
     pub fn check_epoch(&self, epoch: u64) -> Result<(), TargetError> {
         match epoch.cmp(&self.spec.epoch) {
+            std::cmp::Ordering::Less if self.planted.is(Canary::EpochNotFenced) => Ok(()),
             std::cmp::Ordering::Less => Err(TargetError::StaleEpoch(epoch)),
             std::cmp::Ordering::Greater => Err(TargetError::EpochAhead(epoch)),
             std::cmp::Ordering::Equal => Ok(()),
@@ -152,7 +157,7 @@ impl Intake {
             return Err(TargetError::OtherSession);
         }
         self.check_epoch(epoch)?;
-        if seq <= self.applied {
+        if seq <= self.applied && !self.planted.is(Canary::DuplicateApplied) {
             return Ok(Due::Already);
         }
         if let Some(why) = &self.resync_required {
@@ -176,7 +181,7 @@ impl Intake {
     }
     /// A due frame was applied: moves on. True when the phase changed.
     pub fn advance(&mut self, frame: &Frame) -> bool {
-        self.applied = frame.seq;
+        self.applied = self.applied.max(frame.seq);
         let before = self.phase;
         self.seam = None;
         match &frame.body {
@@ -196,7 +201,8 @@ impl Intake {
     /// The point that this frame completes, if it does: a mark reached with every disk synchronised (R2).
     pub fn point(&self, frame: &Frame) -> Option<Point> {
         let Body::Mark { mark, kind, time, group, .. } = &frame.body else { return None };
-        self.complete().then(|| self.point_of(*mark, *kind, *time, *group))
+        let kind = if self.planted.is(Canary::KindMixedUp) { PointKind::Application } else { *kind };
+        self.complete().then(|| self.point_of(*mark, kind, *time, *group))
     }
     /// The point that all that was received makes, when it came after the last mark and goes up to a seam (R5).
     pub fn received_point(&self) -> Option<Point> {

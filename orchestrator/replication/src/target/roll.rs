@@ -6,6 +6,7 @@ use crate::journal::KeptBlocks;
 use crate::journal::record::Record;
 use crate::journal::volume::Volume;
 use crate::ledger::{Ledger, exchanged, key};
+use failback_wire::canary::Canary;
 use failback_wire::ids::{DiskId, PointId};
 use failback_wire::proto::session::Phase;
 use std::collections::BTreeMap;
@@ -38,7 +39,9 @@ impl<V: Volume> Target<V> {
     /// go on.
     pub fn roll(&mut self, point: &PointId, disks: &Attached) -> Result<BTreeMap<DiskId, u64>, TargetError> {
         self.journal.sound()?;
-        let laid = self.lay(point, disks)?;
+        let newest = self.journal.points().next_back().map(|newest| newest.point.clone());
+        let newest = newest.filter(|_| self.intake.planted.is(Canary::RollsToNewest));
+        let laid = self.lay(newest.as_ref().unwrap_or(point), disks)?;
         let stamp = self.stamp();
         self.journal.note(stamp, Record::RollBegin(point.clone()))?;
         (self.intake.phase, self.intake.rolled_to) = (Phase::Stopped, None);
@@ -108,6 +111,7 @@ impl<V: Volume> Target<V> {
         wrong += disk.blocks_where(all.clone(), ledger.held(all), stays).len() as u64;
         match self.journal.sum_at(point, id) {
             Some(then) if then == sum && wrong == 0 => Ok(blocks),
+            Some(_) if self.intake.planted.is(Canary::ChecksumNotVerified) => Ok(blocks),
             Some(_) | None => Err(corrupt(wrong)),
         }
     }
@@ -123,7 +127,8 @@ impl<V: Volume> Target<V> {
         let is = |block: u64| disk.pages(block..block + 1).into_iter().flatten().next();
         let wrong = blocks.iter().filter(|(block, page)| key(is(*block).as_ref()) != key(Some(page))).count();
         let sum = self.ledgers.get(id).map(Ledger::sum);
-        if wrong > 0 || sum != self.journal.sum_at(point, id) {
+        let verified = !self.intake.planted.is(Canary::ChecksumNotVerified);
+        if verified && (wrong > 0 || sum != self.journal.sum_at(point, id)) {
             return Err(TargetError::Corrupt { disk: id.clone(), blocks: (wrong as u64).max(1) });
         }
         Ok(())

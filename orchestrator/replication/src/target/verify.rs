@@ -4,6 +4,7 @@ use super::{Attached, Target, TargetError};
 use crate::bitmap::Bitmap;
 use crate::journal::volume::Volume;
 use crate::ledger::{Ledger, key};
+use failback_wire::canary::Canary;
 use failback_wire::ids::DiskId;
 
 /// Holes are passed over in steps of so many blocks.
@@ -60,7 +61,7 @@ impl<V: Volume> Target<V> {
                 if next < disk.blocks() { (index, end.max(next - next % CHUNK)) } else { (index + 1, 0) };
             let ought = ledger.held(from..end);
             let found = disk.blocks_where(from..end, ought, |block, page| key(page) != ledger.get(block));
-            if found.is_empty() {
+            if found.is_empty() || self.intake.planted.is(Canary::ChecksumNotVerified) {
                 continue;
             }
             wrong.get_or_insert_with(|| id.clone());

@@ -2,6 +2,7 @@
 //! should be is a success, whoever made it so.
 
 use super::{NewVm, Power, Result, VcenterClient, VcenterError, VmFacts, VmdkFacts};
+use failback_wire::canary::Canary;
 use failback_wire::ids::VmdkUuid;
 use failback_wire::vim::{
     DeviceChange, DeviceOp, DeviceSpec, Element, FileOp, MoRef, VimRequest, VmConfigSpec,
@@ -52,7 +53,8 @@ impl VcenterClient {
                 tokio::time::sleep(PAUSE).await;
             }
             let facts = self.vm(vm).await?;
-            if reached(&facts) {
+            let looks = failure.is_none() || !self.planted.is(Canary::RetriesBlindly);
+            if looks && reached(&facts) {
                 return Ok(facts);
             }
             match failure.take() {

@@ -14,6 +14,7 @@ mod turn;
 pub use error::VcenterError;
 pub use facts::{Connected, DatastoreFacts, HostFacts, Mount, NewVm, Power, VmFacts, VmdkFacts};
 
+use failback_wire::canary::{Canary, Planted};
 use failback_wire::http::Http;
 use link::Link;
 use std::future::Future;
@@ -33,6 +34,7 @@ pub struct VcenterClient {
     link: Arc<Link>,
     turns: Arc<Turns>,
     deadline: Duration,
+    planted: Planted,
 }
 
 /// Closes a session whose scope ran out of time: nobody waits for it any more.
@@ -56,7 +58,12 @@ impl VcenterClient {
         password: impl Into<String>,
     ) -> Self {
         let link = Link::new(http, &host.into(), user.into(), password.into());
-        Self { link: Arc::new(link), turns: Arc::default(), deadline: TASK_DEADLINE }
+        Self {
+            link: Arc::new(link),
+            turns: Arc::default(),
+            deadline: TASK_DEADLINE,
+            planted: Planted::default(),
+        }
     }
 
     /// The same client, giving up on a task after `deadline` instead of 30 minutes.
@@ -64,6 +71,12 @@ impl VcenterClient {
     pub fn with_task_deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
+    }
+
+    /// The same client with this bug planted in it.
+    #[must_use]
+    pub fn with_planted(self, planted: Planted) -> Self {
+        Self { planted, ..self }
     }
 
     /// Runs `scope` with a client of its own whose session is closed afterwards, whatever came of it.
@@ -79,7 +92,9 @@ impl VcenterClient {
         let mut closes = Closes(Some(inner.clone()));
         let result = scope(inner.clone()).await;
         closes.0 = None;
-        inner.leave().await;
+        if result.is_ok() || !self.planted.is(Canary::SessionLeftOpen) {
+            inner.leave().await;
+        }
         result
     }
 

@@ -10,6 +10,7 @@ use crate::catalogue::warning::{DISK_LEFT_OUT, SPLIT_BRAIN};
 use crate::clients::vcenter::VmFacts;
 use crate::journal::{Fact, ItemDisk};
 use failback_replication::lineage::{Decision, Generation, Identity, Lineage, Mode, Refusal, decide};
+use failback_wire::canary::Canary;
 use failback_wire::ids::DiskId;
 use failback_wire::proto::session::SyncMode;
 use std::collections::BTreeMap;
@@ -72,7 +73,7 @@ fn asked_for(c: &StepCtx<'_>) -> (Vec<ItemDisk>, Vec<ItemDisk>) {
     let asked = |disk: &ItemDisk| {
         let named =
             |include: &Vec<DiskId>| include.contains(&disk.disk) || c.item.added.contains_key(&disk.disk);
-        c.input.include.as_ref().is_none_or(named)
+        c.input.include.as_ref().is_none_or(named) || c.ctx.env.planted(Canary::WritesLeftOutDisks)
     };
     let mut all: Vec<ItemDisk> = c.item.disks.iter().chain(&c.item.left).cloned().collect();
     // In the machine's order; what was added comes last.

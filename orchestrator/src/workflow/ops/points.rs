@@ -5,6 +5,7 @@ use super::session;
 use crate::catalogue::machine::{NO_COMMON_POINT, NO_POINT, NO_POINT_OF_TYPE, POINT_UNKNOWN};
 use crate::catalogue::warning::NOT_GROUP_CONSISTENT;
 use crate::journal::{Chosen, Fact, Item, PointChoice};
+use failback_wire::canary::Canary;
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::{Class, Report};
 use failback_wire::event::PointKind;
@@ -39,7 +40,7 @@ fn mates<'a>(c: &'a StepCtx<'_>) -> impl Iterator<Item = &'a Arc<Item>> {
 async fn newest_common(c: &StepCtx<'_>, own: &[Arc<Point>]) -> Result<VirtualMs, StepError> {
     let name = c.item.name.as_str();
     let mut all = vec![own.to_vec()];
-    for mate in mates(c) {
+    for mate in mates(c).filter(|_| !c.ctx.env.planted(Canary::GroupMarkMissing)) {
         let spec = mate.session().filter(|_| mate.notes.contains_key(DRAINED));
         let Some(spec) = spec else {
             let detail = format!("the points of {} are not final yet", mate.name);
@@ -100,10 +101,11 @@ pub(in crate::workflow) async fn choose(
         false => own(choice, points),
     };
     let point = point.ok_or_else(|| none(c, choice, points))?;
+    let newest = points.last().filter(|_| c.ctx.env.planted(Canary::MarkOfNewest));
     let chosen = Chosen {
         session: spec.session.clone(),
         point: point.point.clone(),
-        mark: point.mark,
+        mark: newest.unwrap_or(point).mark,
         kind: point.kind,
         time: point.time,
         to,

@@ -8,6 +8,7 @@ use crate::catalogue::machine::DISK_MISMATCH;
 use crate::catalogue::target::MT_NOT_A_VM;
 use crate::clients::vcenter::{VcenterClient, VcenterError, VmFacts};
 use crate::journal::{Fact, Item};
+use failback_wire::canary::Canary;
 use failback_wire::error::{Class, ErrorDoc};
 use failback_wire::ids::{DiskId, VmdkUuid};
 
@@ -87,7 +88,11 @@ pub(in crate::workflow) async fn own_vm(
         None if c.item.platform.physical => return Ok(None),
         None => return Err(defect(c, "the virtual machine")),
     };
-    found(vcenter.vm_by_uuid(&known.uuid).await).map_err(|e| error(doc, &known.name, &e))
+    let seen = match c.ctx.env.planted(Canary::AttachesByName) {
+        true => vcenter.vm_by_name(&known.name).await,
+        false => vcenter.vm_by_uuid(&known.uuid).await,
+    };
+    found(seen).map_err(|e| error(doc, &known.name, &e))
 }
 
 /// The master target's virtual machine: it bears the master target's id as its name.
@@ -148,6 +153,9 @@ pub(in crate::workflow) async fn detach(
     if disks.is_empty() {
         return Ok(());
     }
+    if !vm.snapshots.is_empty() && c.ctx.env.planted(Canary::MergesForeignSnapshots) {
+        vcenter.remove_all_snapshots(&vm.moref).await.map_err(|e| error(doc, &vm.name, &e))?;
+    }
     let done = vcenter.detach_disks(&vm.moref, &disks).await;
     done.map_err(|e| {
         let taken = matches!(e, VcenterError::Snapshots { .. });
@@ -171,6 +179,9 @@ pub(in crate::workflow) async fn attach(
     }
     if disks.is_empty() {
         return Ok(());
+    }
+    if c.ctx.env.planted(Canary::AttachesOne) {
+        disks.truncate(1);
     }
     vcenter.attach_disks(&vm.moref, &disks).await.map_err(|e| error(doc, &vm.name, &e))
 }
