@@ -60,7 +60,7 @@ fn one(scenario: &CheckedScenario, seed: Option<u64>) -> Audit {
         Wire::Http1 => Wire::Direct,
     };
     let run = |wire, events| {
-        let options = RunOptions { seed, wire, events, crash: None };
+        let options = RunOptions { seed, wire, events, ..RunOptions::default() };
         pool::elsewhere(|| run(scenario, &options))
     };
     let (first, second) = (run(None, false), run(Some(other), false));
