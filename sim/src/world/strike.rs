@@ -11,6 +11,10 @@ use failback_wire::event::{Actor, What};
 use failback_wire::ids::{MachineName, NodeName, Site};
 use std::time::Duration;
 
+/// How often the end of a fault is tried that cannot come yet, and how long after each other.
+const ENDINGS: u32 = 12;
+const BETWEEN_ENDINGS: Duration = Duration::from_secs(5 * 60);
+
 impl World {
     /// Changes the world; `id` names the fault in the ledger.
     ///
@@ -140,10 +144,14 @@ impl Strike for World {
         let (world, id) = (self.me.clone(), id.to_owned());
         in_the_lab(async move {
             tokio::time::sleep(after).await;
-            if let Some(world) = world.upgrade()
-                && world.change(&id, &by, Actor::Operator).is_ok()
-            {
-                world.emit(What::FaultCleared { fault: id });
+            // What is in the way of it may be another fault that is to end.
+            for _ in 0..ENDINGS {
+                let Some(world) = world.upgrade() else { return };
+                if world.change(&id, &by, Actor::Operator).is_ok() {
+                    return world.emit(What::FaultCleared { fault: id });
+                }
+                drop(world);
+                tokio::time::sleep(BETWEEN_ENDINGS).await;
             }
         });
     }

@@ -234,7 +234,12 @@ impl Facts {
                 self.succeeded(vm, false);
                 self.inventory.vm_deleted(vm, *by);
                 match self.copy_of(vm) {
-                    Some((n, Site::Azure)) => self.machines[n].azure_gone(),
+                    Some((n, Site::Azure)) => {
+                        self.machines[n].azure_gone();
+                        if *by == Actor::Product {
+                            self.machines[n].remake();
+                        }
+                    }
                     Some((n, Site::OnPremises)) if *by != Actor::Product => self.inventory.abandon(n),
                     Some((_, Site::OnPremises)) | None => {}
                 }

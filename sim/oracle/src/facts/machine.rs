@@ -72,6 +72,8 @@ pub(crate) struct Machine {
     cuts: BTreeMap<SessionId, Series<Mark, Cut>>,
     /// Chosen; the copy has not come up yet.
     pub(crate) pending: Option<Choice>,
+    /// The choice that the running copy was made from, announced once more.
+    again: Option<Choice>,
     /// The choice that made the present production copy.
     pub(crate) installed: Option<Choice>,
     /// The guest in Azure came up and its virtual machine still exists.
@@ -125,6 +127,7 @@ impl Machine {
             azure,
             cuts: BTreeMap::new(),
             pending: None,
+            again: None,
             installed: None,
             azure_live: setup.runs_at == Site::Azure,
             azure_released: false,
@@ -257,14 +260,21 @@ impl Machine {
             (&old.session, &old.point, old.mark, old.to)
                 == (&choice.session, &choice.point, choice.mark, choice.to)
         };
-        // Said again after a restart, when the copy already runs.
+        // Said again after a restart, when the copy already runs; or that copy is to be made anew from the same point.
         if self.installed.as_ref().is_some_and(same) && self.production == choice.to {
+            self.again = Some(choice);
             return;
         }
         if choice.to == Site::Azure {
             self.azure_released = false;
         }
         self.pending = Some(choice);
+    }
+    /// The product deletes the copy in Azure that production is on: it makes it anew from the point that it has named.
+    pub(crate) fn remake(&mut self) {
+        if self.production == Site::Azure && self.pending.is_none() {
+            self.pending = self.again.take();
+        }
     }
     /// The guest of the copy at `site` came up: if that copy was chosen, production moves there.
     pub(crate) fn booted(&mut self, site: Site, zero: ContentHash) {
