@@ -127,6 +127,11 @@ impl MasterTarget {
         &self.config
     }
 
+    /// The sessions it keeps.
+    pub fn sessions(&self) -> Vec<SessionId> {
+        self.lock().sessions.keys().cloned().collect()
+    }
+
     /// Sessions, points and retention as they are: for comparing worlds.
     pub fn observe(&self) -> Value {
         let state = self.lock();

@@ -177,7 +177,7 @@ impl Relay {
         if head.session != self.spec.session {
             return Err(RelayError::OtherSession);
         }
-        if head.epoch < self.spec.epoch && !self.planted.is(Canary::EpochNotFenced) {
+        if head.epoch < self.spec.epoch {
             return Err(RelayError::StaleEpoch(head.epoch));
         }
         if head.epoch > self.spec.epoch {

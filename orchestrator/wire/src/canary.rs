@@ -102,8 +102,6 @@ canaries! {
         "A guest that boots does not take its replication up again.";
     DuplicateApplied "duplicate-applied" Again
         "A frame that comes again is applied again.";
-    EpochNotFenced "epoch-not-fenced" Again
-        "Frames of a superseded epoch are taken.";
     StaleInventory "stale-inventory" Trust
         "A reprotect believes that the source is still as off as the failover left it.";
     RollTakenForDone "roll-taken-for-done" Trust

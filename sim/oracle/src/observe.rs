@@ -1,7 +1,7 @@
 //! Plain observations of the world, taken by the lab and not by the product.
 
 use failback_wire::event::{DiskRef, VmRef};
-use failback_wire::ids::{JobId, MachineName, PointId};
+use failback_wire::ids::{JobId, MachineName, PointId, SessionId};
 use std::fmt;
 use std::sync::Arc;
 
@@ -21,6 +21,9 @@ pub struct Observation {
     pub open_jobs: Vec<JobId>,
     /// Open sessions, locks, leases, mounted disks … that nobody should hold at rest.
     pub leftovers: Vec<String>,
+    /// Sessions that master targets keep, as far as nobody ever asked one of them in vain: else the product may have
+    /// gone on without it.
+    pub sessions: Vec<SessionId>,
 }
 
 /// A virtual machine.

@@ -51,12 +51,16 @@ impl World {
         if open > 0 && !self.lost_a_session() {
             leftovers.push(format!("{open} open vCenter sessions"));
         }
+        let answered =
+            self.master_targets.values().filter(|mt| self.net.last_trouble(&mt.config().host).is_none());
+        let sessions = answered.flat_map(|mt| mt.sessions()).collect();
         Observation {
             vms: on_premises.chain(metal).chain(in_azure).collect(),
             disks: vmdks.chain(metal_disks).chain(managed).collect(),
             items: self.items(product.as_deref()),
             open_jobs: jobs.unwrap_or_default(),
             leftovers,
+            sessions,
         }
     }
 

@@ -142,7 +142,6 @@ impl Intake {
     /// When it is not.
     pub fn check_epoch(&self, epoch: u64) -> Result<(), TargetError> {
         match epoch.cmp(&self.spec.epoch) {
-            std::cmp::Ordering::Less if self.planted.is(Canary::EpochNotFenced) => Ok(()),
             std::cmp::Ordering::Less => Err(TargetError::StaleEpoch(epoch)),
             std::cmp::Ordering::Greater => Err(TargetError::EpochAhead(epoch)),
             std::cmp::Ordering::Equal => Ok(()),

@@ -1,8 +1,8 @@
 //! At rest nothing is left behind: no session, lock or lease, no snapshot of the product's, no disk on a
-//! master target whose machine is home.
+//! master target whose machine is home, and nothing that one keeps for a machine whose way home was committed.
 
 use super::{Check, World};
-use crate::facts::Kind;
+use crate::facts::{Kind, Machine};
 use crate::violation::Report;
 use failback_wire::ids::Site;
 
@@ -12,6 +12,15 @@ impl Check for NoLeftovers {
     fn settle(&self, world: &World<'_>, report: &mut Report<'_>) {
         for left in &world.seen.leftovers {
             report.say(format!("left behind: {left}"));
+        }
+        for session in &world.seen.sessions {
+            let over = |machine: &&Machine| {
+                machine.production == Site::OnPremises && machine.azure_released && !machine.last_failed()
+            };
+            if let Some(machine) = world.facts.session_of(session).filter(over) {
+                let name = &machine.name;
+                report.say(format!("left behind: session {session} of {name} on a master target"));
+            }
         }
         let inventory = &world.facts.inventory;
         for vm in &world.seen.vms {

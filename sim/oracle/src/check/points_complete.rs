@@ -24,6 +24,9 @@ impl Check for PointsComplete {
         }
         if let What::PointStored { session, point, mark, kind } = &event.what {
             cut(facts, session, point, *mark, *kind, "stored", report);
+            if facts.sessions.get(session).is_some_and(|known| known.holds(point, *mark).is_some()) {
+                report.say(format!("point {point} of {session} is stored twice"));
+            }
         }
         if let What::PointOffered { item, session, point, mark, kind } = &event.what {
             if facts.machine(item).is_some_and(|m| m.find_cut(session, *mark).is_none()) {

@@ -389,6 +389,7 @@ pub(crate) fn home() -> Observation {
         items: vec![seen_item("FailedBackCommitted", &[])],
         open_jobs: Vec::<JobId>::new(),
         leftovers: Vec::new(),
+        sessions: Vec::new(),
     };
     for vm in seen.vms.clone().iter().skip(2) {
         for (n, disk) in vm.disks.iter().enumerate() {

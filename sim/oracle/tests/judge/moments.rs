@@ -70,6 +70,12 @@ fn what_is_wrong_at_rest_is_found() {
             &["no-leftovers"],
         ),
         (
+            "a replication home is left",
+            cycle(),
+            with(|s| s.sessions.push("web01-rev".into())),
+            &["no-leftovers"],
+        ),
+        (
             "a point of the product's that nobody holds",
             cycle(),
             with(|s| s.items[0].points.push("r9".into())),
