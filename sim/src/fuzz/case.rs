@@ -47,7 +47,7 @@ impl Case {
             seed: 1 + draw.below("seed", 1000),
             wire: if features.http1 { Wire::Http1 } else { Wire::Direct },
             operator: Operator::Persistent,
-            horizon: at(Period::hours(24 * 9)),
+            horizon: at(Period::hours(72)),
             steps: steps.into_iter().map(at).collect(),
             expect,
         };

@@ -172,6 +172,7 @@ impl Walk<'_> {
             failover.point = if self.features.points { point(draw, single) } else { RecoveryPoint::Latest };
             self.equals = Some(equals(failover.point));
             failover.verb = verb(draw);
+            failover.shutdown_source = !draw.one_in("left-running", 10);
         }
         if let Step::Failback(failback) = &mut step {
             failback.point = RecoveryPoint::Latest;
