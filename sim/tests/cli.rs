@@ -212,3 +212,15 @@ fn same(what: &str, a: &str, b: &str) {
     assert!(differs.is_none(), "{what} differ: {differs:#?}");
     assert_eq!(a.lines().count(), b.lines().count(), "{what} differ in length");
 }
+
+#[test]
+fn fuzzing_tells_its_seed_and_what_it_did() {
+    let save = scratch("fuzz");
+    let args = ["fuzz", "--seed", "5", "--case", "1", "--save", &save.to_string_lossy()];
+    let ran = run(&root(), &args);
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(ran.stdout.starts_with("seed 5\nseed 5: 1 case, 9 runs, 0 failed; "), "{ran}");
+    assert!(ran.stdout.contains("faults armed "), "{ran}");
+    let again = run(&root(), &["fuzz", "--runs", "9", "--for", "1s"]);
+    assert_eq!(again.code, Some(2), "{again}");
+}

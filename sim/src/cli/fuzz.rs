@@ -121,8 +121,9 @@ fn summary(seed: u64, found: &Found<'_>, wall: Duration) -> String {
     let failures: u64 = found.checks.values().sum();
     let minutes = (wall.as_secs_f64() / 60.0).max(f64::EPSILON);
     let mut out = format!(
-        "seed {seed}: {cases} cases, {runs} runs, {failures} failed; {:.0} runs a minute, {} h of virtual time\n\
+        "seed {seed}: {cases} {}, {runs} runs, {failures} failed; {:.0} runs a minute, {} h of virtual time\n\
          \x20 faults armed {armed}, reached {reached}, fired {fired}; operators asked {again} times again\n",
+        if *cases == 1 { "case" } else { "cases" },
         *runs as f64 / minutes,
         virtual_ms / 3_600_000
     );

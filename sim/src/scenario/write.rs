@@ -40,7 +40,11 @@ const FIRST: [&str; 24] = [
 /// When it does not read back as the same.
 pub fn text(scenario: &Scenario, comments: &[String]) -> Result<String, String> {
     let tree = tree(scenario)?;
-    let head: String = comments.iter().map(|line| format!("# {line}").trim_end().to_owned() + "\n").collect();
+    let head: String = comments
+        .iter()
+        .flat_map(|comment| comment.lines())
+        .map(|line| format!("# {line}").trim_end().to_owned() + "\n")
+        .collect();
     Ok(head + &document(&tree))
 }
 

@@ -20,7 +20,9 @@ impl Check for LastPointUsable {
             // With the newest point alone, its successor may not have been seen yet.
             let none = world.facts.usable_points(&seen.item).next().is_none()
                 && !own.iter().any(|session| session.holds_any());
-            if seen.state == "Protected" && (seen.points.is_empty() || none) {
+            // Whoever was started again and could not look yet knows of none.
+            let blind = seen.points.is_empty() && world.facts.unseen.contains(&seen.item);
+            if seen.state == "Protected" && !blind && (seen.points.is_empty() || none) {
                 report.say(format!("{} is Protected without a usable recovery point", seen.item));
             }
         }

@@ -39,6 +39,9 @@ impl Facts {
             What::GuestBooted { copy } => self.booted(copy, event),
             What::SessionPhase { session, machine, phase } => self.phase(session, machine, phase, event),
             What::NodeCrashed { node } => self.jobs.crashed(node),
+            What::NodeStarted { node, .. } if self.jobs.are_of(node) => {
+                self.unseen = self.offers.keys().cloned().collect();
+            }
             What::PointStored { .. }
             | What::PointPruned { .. }
             | What::Rolled { .. }
@@ -297,6 +300,7 @@ impl Facts {
             }
             What::PointOffered { item, session, point, mark, .. } => {
                 self.offers.entry(item.clone()).or_default().offer(session, point, *mark);
+                self.unseen.remove(item);
             }
             What::PointWithdrawn { item, point } => self.withdrawn(item, point),
             What::PointChosen { item, session, point, mark, to } => {

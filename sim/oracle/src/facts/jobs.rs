@@ -248,6 +248,10 @@ impl Jobs {
         self.close(id, state);
         (self.concerned(&target), refused)
     }
+    /// The node is the product: jobs run on it.
+    pub(crate) fn are_of(&self, node: &NodeName) -> bool {
+        self.all.values().any(|job| job.node.as_ref() == Some(node))
+    }
     /// A node died: the ends of its open jobs may be lost.
     pub(crate) fn crashed(&mut self, node: &NodeName) {
         for job in self.all.values_mut().filter(|j| j.ended.is_none() && j.node.as_ref() == Some(node)) {

@@ -37,6 +37,8 @@ pub(crate) struct Facts {
     pub(crate) jobs: Jobs,
     pub(crate) sessions: BTreeMap<SessionId, Session>,
     pub(crate) offers: BTreeMap<MachineName, Offers>,
+    /// Items of which a product that was started again has not seen a point yet.
+    pub(crate) unseen: BTreeSet<MachineName>,
     /// Members of each replication group.
     pub(crate) groups: BTreeMap<GroupName, BTreeSet<MachineName>>,
     pub(crate) split_brain_codes: Vec<String>,
@@ -83,6 +85,7 @@ impl Facts {
             jobs: Jobs::default(),
             sessions: BTreeMap::new(),
             offers: BTreeMap::new(),
+            unseen: BTreeSet::new(),
             groups: BTreeMap::new(),
             split_brain_codes: setup.split_brain_codes.clone(),
             group_codes: setup.group_codes.clone(),
