@@ -4,7 +4,7 @@ use super::machine::Choice;
 use super::{Facts, Job, REPROTECT_HOME, Touch, short};
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Actor, DiskRef, Event, VmRef, What};
-use failback_wire::ids::{DiskId, MachineCopy, MachineName, PointId, SessionId, Site};
+use failback_wire::ids::{DiskId, MachineCopy, MachineName, NodeName, PointId, SessionId, Site};
 
 impl Facts {
     /// Takes one event.
@@ -39,9 +39,7 @@ impl Facts {
             What::GuestBooted { copy } => self.booted(copy, event),
             What::SessionPhase { session, machine, phase } => self.phase(session, machine, phase, event),
             What::NodeCrashed { node } => self.jobs.crashed(node),
-            What::NodeStarted { node, .. } if self.jobs.are_of(node) => {
-                self.unseen = self.offers.keys().cloned().collect();
-            }
+            What::NodeStarted { node, .. } => self.started(node),
             What::PointStored { .. }
             | What::PointPruned { .. }
             | What::Rolled { .. }
@@ -78,8 +76,14 @@ impl Facts {
             | What::FaultArmed { .. }
             | What::FaultFired { .. }
             | What::FaultCleared { .. }
-            | What::NodeStarted { .. }
             | What::Note { .. } => {}
+        }
+    }
+
+    /// A product that was started again has seen no point of any item yet.
+    fn started(&mut self, node: &NodeName) {
+        if self.jobs.are_of(node) {
+            self.unseen = self.offers.keys().cloned().collect();
         }
     }
 
