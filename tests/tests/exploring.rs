@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 const EACH: usize = 5;
 
 fn base() -> Base {
-    Base::new(&failback_tests::scenario("happy/smallest-round-trip")).unwrap_or_else(|f| panic!("{f:#?}"))
+    Base::new(&failback_tests::scenario("core/round-trip")).unwrap_or_else(|f| panic!("{f:#?}"))
 }
 
 fn blows(base: &Base, kind: Kind) -> Vec<Blow> {

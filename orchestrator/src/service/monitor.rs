@@ -72,6 +72,8 @@ impl Sight {
 fn keeps_points(item: &Item) -> bool {
     let chooses = match item.state {
         ProtectionState::UnplannedFailoverInProgress | ProtectionState::PlannedFailoverInProgress => true,
+        // Half-way: the attempt that goes on may name its point once more.
+        ProtectionState::UnplannedFailoverFailed | ProtectionState::PlannedFailoverFailed => true,
         ProtectionState::ReplicationStopped
         | ProtectionState::UnplannedFailoverCommitPendingStatesBegin
         | ProtectionState::CommitPendingStatesBegin => item.leg == Leg::Forward,
@@ -79,8 +81,6 @@ fn keeps_points(item: &Item) -> bool {
         | ProtectionState::EnablingFailed
         | ProtectionState::InitialReplicationInProgress
         | ProtectionState::Protected
-        | ProtectionState::UnplannedFailoverFailed
-        | ProtectionState::PlannedFailoverFailed
         | ProtectionState::CommitInProgress
         | ProtectionState::UnplannedFailoverCommitted
         | ProtectionState::ReprotectInProgress

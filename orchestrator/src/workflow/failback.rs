@@ -270,7 +270,7 @@ async fn choose(c: &StepCtx<'_>) -> StepResult {
         return Ok(Vec::new());
     }
     cs_connected(c).await?;
-    let mut view = session::view(c, &spec.target, spec).await?;
+    let mut view = session::settled(c, spec, c.item.notes.get(points::DRAINED)).await?;
     let stopping = c.item.notes.get(STOPPING).and_then(|at| at.parse().ok()).unwrap_or(0);
     if c.services.config.knobs.settings.final_changes == FinalChanges::Leave && stopping > 0 {
         view.points.retain(|point| point.time.0 < stopping);
@@ -341,7 +341,7 @@ async fn map_disks(c: &StepCtx<'_>) -> StepResult {
         let own = home(c, &v, &DETACH_FAILED).await?;
         let target = target_vm(&v, master_target(c)?, &DETACH_FAILED).await?;
         where_they_were(c, &target)?;
-        vcenter::note_paths(c, &[&target, &own], &MT_DISKS_GONE)
+        vcenter::note_paths(c, &[(&target, Some(&MT_SNAPSHOT)), (&own, None)], &MT_DISKS_GONE)
     })
     .await
 }

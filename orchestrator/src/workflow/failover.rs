@@ -161,7 +161,7 @@ async fn choose_point(c: &StepCtx<'_>) -> StepResult {
     {
         return Ok(Vec::new());
     }
-    let view = session::view(c, &spec.target, spec).await?;
+    let view = session::settled(c, spec, c.item.notes.get(points::DRAINED)).await?;
     points::choose(c, spec, &view.points, Site::Azure).await
 }
 

@@ -93,7 +93,8 @@ async fn map_disks(c: &StepCtx<'_>) -> StepResult {
     let look = |v: crate::clients::vcenter::VcenterClient| async move {
         let own = own_vm(c, &v, &DISK_MISMATCH).await?;
         let target = target_vm(&v, &server.id, &DISK_MISMATCH).await?;
-        let holders: Vec<_> = own.iter().chain([&target]).collect();
+        let holders: Vec<_> =
+            own.iter().map(|vm| (vm, None)).chain([(&target, Some(&MT_SNAPSHOT))]).collect();
         vcenter::note_paths(c, &holders, &DISK_MISMATCH)
     };
     c.services.vcenter.with_session(look).await

@@ -267,7 +267,8 @@ async fn map_disks(c: &StepCtx<'_>) -> StepResult {
         let own = own_vm(c, &v, &DISK_MISMATCH).await?;
         let target = target_vm(&v, master_target(c)?, &DISK_MISMATCH).await?;
         let former = former(c, &v, &DISK_MISMATCH).await?;
-        let holders: Vec<_> = own.iter().chain([&target]).chain(&former).collect();
+        let targets = [&target].into_iter().chain(&former).map(|vm| (vm, Some(&MT_SNAPSHOT)));
+        let holders: Vec<_> = own.iter().map(|vm| (vm, Some(&MERGE_FAILED))).chain(targets).collect();
         vcenter::note_paths(c, &holders, &DISK_MISMATCH)
     })
     .await

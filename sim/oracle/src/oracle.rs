@@ -131,6 +131,14 @@ impl Oracle {
         Some(machine.disks.iter().map(|d| d.id.clone()).zip(content).collect())
     }
 
+    /// Somebody is about to ask that this machine comes up from its newest recovery point, or from another one (R5). Holds
+    /// for every attempt, until something else is asked.
+    pub fn asks_newest(&mut self, item: &MachineName, newest: bool) {
+        if let Some(machine) = self.facts.machine_mut(item) {
+            machine.asks_newest(newest);
+        }
+    }
+
     /// Recovery points of this item that are offered and that the target still holds, the newest first.
     pub fn usable_points(&self, item: &MachineName) -> Vec<PointId> {
         self.facts.usable_points(item).cloned().collect()

@@ -165,6 +165,9 @@ pub(super) struct ExploreArgs {
     /// At most so many runs of each scenario, spread over all there could be.
     #[arg(long, value_name = "RUNS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) budget: Option<u32>,
+    /// Play every run twice, the second time on another thread, and compare the hashes.
+    #[arg(long)]
+    pub(super) check: bool,
     /// List the classes of points.
     #[arg(long)]
     pub(super) classes: bool,
@@ -187,6 +190,9 @@ pub(super) struct FuzzArgs {
     /// The seed; default: a new one, which is printed.
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
+    /// Play every case twice, the second time on another thread, and compare the hashes.
+    #[arg(long)]
+    pub(super) check: bool,
     /// Only the case of this number.
     #[arg(long, value_name = "N", conflicts_with_all = ["runs", "time"])]
     pub(super) case: Option<u64>,

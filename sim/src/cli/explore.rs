@@ -4,6 +4,7 @@ use super::args::ExploreArgs;
 use super::output::{Output, quiet};
 use super::{complain, inspect, pool};
 use crate::explore::kind::Kind;
+use crate::explore::point::Point;
 use crate::explore::report::{Exploration, Report};
 use crate::explore::table;
 use crate::explore::trial::{Base, Blow, Trial, Verdict};
@@ -69,7 +70,7 @@ fn one(scenario: &CheckedScenario, args: &ExploreArgs, out: &mut Output) -> (Exi
     let (trials, of) = if args.depth == 1 {
         let of = blows.len() as u64;
         let most = args.budget.map_or(usize::MAX, |most| most as usize);
-        (depth_one(&base, spread(blows, most, 0), super::jobs(args.jobs)), of)
+        (depth_one(&base, spread(blows, most, 0), args), of)
     } else {
         depth_two(&base, &options, blows, args)
     };
@@ -79,11 +80,20 @@ fn one(scenario: &CheckedScenario, args: &ExploreArgs, out: &mut Output) -> (Exi
     (broken.fold(Exit::Held, Exit::worst), Some(report))
 }
 
-fn depth_one(base: &Base, blows: Vec<Blow>, jobs: usize) -> Vec<Trial> {
+/// A run with these faults, twice if that is wanted; and where further ones could strike, when asked.
+fn tried(base: &Base, blows: Vec<Blow>, listen: bool, args: &ExploreArgs) -> Option<(Trial, Vec<Point>)> {
+    let again = args.check.then(|| blows.clone());
+    let (trial, further) = base.try_with(blows, listen)?;
+    let Some(again) = again else { return Some((trial, further)) };
+    let again = pool::elsewhere(|| base.try_with(again, listen)).flatten();
+    Some((trial.compared(again.as_ref().map(|(trial, _)| trial)), further))
+}
+
+fn depth_one(base: &Base, blows: Vec<Blow>, args: &ExploreArgs) -> Vec<Trial> {
     let bar = bar(blows.len());
     let mut trials = Vec::with_capacity(blows.len());
-    let work = |n: usize| base.try_with(vec![blows[n].clone()], false).map(|(trial, _)| trial);
-    pool::each(blows.len(), jobs, work, |_, trial| {
+    let work = |n: usize| tried(base, vec![blows[n].clone()], false, args).map(|(trial, _)| trial);
+    pool::each(blows.len(), super::jobs(args.jobs), work, |_, trial| {
         bar.inc(1);
         trials.extend(trial);
     });
@@ -99,14 +109,14 @@ fn depth_two(base: &Base, options: &Options, firsts: Vec<Blow>, args: &ExploreAr
     let bar = bar(firsts.len());
     let (mut trials, mut of) = (Vec::new(), 0);
     let work = |n: usize| {
-        let (first, further) = base.try_with(vec![firsts[n].clone()], true)?;
+        let (first, further) = tried(base, vec![firsts[n].clone()], true, args)?;
         if first.verdict == Verdict::Broken {
             return Some((vec![first], 1));
         }
         let all = seconds(base, options, &firsts[n], &further);
         let of = all.len() as u64;
         let pairs = spread(all, share, n).into_iter();
-        let tried = pairs.filter_map(|second| base.try_with(vec![firsts[n].clone(), second], false));
+        let tried = pairs.filter_map(|second| tried(base, vec![firsts[n].clone(), second], false, args));
         Some((tried.map(|(trial, _)| trial).collect(), of))
     };
     pool::each(firsts.len(), super::jobs(args.jobs), work, |_, done: Option<(Vec<Trial>, u64)>| {

@@ -10,7 +10,7 @@ use crate::fuzz::file;
 use crate::fuzz::shrink::shrink;
 use crate::fuzz::tally::Tally;
 use crate::fuzz::trial::{Check, Failure, Outcome, VARIANTS, play};
-use crate::report::outcome::Exit;
+use crate::report::outcome::{Exit, Finding, FindingKind};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -39,7 +39,7 @@ pub(super) fn fuzz(args: &FuzzArgs, out: &mut Output) -> Exit {
     let deadline = args.time.map(|time| began + time.duration());
     let work = |n: usize| {
         let in_time = deadline.is_none_or(|deadline| pool::wall() < deadline);
-        in_time.then(|| one(seed, first + n as u64))
+        in_time.then(|| one(seed, first + n as u64, args.check))
     };
     let bar = bar(count, args.time.is_some());
     let mut found =
@@ -49,9 +49,9 @@ pub(super) fn fuzz(args: &FuzzArgs, out: &mut Output) -> Exit {
         let number = first + n as u64;
         match done {
             Ok(outcome) => bar.suspend(|| found.take(outcome, out)),
-            Err(text) => {
-                bar.suspend(|| out.line(&format!("FAIL case {number}: bug of the lab: {text}")));
-                found.exit = found.exit.worst(Exit::LabBug);
+            Err(finding) => {
+                bar.suspend(|| out.line(&format!("FAIL case {number}: {finding}")));
+                found.exit = found.exit.worst(finding.kind.exit());
             }
         }
     });
@@ -60,13 +60,30 @@ pub(super) fn fuzz(args: &FuzzArgs, out: &mut Output) -> Exit {
     found.exit
 }
 
-/// A case, played. The error says what is wrong with the fuzzer itself.
-fn one(seed: u64, number: u64) -> Result<Outcome, String> {
+/// A case, played, twice if that is wanted. The finding says what is wrong with the lab itself.
+fn one(seed: u64, number: u64, twice: bool) -> Result<Outcome, Finding> {
+    let outcome = once(seed, number)?;
+    if twice {
+        let again = pool::elsewhere(|| once(seed, number));
+        let again = again.unwrap_or_else(|| Err(bug("the second play could not be started")))?;
+        if let Some(run) = outcome.first_unlike(&again) {
+            let text = format!("two plays of its run {run} differ");
+            return Err(Finding::new(FindingKind::Nondeterminism, text));
+        }
+    }
+    Ok(outcome)
+}
+
+fn once(seed: u64, number: u64) -> Result<Outcome, Finding> {
     let (outcome, panicked) = pool::quietly(|| match Case::new(seed, number) {
         Ok(case) => Ok(play(&case, VARIANTS)),
         Err(problems) => Err(problems.first().map(|problem| problem.title.clone()).unwrap_or_default()),
     });
-    outcome.unwrap_or_else(|| Err(panicked.unwrap_or_default()))
+    outcome.unwrap_or_else(|| Err(panicked.unwrap_or_default())).map_err(bug)
+}
+
+fn bug(text: impl Into<String>) -> Finding {
+    Finding::new(FindingKind::LabBug, text)
 }
 
 struct Found<'a> {

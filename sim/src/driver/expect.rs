@@ -127,6 +127,12 @@ impl Seen {
         self.health == "Critical" && self.allowed.iter().any(|word| word == "RepairReplication")
     }
 
+    /// True when nothing else than recovery points can be missing.
+    fn is_all_but_points(&self, wanted: &WaitUntil) -> bool {
+        let others = WaitUntil { points: None, app_points: None, ..wanted.clone() };
+        self.missing(&others).is_none()
+    }
+
     /// What of `wanted` is not so yet.
     pub(super) fn missing(&self, wanted: &WaitUntil) -> Option<String> {
         let mut missing = Vec::new();
@@ -214,6 +220,21 @@ impl Driver<'_> {
     pub(super) async fn state_of(&self, item: &str) -> Result<Seen, ClientError> {
         let properties = self.client.item(item).await?;
         Ok(properties.map_or_else(Seen::nothing, |properties| Seen::new(&properties, &[])))
+    }
+
+    /// What the item lacks of what is waited for. Its recovery points, whose list may be long, are asked for once nothing
+    /// else is missing.
+    pub(super) async fn lacks(&self, wanted: &WaitUntil) -> Result<Option<String>, ClientError> {
+        let item = &wanted.item.value;
+        let Some(properties) = self.client.item(item).await? else {
+            return Ok(Seen::nothing().missing(wanted));
+        };
+        let seen = Seen::new(&properties, &[]);
+        let counts = wanted.points.is_some() || wanted.app_points.is_some();
+        if !counts || !seen.is_all_but_points(wanted) {
+            return Ok(seen.missing(wanted));
+        }
+        Ok(Seen::new(&properties, &self.client.points(item).await?).missing(wanted))
     }
 
     /// The world between two steps: when nothing is going on, the oracle judges it.

@@ -141,6 +141,7 @@ impl Driver<'_> {
         if let Step::Reprotect(reprotect) = step {
             self.tell_what_stays(reprotect);
         }
+        self.tell_whether_newest(step, &operation);
         if self.persists() && *operation.expect == Ending::Succeeded {
             self.insist(at, step, &operation, request).await?;
         } else {

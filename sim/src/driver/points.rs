@@ -1,9 +1,17 @@
 //! Recovery points: what a step's word is on the wire, and which one of the list it picks.
 
 use super::play::Driver;
-use crate::scenario::model::{PointPick, RecoveryPoint, TestFailover};
+use super::steps::LOOK;
+use crate::scenario::model::{PointPick, RecoveryPoint, Step, TestFailover};
+use crate::scenario::step::Operation;
 use crate::scenario::text::{Name, Spanned};
+use failback_orchestrator::config::FinalChanges;
 use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How long a persistent operator asks for a list that nobody tells.
+const INSISTS: Duration = Duration::from_secs(15 * 60);
 
 /// `providerSpecificDetails` of a failover to Azure, or of a test failover. `id`: of the point that is picked.
 fn forward(point: RecoveryPoint, id: Option<String>) -> Value {
@@ -81,9 +89,16 @@ impl Driver<'_> {
         Some(self.listed(item, pick).await)
     }
 
-    /// The id of a point on the item's list; one of nobody's when the list does not help.
+    /// The id of a point on the item's list, which is asked for until it is told; one of nobody's when it does not help.
     pub(super) async fn listed(&self, item: &str, pick: PointPick) -> String {
-        let points = self.client.points(item).await.unwrap_or_default();
+        let deadline = Instant::now() + INSISTS;
+        let points = loop {
+            match self.client.points(item).await {
+                Ok(points) => break points,
+                Err(_) if self.persists() && Instant::now() < deadline => sleep(LOOK).await,
+                Err(_) => break Vec::new(),
+            }
+        };
         let mut app = points.iter().filter(|(_, kind)| kind.contains("Application"));
         let found = match pick {
             PointPick::Oldest => points.first(),
@@ -91,5 +106,24 @@ impl Driver<'_> {
             PointPick::Unlisted => None,
         };
         found.map_or_else(|| "no-such-point".to_owned(), |(id, _)| id.clone())
+    }
+
+    /// Tells the oracle whether the step asks for the newest point, as far as it asks for one. Where the last changes of a
+    /// machine that is shut down stay behind, the newest point is not what comes home.
+    pub(super) fn tell_whether_newest(&self, step: &Step, operation: &Operation<'_>) {
+        let drains = self.world.product_config().knobs.settings.final_changes == FinalChanges::Drain;
+        let newest = if let Step::Failover(failover) = step {
+            failover.point == RecoveryPoint::Latest
+        } else if let Step::Failback(failback) = step {
+            failback.point == RecoveryPoint::Latest && drains
+        } else if let Step::ChangeRecoveryPoint(_) = step {
+            false
+        } else {
+            return;
+        };
+        for machine in operation.machines(&self.checked.inventory) {
+            let item = machine.into();
+            self.world.recorder.oracle(|oracle| oracle.asks_newest(&item, newest));
+        }
     }
 }

@@ -20,6 +20,10 @@ use tokio::time::{Instant, sleep};
 const REGISTRATION: Duration = Duration::from_secs(15 * 60);
 /// How often the operator looks whether something has come true.
 pub(super) const LOOK: Duration = Duration::from_secs(10);
+/// How often it looks at a replication that has taken longer than [`IMPATIENT`] already.
+const SELDOM: Duration = Duration::from_secs(30);
+/// Until then it looks often.
+const IMPATIENT: Duration = Duration::from_secs(2 * 60);
 
 /// Why a play ends before its last step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -271,13 +275,12 @@ impl Driver<'_> {
 
     pub(super) async fn wait_until(&mut self, at: At, what: &WaitUntil) -> Result<(), Stop> {
         let patience = if self.persists() { PATIENCE } else { Duration::ZERO };
-        let deadline = Instant::now() + what.within.duration() + patience;
+        let began = Instant::now();
+        let deadline = began + what.within.duration() + patience;
         loop {
             let item = &what.item.value;
-            let count = what.points.is_some() || what.app_points.is_some();
-            let seen = if count { self.seen(item).await } else { self.state_of(item).await };
-            let missing = match &seen {
-                Ok(seen) => seen.missing(what),
+            let missing = match self.lacks(what).await {
+                Ok(missing) => missing,
                 Err(e) => Some(e.to_string()),
             };
             let Some(missing) = missing else { return Ok(()) };
@@ -291,7 +294,7 @@ impl Driver<'_> {
                 let shown = self.seen(item).await.map_or_else(|e| e.to_string(), |s| s.to_string());
                 return Err(self.fail(at, finding.compared(missing, shown)));
             }
-            sleep(LOOK).await;
+            sleep(if began.elapsed() < IMPATIENT { LOOK } else { SELDOM }).await;
         }
     }
 }

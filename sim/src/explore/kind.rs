@@ -171,14 +171,14 @@ impl Kind {
                 };
                 self.at_call(point, roles, call, inventory)
             }
-            (Place::Write { kind, nth }, _) => {
-                let write = WriteMoment { kind: name(kind), nth: at(*nth) };
-                let dies = |when| Some(crash(ORCHESTRATOR, when));
-                match self == Self::CrashBefore {
-                    true => dies(When::BeforeWrite(write)),
-                    false if self == Self::CrashAfter => dies(When::AfterWrite(write)),
+            (Place::Write { kind, .. }, _) => {
+                let write = |nth| WriteMoment { kind: name(kind), nth: at(nth) };
+                let when = match self == Self::CrashBefore {
+                    true => point.before.map(|nth| When::BeforeWrite(write(nth))),
+                    false if self == Self::CrashAfter => point.after.map(|nth| When::AfterWrite(write(nth))),
                     false => None,
-                }
+                };
+                when.map(|when| crash(ORCHESTRATOR, when))
             }
             (Place::Call { .. }, None) => None,
         };
@@ -193,12 +193,14 @@ impl Kind {
         inventory: &Inventory,
     ) -> Option<Arm> {
         let does = |action| Some(befalls(&call, action));
+        let counted = |nth: u32| CallMoment { nth: at(nth), ..call.clone() };
+        let before = || point.before.map(|nth| When::BeforeCall(counted(nth)));
         let caller = call.from.as_ref().map(|from| from.value.clone()).unwrap_or_default();
         let callee = call.to.value.clone();
-        let dies = |node: &str, before: bool| {
+        let dies = |node: &str, early: bool| {
             // The operator has no software that could die, and a guest that loses its power is another matter.
-            let when = if before { When::BeforeCall(call.clone()) } else { When::AfterCall(call.clone()) };
-            (to != Role::Orchestrator || node == ORCHESTRATOR).then(|| crash(node, when))
+            let when = if early { before() } else { point.after.map(|nth| When::AfterCall(counted(nth))) };
+            when.filter(|_| to != Role::Orchestrator || node == ORCHESTRATOR).map(|when| crash(node, when))
         };
         match self {
             Self::Refuse => does(CallAction::Refuse),
@@ -212,9 +214,9 @@ impl Kind {
             Self::Stale => None,
             Self::Truncate => does(CallAction::Truncate(40)),
             Self::Garble => does(CallAction::Garble),
-            Self::TaskStuck | Self::TaskFails => troubles(to, &call, self == Self::TaskStuck),
-            Self::CutThere => Some(cut(&call, &caller, &callee)),
-            Self::CutBack => Some(cut(&call, &callee, &caller)),
+            Self::TaskStuck | Self::TaskFails => troubles(to, &call, before()?, self == Self::TaskStuck),
+            Self::CutThere => Some(cut(before()?, &caller, &callee)),
+            Self::CutBack => Some(cut(before()?, &callee, &caller)),
             Self::CrashBefore if from == Role::Orchestrator => dies(ORCHESTRATOR, true),
             Self::CrashAfter if from == Role::Orchestrator => dies(ORCHESTRATOR, false),
             Self::CrashBefore | Self::CrashAfter => None,
@@ -224,7 +226,7 @@ impl Kind {
                 let node =
                     [(to, &callee), (from, &caller)].into_iter().find(|(role, _)| *role == state.of)?.1;
                 let (change, end) = (state.change)(inventory, node)?;
-                Some(changes(&call, change, end))
+                Some(changes(before()?, change, end))
             }
         }
     }
@@ -261,20 +263,20 @@ fn crash(node: &str, when: When) -> Arm {
     Arm { crash: Some(crash), when: Some(when), ..NOTHING }
 }
 
-/// The world changes right before the call takes effect.
-fn changes(call: &CallMoment, fault: Change, end: Option<Change>) -> Arm {
+/// The world changes, right before a call takes effect.
+fn changes(when: When, fault: Change, end: Option<Change>) -> Arm {
     let ends = end.map(|by| Ends { after: at(LASTS), by });
-    Arm { fault: Some(fault), when: Some(When::BeforeCall(call.clone())), ends, ..NOTHING }
+    Arm { fault: Some(fault), when: Some(when), ends, ..NOTHING }
 }
 
-fn cut(call: &CallMoment, from: &str, to: &str) -> Arm {
+fn cut(when: When, from: &str, to: &str) -> Arm {
     let (from, to) = (name(from), name(to));
     let join = LinkChange::Join { from: from.clone(), to: to.clone() };
-    changes(call, Change::Link(at(LinkChange::Cut { from, to })), Some(Change::Link(at(join))))
+    changes(when, Change::Link(at(LinkChange::Cut { from, to })), Some(Change::Link(at(join))))
 }
 
 /// What the call begins, where it begins something that takes its time, comes to no good end.
-fn troubles(to: Role, call: &CallMoment, stuck: bool) -> Option<Arm> {
+fn troubles(to: Role, call: &CallMoment, when: When, stuck: bool) -> Option<Arm> {
     let operation = call.operation.value.as_str();
     #[expect(clippy::wildcard_enum_match_arm, reason = "only these two have tasks")]
     let (fault, end) = match to {
@@ -294,7 +296,7 @@ fn troubles(to: Role, call: &CallMoment, stuck: bool) -> Option<Arm> {
         }
         _ => return None,
     };
-    Some(changes(call, fault, stuck.then_some(end)))
+    Some(changes(when, fault, stuck.then_some(end)))
 }
 
 /// Calls that begin something that takes its time: tasks of vCenter, operations of Resource Manager.

@@ -4,6 +4,8 @@ use crate::driver::Played;
 use crate::scenario::inventory::{
     ALTERNATE_VCENTER, AZURE, CONFIGURATION_SERVER, Inventory, OPERATOR, ORCHESTRATOR, VCENTER,
 };
+use crate::switchboard::Heard;
+use crate::world::Written;
 use failback_wire::ids::{Label, NodeName};
 use failback_wire::operation::Role;
 use std::collections::BTreeMap;
@@ -38,6 +40,10 @@ pub enum Place {
 pub struct Point {
     /// The place.
     pub place: Place,
+    /// The how-manieth of these to take effect: a call to arrive, a write to be committed; nothing when it does not.
+    pub before: Option<u32>,
+    /// The how-manieth of these that took effect; nothing when it did not.
+    pub after: Option<u32>,
     /// What the caller and the callee are; nothing for a write.
     pub roles: Option<(Role, Role)>,
     /// What went on.
@@ -83,40 +89,53 @@ impl fmt::Display for Class {
 /// All places of a run, in the order in which they came.
 pub fn index(played: &Played, inventory: &Inventory) -> Vec<Point> {
     let (calls, writes) = &played.heard;
+    let mut points: Vec<(u64, Point)> = of_calls(calls, inventory);
+    points.extend(of_writes(writes));
+    points.sort_by_key(|(order, _)| *order);
+    points.into_iter().map(|(_, point)| point).collect()
+}
+
+fn of_calls(calls: &[Heard], inventory: &Inventory) -> Vec<(u64, Point)> {
     let mut counts: BTreeMap<(&NodeName, &NodeName, &str), u32> = BTreeMap::new();
     let mut answers: BTreeMap<u64, u64> = BTreeMap::new();
-    let mut points = Vec::with_capacity(calls.len() + writes.len());
+    let mut points = Vec::with_capacity(calls.len());
     for call in calls {
         let nth = counts.entry((&call.from, &call.to, call.operation)).or_default();
         *nth += 1;
-        let before = call.answered.and_then(|now| answers.insert(call.asked, now));
+        let earlier = call.answered.and_then(|now| answers.insert(call.asked, now));
         let (Some(from), Some(to)) = (role(&call.from, inventory), role(&call.to, inventory)) else {
             continue;
         };
-        points.push(Point {
-            place: Place::Call {
-                from: call.from.clone(),
-                to: call.to.clone(),
-                operation: call.operation,
-                nth: *nth,
-            },
+        let (caller, callee) = (call.from.clone(), call.to.clone());
+        let point = Point {
+            place: Place::Call { from: caller, to: callee, operation: call.operation, nth: *nth },
+            before: call.arrived,
+            after: call.done,
             roles: Some((from, to)),
             during: call.during.clone(),
-            was_other: before.is_some() && before != call.answered,
-        });
+            was_other: earlier.is_some() && earlier != call.answered,
+        };
+        points.push((call.order, point));
     }
-    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
-    for write in writes {
-        let nth = counts.entry(&write.kind).or_default();
+    points
+}
+
+fn of_writes(writes: &[Written]) -> impl Iterator<Item = (u64, Point)> {
+    let mut counts: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
+    writes.iter().map(move |write| {
+        let (nth, done) = counts.entry(&write.kind).or_default();
         *nth += 1;
-        points.push(Point {
+        *done += u32::from(write.done);
+        let point = Point {
             place: Place::Write { kind: write.kind.clone(), nth: *nth },
+            before: Some(*nth),
+            after: write.done.then_some(*done),
             roles: None,
             during: write.during.clone(),
             was_other: false,
-        });
-    }
-    points
+        };
+        (write.order, point)
+    })
 }
 
 /// What a node is to the others; `None` for a name behind which nobody is.

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 fn call(operation: &'static str, nth: u32, during: &str) -> Point {
     let place = Place::Call { from: "orchestrator".into(), to: "vcenter".into(), operation, nth };
     let roles = Some((Role::Orchestrator, Role::Vcenter));
-    Point { place, roles, during: Label::from(during), was_other: false }
+    Point { place, before: Some(nth), after: Some(nth), roles, during: Label::from(during), was_other: false }
 }
 
 fn trial(operation: &'static str, kind: Kind, verdict: Verdict, delay_ms: u64) -> Trial {
@@ -23,6 +23,7 @@ fn trial(operation: &'static str, kind: Kind, verdict: Verdict, delay_ms: u64) -
         verdict,
         became,
         findings: Vec::new(),
+        hash: 0,
         delay_ms,
         lost_bytes: 0,
         lost_seconds: 0,

@@ -75,6 +75,8 @@ pub struct Trial {
     pub became: Became,
     /// What does not hold.
     pub findings: Vec<Finding>,
+    /// Over everything that happened.
+    pub hash: u128,
     /// How much later than without the fault its steps were done, in ms.
     pub delay_ms: u64,
     /// What was lost beyond what is lost without the fault: bytes.
@@ -185,6 +187,7 @@ impl Base {
                 recovered: verdict != Verdict::Broken,
             },
             findings: played.findings,
+            hash: played.recording.hash,
             delay_ms,
             lost_bytes: bytes.saturating_sub(calm_bytes),
             lost_seconds: seconds.saturating_sub(calm_seconds),
@@ -194,6 +197,17 @@ impl Base {
 }
 
 impl Trial {
+    /// The same, with what is wrong when another play of the same run told another story.
+    #[must_use]
+    pub fn compared(mut self, again: Option<&Self>) -> Self {
+        if again.is_none_or(|again| again.hash != self.hash) {
+            let finding = Finding::new(FindingKind::Nondeterminism, "two plays of one run differ");
+            self.findings.push(finding);
+            (self.verdict, self.became.recovered) = (Verdict::Broken, false);
+        }
+        self
+    }
+
     /// True when its fault never struck.
     pub fn is_unfired(&self) -> bool {
         !self.became.fired || self.findings.iter().any(|finding| finding.kind == FindingKind::FaultUnfired)
@@ -215,7 +229,9 @@ pub fn persistent(original: &CheckedScenario) -> CheckedScenario {
     let mut checked = original.clone();
     let scenario = &mut checked.scenario;
     scenario.operator = Operator::Persistent;
-    scenario.steps.retain(|step| belongs(&step.value));
+    // What people do besides is part of the course of things where it cannot be the mending of a fault.
+    let calm = !scenario.steps.iter().any(|step| matches!(step.value, Step::Inject(_) | Step::Arm(_)));
+    scenario.steps.retain(|step| belongs(&step.value) || (calm && matches!(step.value, Step::Operator(_))));
     for step in &mut scenario.steps {
         if let Step::WaitUntil(wait) = &mut step.value {
             wait.health = wait.health.filter(|health| *health == Health::Normal);

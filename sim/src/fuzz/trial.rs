@@ -162,6 +162,12 @@ fn unfired(blows: &[Blow]) -> Finding {
 }
 
 impl Outcome {
+    /// The first run, from 1, that told another story in another play of the same case.
+    pub fn first_unlike(&self, other: &Self) -> Option<usize> {
+        let runs = self.hashes.len().max(other.hashes.len());
+        (0..runs).find(|n| self.hashes.get(*n) != other.hashes.get(*n)).map(|n| n + 1)
+    }
+
     fn counts(&mut self, played: &Played, blows: &[Blow]) -> bool {
         self.hashes.push(played.recording.hash);
         self.tally.run(played, blows)

@@ -13,6 +13,8 @@ pub(super) struct During {
     /// Where production of each item is: the same job goes the other way from there.
     active: BTreeMap<MachineName, Site>,
     words: Option<Label>,
+    /// How often somebody asked.
+    asked: u64,
 }
 
 impl During {
@@ -49,10 +51,11 @@ impl During {
         self.words = None;
     }
 
-    /// `PlannedFailover: StopAzure`, or `at rest: Protected`.
-    pub(super) fn words(&mut self) -> Label {
+    /// How often this was asked, and `PlannedFailover: StopAzure`, or `at rest: Protected`.
+    pub(super) fn occasion(&mut self) -> (u64, Label) {
         let (jobs, states) = (&self.jobs, &self.states);
-        self.words.get_or_insert_with(|| told(jobs, states)).clone()
+        self.asked += 1;
+        (self.asked, self.words.get_or_insert_with(|| told(jobs, states)).clone())
     }
 }
 

@@ -91,9 +91,9 @@ impl Recorder {
     pub fn follow(&self) {
         self.lock().during.get_or_insert_default();
     }
-    /// What goes on, in words that are the same for moments of one kind.
-    pub fn during(&self) -> Label {
-        self.lock().during.as_mut().map_or_else(|| Label::from(""), During::words)
+    /// The next place in the order of what is noted, and what goes on, in words that are the same for moments of one kind.
+    pub fn occasion(&self) -> (u64, Label) {
+        self.lock().during.as_mut().map_or_else(|| (0, Label::from("")), During::occasion)
     }
     /// Closes the record.
     pub fn finish(&self) -> Recording {

@@ -7,6 +7,7 @@
 
 mod gate;
 mod http1;
+mod listen;
 pub mod rules;
 
 use crate::fault::Moments;
@@ -23,6 +24,7 @@ use failback_wire::http::{
 use failback_wire::ids::{Label, NodeName};
 use failback_wire::node::{Ctx, Fence};
 use gate::{Gate, Ticket};
+use listen::Listening;
 use rules::{Effect, Route, Rules};
 use std::collections::BTreeMap;
 use std::hash::Hash as _;
@@ -32,6 +34,7 @@ use tokio::sync::oneshot;
 use tower::ServiceExt;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
 
+pub use listen::Heard;
 pub use rules::Zone;
 
 /// How calls travel.
@@ -58,7 +61,7 @@ struct State {
     /// Last replies to what a rule may answer anew, by what was asked.
     replies: BTreeMap<u64, Response<Bytes>>,
     /// Every call since somebody listens, if anybody does.
-    heard: Option<Vec<Heard>>,
+    heard: Option<Listening>,
     /// Calls in flight, for the verdict "stuck": number → (from, to, operation, since).
     waiting: BTreeMap<u64, (NodeName, Label, &'static str, VirtualMs)>,
 }
@@ -137,7 +140,7 @@ impl Switchboard {
 
     /// From now on every call is noted; what was noted so far comes back.
     pub fn listen(&self) -> Vec<Heard> {
-        self.0.lock().heard.replace(Vec::new()).unwrap_or_default()
+        self.0.lock().heard.get_or_insert_default().renew()
     }
 
     /// When something last befell a call of this host: it failed, or the network did something to it.
@@ -204,13 +207,13 @@ impl Transport for Switchboard {
             let heard = inner.hear(&from, &host, &route.to, &call);
             let (caller, operation) = (from.node().clone(), call.operation);
             let meddled = route.effect.is_some();
-            let exchange = inner.clone().exchange(from, host.clone(), call, route);
+            let exchange = inner.clone().exchange(from, host.clone(), call, route, heard);
             let reply = match tokio::time::timeout(after, exchange).await {
                 Ok(reply) => reply,
                 Err(_) => Err(HttpError::TimedOut { host: host.to_string(), after }),
             };
             inner.note_trouble(&host, &reply, meddled);
-            if let (Some(heard), Ok(reply)) = (heard, &reply) {
+            if let (Some(_), Ok(reply)) = (heard, &reply) {
                 inner.hear_reply(heard, reply);
             }
             match &reply {
@@ -222,25 +225,6 @@ impl Transport for Switchboard {
             reply
         })
     }
-}
-
-/// A call, as somebody who listens hears it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Heard {
-    /// When it left.
-    pub at: VirtualMs,
-    /// The caller's node.
-    pub from: NodeName,
-    /// The callee's node.
-    pub to: NodeName,
-    /// The operation, in the words of its protocol.
-    pub operation: &'static str,
-    /// What went on when it left.
-    pub during: Label,
-    /// Number of what was asked: the same twice is the same.
-    pub asked: u64,
-    /// Number of the reply's body; `None` when none came.
-    pub answered: Option<u64>,
 }
 
 /// Takes the call off the list of those in flight when it ends, however it ends.
@@ -264,6 +248,7 @@ struct Crossing {
     arrival: VirtualMs,
     ticket: Ticket,
     effect: Option<Effect>,
+    heard: Option<usize>,
 }
 
 impl Inner {
@@ -286,22 +271,36 @@ impl Inner {
         (nth, route)
     }
 
-    /// Notes the call, if somebody listens; answers its place among those that were heard.
+    /// Notes the call, if somebody listens; answers its number among those that were heard.
     fn hear(&self, from: &Fence, host: &Label, to: &NodeName, call: &Call) -> Option<usize> {
         self.lock().heard.as_ref()?;
+        let (order, during) = self.recorder.occasion();
         let heard = Heard {
             at: self.clock.now(),
             from: from.node().clone(),
             to: to.clone(),
             operation: call.operation,
-            during: self.recorder.during(),
+            order,
+            during,
+            arrived: None,
+            done: None,
             asked: asked(host, &call.request),
             answered: None,
         };
-        let mut state = self.lock();
-        let all = state.heard.as_mut()?;
-        all.push(heard);
-        Some(all.len() - 1)
+        self.lock().heard.as_mut().map(|all| all.leaves(heard))
+    }
+
+    fn hear_passing(
+        &self,
+        heard: Option<usize>,
+        from: &NodeName,
+        to: &NodeName,
+        operation: &'static str,
+        done: bool,
+    ) {
+        if let Some(all) = &mut self.lock().heard {
+            all.passes(heard, (from.clone(), to.clone(), operation), done);
+        }
     }
 
     fn note_trouble(&self, host: &Label, reply: &Reply, meddled: bool) {
@@ -314,10 +313,10 @@ impl Inner {
         }
     }
 
-    fn hear_reply(&self, place: usize, reply: &Response<Bytes>) {
+    fn hear_reply(&self, heard: Option<usize>, reply: &Response<Bytes>) {
         let answered = xxh3_64_with_seed(reply.body(), u64::from(reply.status().as_u16()));
-        if let Some(heard) = self.lock().heard.as_mut().and_then(|all| all.get_mut(place)) {
-            heard.answered = Some(answered);
+        if let Some(all) = &mut self.lock().heard {
+            all.answers(heard, answered);
         }
     }
 
@@ -331,7 +330,14 @@ impl Inner {
         Duration::from_millis(1 + xxh3_64_with_seed(&key, self.env.seed()) % 4)
     }
 
-    async fn exchange(self: Arc<Self>, from: Fence, host: Label, call: Call, route: Route) -> Reply {
+    async fn exchange(
+        self: Arc<Self>,
+        from: Fence,
+        host: Label,
+        call: Call,
+        route: Route,
+        heard: Option<usize>,
+    ) -> Reply {
         let Route { to, nth, effect, cut, cut_back, remember } = route;
         let operation = call.operation;
         if cut || matches!(effect, Some(Effect::LoseRequest)) {
@@ -362,7 +368,7 @@ impl Inner {
             (arrivals, state.returns.entry((caller.clone(), from.epoch())).or_default().ticket())
         };
         let crossing =
-            Crossing { from: caller, to, host: host.clone(), operation, nth, arrival, ticket, effect };
+            Crossing { from: caller, to, host: host.clone(), operation, nth, arrival, ticket, effect, heard };
         let reply = match self.wire {
             WireKind::Direct => self.clone().direct(crossing, call.request).await,
             WireKind::Http1 => self.clone().http1(crossing, call.request).await,
@@ -413,8 +419,9 @@ impl Inner {
     }
 
     async fn handle(self: Arc<Self>, crossing: Crossing, request: Request<Bytes>) -> Reply {
-        let Crossing { from, to, host, operation, nth, arrival, ticket, effect } = crossing;
+        let Crossing { from, to, host, operation, nth, arrival, ticket, effect, heard } = crossing;
         ticket.pass(&self.clock, arrival, (from.clone(), operation, nth)).await;
+        self.hear_passing(heard, &from, &to, operation, false);
         self.moments.before_call(&from, &to, operation);
         if self.is_severed(&from, &to) {
             // Cut while its packets were on their way.
@@ -438,6 +445,11 @@ impl Inner {
         if let Some(again) = repeat {
             reply = fence.guard(answer(router, again, host.as_str())).await;
         }
+        if effect.is_some() {
+            // Maybe after the caller has given up.
+            self.lock().troubled.insert(host, self.clock.now());
+        }
+        self.hear_passing(heard, &from, &to, operation, true);
         self.moments.after_call(&from, &to, operation);
         if let Some(Effect::LoseReply) = effect {
             return std::future::pending().await;

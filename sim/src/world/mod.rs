@@ -110,8 +110,12 @@ struct Hook {
 pub struct Written {
     /// The kind of record: `step-done`.
     pub kind: String,
+    /// Its place among all that was noted.
+    pub order: u64,
     /// What went on.
     pub during: Label,
+    /// It was committed.
+    pub done: bool,
 }
 
 impl Hook {
@@ -137,7 +141,8 @@ impl CommitHook for Hook {
     fn before(&self, fence: &Fence, _: u64, kind: &str) {
         self.writes().push(kind.to_owned());
         if let Some(heard) = self.heard().as_mut() {
-            heard.push(Written { kind: kind.to_owned(), during: self.recorder.during() });
+            let (order, during) = self.recorder.occasion();
+            heard.push(Written { kind: kind.to_owned(), order, during, done: false });
         }
         self.board.write(true, kind);
         let write = self.count();
@@ -146,6 +151,9 @@ impl CommitHook for Hook {
         }
     }
     fn after(&self, fence: &Fence, _: u64, kind: &str) {
+        if let Some(last) = self.heard().as_mut().and_then(|all| all.last_mut()) {
+            last.done = true;
+        }
         self.board.write(false, kind);
         let write = self.count();
         if self.crash == Some(Crash { write, before: false }) {
@@ -371,7 +379,8 @@ impl World {
         let (world, node) = (self.me.clone(), node.clone());
         in_the_lab(async move {
             tokio::time::sleep(back).await;
-            if let Some(world) = world.upgrade() {
+            // It died twice, and the second time for less long.
+            if let Some(world) = world.upgrade().filter(|world| !world.net.is_up(&node)) {
                 world.restart_or_note(&node);
             }
         });

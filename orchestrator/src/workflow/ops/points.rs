@@ -46,7 +46,7 @@ async fn newest_common(c: &StepCtx<'_>, own: &[Arc<Point>]) -> Result<VirtualMs,
             let detail = format!("the points of {} are not final yet", mate.name);
             return Err(StepError::new(&NO_COMMON_POINT, name, detail).with_class(Class::Wait));
         };
-        all.push(session::view(c, &spec.target, spec).await?.points);
+        all.push(session::settled(c, spec, mate.notes.get(DRAINED)).await?.points);
     }
     let newest = common_times(&all, c.input.point.kind()).pop_last();
     newest.ok_or_else(|| StepError::new(&NO_COMMON_POINT, name, "").with_class(Class::Operator))

@@ -10,7 +10,9 @@ use crate::journal::{Fact, ServerRef};
 use failback_wire::error::Class;
 use failback_wire::ids::{PointId, SessionId};
 use failback_wire::proto::cs::Component;
-use failback_wire::proto::session::{Direction, Resync, SessionDisk, SessionSpec, SessionView, SyncMode};
+use failback_wire::proto::session::{
+    Direction, Phase, Resync, SessionDisk, SessionSpec, SessionView, SyncMode,
+};
 
 /// How a server refuses what concerns a session that it does not know.
 pub(crate) const UNKNOWN: &str = "unknown-session";
@@ -181,6 +183,23 @@ pub(in crate::workflow) async fn view(
 ) -> Result<SessionView, StepError> {
     let view = c.services.sessions.get(host, &spec.session).await;
     view.map_err(|error| peer_error(&STOP_FAILED, host, &error))
+}
+
+/// The session as its target left it when it stopped, `applied` as that was noted then: every point there will be is in
+/// it. An answer from before the stop would hide the newest ones.
+pub(in crate::workflow) async fn settled(
+    c: &StepCtx<'_>,
+    spec: &SessionSpec,
+    applied: Option<&String>,
+) -> Result<SessionView, StepError> {
+    let view = view(c, &spec.target, spec).await?;
+    let applied = applied.and_then(|applied| applied.parse().ok()).unwrap_or(0);
+    if matches!(view.phase, Phase::Stopped | Phase::Rolled) && view.applied >= applied {
+        return Ok(view);
+    }
+    let detail =
+        format!("what it tells is from before it stopped ({:?}, {} applied)", view.phase, view.applied);
+    Err(StepError::new(&STOP_FAILED, &spec.target, detail).with_class(Class::Retry))
 }
 
 /// The same without its points.

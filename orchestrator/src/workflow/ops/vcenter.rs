@@ -115,19 +115,26 @@ pub(crate) fn noted_path<'a>(item: &'a Item, disk: &DiskId) -> Option<&'a String
     item.notes.get(&path_key(disk))
 }
 
-/// Notes where the files of the item's disks lie, as the machines that hold them say. Disks nobody holds
-/// were noted by an earlier attempt; else they are lost, which `doc` reports.
+/// Notes where the files of the item's disks lie, as the machines that hold them say. While one has a snapshot, what is
+/// attached to it is a delta, which is gone once the snapshot is (P17): then this fails as the machine's own error says,
+/// or notes nothing where there is none, for a machine that is to keep the disks. Disks nobody holds were noted by an
+/// earlier attempt; else they are lost, which `doc` reports.
 pub(in crate::workflow) fn note_paths(
     c: &StepCtx<'_>,
-    holders: &[&VmFacts],
+    holders: &[(&VmFacts, Option<&ErrorDoc>)],
     doc: &ErrorDoc,
 ) -> Result<Vec<Fact>, StepError> {
     let mut facts = Vec::new();
     let mut lost = Vec::new();
     for disk in &c.item.disks {
-        let held = holders.iter().find_map(|vm| vm.disk(&disk.vmdk));
+        let held = holders.iter().find_map(|(vm, snapshot)| Some((vm, snapshot, vm.disk(&disk.vmdk)?)));
         match held {
-            Some(vmdk) => facts.push(note(path_key(&disk.disk), vmdk.path.clone())),
+            Some((vm, snapshot, _)) if !vm.snapshots.is_empty() => {
+                let Some(snapshot) = snapshot else { continue };
+                let why = VcenterError::Snapshots { vm: vm.name.clone(), names: vm.snapshots.join(", ") };
+                return Err(error(snapshot, &vm.name, &why));
+            }
+            Some((.., vmdk)) => facts.push(note(path_key(&disk.disk), vmdk.path.clone())),
             None if noted_path(c.item, &disk.disk).is_some() => {}
             None => lost.push(format!("{} ({})", disk.disk, disk.vmdk)),
         }

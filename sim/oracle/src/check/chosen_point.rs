@@ -1,4 +1,5 @@
-//! A failover goes to a point of that item which the target holds and which was not withdrawn (R6, E12).
+//! A failover goes to a point of that item which the target holds and which was not withdrawn (R6, E12); to the newest
+//! one, when that was asked for (R5).
 
 use super::Check;
 use crate::facts::Facts;
@@ -23,6 +24,13 @@ impl Check for ChosenPoint {
                 mark.0, stored.0
             )),
             Some(_) => {}
+        }
+        let newest = facts.sessions.get(session).and_then(|s| s.newest());
+        let asked = facts.machine(item).is_some_and(|machine| machine.wants_newest());
+        if let Some((_, newest)) = newest.filter(|(newest, _)| asked && newest > mark) {
+            report.say(format!(
+                "point {point} was chosen for {item}, which was to come up from the newest: {newest}"
+            ));
         }
         let withdrawn = (session.clone(), point.clone());
         if facts.offers.get(item).is_some_and(|o| o.withdrawn.contains(&withdrawn)) {

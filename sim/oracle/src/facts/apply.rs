@@ -1,7 +1,7 @@
 //! Folding one event into the facts.
 
 use super::machine::Choice;
-use super::{Facts, Job, REPROTECT_HOME, Touch, short};
+use super::{Facts, Job, MOVES, REPROTECT_HOME, Touch, short};
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Actor, DiskRef, Event, VmRef, What};
 use failback_wire::ids::{DiskId, MachineCopy, MachineName, NodeName, PointId, SessionId, Site};
@@ -214,6 +214,16 @@ impl Facts {
         }
     }
 
+    /// From now on what was asked for counts: the newest point, or another one.
+    fn fails_over(&mut self, operation: &str, target: &str) {
+        if !MOVES.contains(&operation) {
+            return;
+        }
+        for n in self.jobs.concerned(&short(target)) {
+            self.machines[n].fails_over();
+        }
+    }
+
     /// A commit of the way home lets go of Azure's copy.
     fn release_azure(&mut self, operation: &str, target: &str) {
         if !operation.to_ascii_lowercase().contains("commit") {
@@ -331,6 +341,7 @@ impl Facts {
                 self.join_group(operation, target);
                 self.take_in_late(operation, target);
                 self.reprotects_home(operation, target);
+                self.fails_over(operation, target);
                 self.release_azure(operation, target);
             }
             What::RequestRefused { operation, target, codes } => self.jobs.refuse(operation, target, codes),

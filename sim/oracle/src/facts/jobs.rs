@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The operation that starts a way home.
 pub(crate) const REPROTECT_HOME: &str = "reprotect";
+/// Operations that settle on a recovery point.
+pub(crate) const MOVES: [&str; 3] = ["failover", "failback", "change-recovery-point"];
 
 /// A job.
 #[derive(Clone, Debug, Default)]

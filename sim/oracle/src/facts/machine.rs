@@ -90,6 +90,8 @@ pub(crate) struct Machine {
     late: BTreeMap<Site, Late>,
     /// Disks that reprotects home left out (P37).
     pub(crate) left: Left,
+    /// Whether the newest point is what was asked for last, and what was accepted last (R5).
+    newest: (bool, bool),
     /// A job on it had failed when it was removed from the vault alone.
     pub(crate) left_between: bool,
     /// State and code of the job on it that ended last.
@@ -136,6 +138,7 @@ impl Machine {
             group_warned: None,
             late: BTreeMap::from([(Site::OnPremises, late)]),
             left: Left::default(),
+            newest: (false, false),
             left_between: false,
             last_end: None,
         }
@@ -322,6 +325,18 @@ impl Machine {
     pub(crate) fn asks_without(&mut self, left: &[DiskId]) {
         let place = |id: &DiskId| self.disks.iter().position(|disk| disk.id == *id);
         self.left.asked = left.iter().filter_map(place).collect();
+    }
+    /// Somebody asks for its newest point, or for another one.
+    pub(crate) fn asks_newest(&mut self, newest: bool) {
+        self.newest.0 = newest;
+    }
+    /// That was accepted.
+    pub(crate) fn fails_over(&mut self) {
+        self.newest.1 = self.newest.0;
+    }
+    /// It is to come up from the newest point there is, whatever others have: members of groups go by common ones (R4).
+    pub(crate) fn wants_newest(&self) -> bool {
+        self.newest.1 && self.group.is_none()
     }
     /// That was accepted. What the copy in Azure has not does not come home either.
     pub(crate) fn reprotects_home(&mut self) {

@@ -76,6 +76,11 @@ impl Session {
         let is_held = move |held: &Held| self.gone(held).is_none_or(|at| at >= since);
         self.points.values().filter(move |held| is_held(held)).map(|held| &held.point)
     }
+    /// The newest point that the target holds.
+    pub(crate) fn newest(&self) -> Option<(Mark, &PointId)> {
+        let mut held = self.points.iter().rev().filter(|(_, held)| self.gone(held).is_none());
+        held.next().map(|(mark, held)| (*mark, &held.point))
+    }
     /// True while the target holds a point, offered or not.
     pub(crate) fn holds_any(&self) -> bool {
         self.points.values().any(|held| self.gone(held).is_none())
