@@ -177,3 +177,13 @@ fn a_packed_run_that_claims_to_be_huge_is_refused_unread() {
     bytes[head..head + DIGEST].copy_from_slice(&digest);
     assert!(matches!(decode(&bytes.into()), Err(FrameError::TooLong(_))));
 }
+
+#[test]
+fn a_frame_that_claims_to_be_too_long_is_refused_before_the_rest_has_come() {
+    let begin = |len: usize| {
+        let numbers = [MAGIC, len as u32, FIXED as u32];
+        Bytes::from(numbers.map(u32::to_le_bytes).concat())
+    };
+    assert_eq!(decode(&begin(MAX_FRAME + 1)).unwrap_err(), FrameError::TooLong(MAX_FRAME + 1));
+    assert_eq!(decode(&begin(MAX_FRAME)).unwrap_err(), FrameError::Truncated, "the rest may still come");
+}

@@ -107,3 +107,24 @@ pub fn allocated(path: &Path) -> Result<Allocation, Error> {
     }
     Ok(sum)
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use nix::sys::memfd::{MFdFlags, memfd_create};
+    use std::os::unix::fs::FileExt as _;
+
+    /// What happens where no hole can be made: the zeros are written, and end where they should.
+    #[test]
+    fn zeros_that_are_written_end_where_the_range_does() {
+        let file = File::from(memfd_create("image", MFdFlags::empty()).unwrap());
+        let mut wanted = vec![7; 200_000];
+        file.write_all_at(&wanted, 0).unwrap();
+        write_zeros(&file, &(4096..143_360)).unwrap();
+        wanted[4096..143_360].fill(0);
+        let mut held = vec![1; wanted.len()];
+        file.read_exact_at(&mut held, 0).unwrap();
+        assert!(held == wanted);
+        assert_eq!(file.metadata().unwrap().len(), 200_000);
+    }
+}

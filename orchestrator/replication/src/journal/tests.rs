@@ -83,6 +83,17 @@ fn blocks_are_kept_once_a_point_and_their_room_is_given_back() {
 }
 
 #[test]
+fn keeping_costs_what_was_said_before() {
+    let mut bench = Bench::new();
+    bench.store(point(1, 0, false));
+    let before = bench.journal.used();
+    let old = Old::Page(Bytes::copy_from_slice(page(1).bytes()));
+    bench.journal.keep(Stamp::default(), &bench.id, vec![(0, 7, old), (1, 0, Old::Zeros)]).unwrap();
+    let said = Journal::<Memory>::cost(&bench.id, 2, 1);
+    assert_eq!(bench.journal.used() - before, said, "a block with its bytes, and one of zeros");
+}
+
+#[test]
 fn age_prunes_from_the_old_end_and_leaves_the_newest() {
     let mut bench = Bench::new();
     (0..5).for_each(|n| bench.store(point(n, n * 300, false)));
@@ -188,4 +199,16 @@ proptest! {
             prop_assert!(kept.len() >= 9, "two hours of quarters");
         }
     }
+}
+
+#[test]
+fn a_long_retention_keeps_a_point_every_two_hours_for_a_week_and_then_every_four() {
+    let hours = 10 * 24;
+    let points: Vec<_> = (0..=hours).map(|n| point(n, n * 3600, false)).collect();
+    let gone = thinned(ages(&points), VirtualMs(hours * 3_600_000), 15 * 86_400);
+    let kept: Vec<u64> = (0..=hours).filter(|n| !gone.contains(&(*n as usize))).collect();
+    let week_ago = hours - 7 * 24;
+    let older = (0..week_ago).filter(|n| n % 4 == 0);
+    let newer = (week_ago..hours - 2).filter(|n| n % 2 == 0);
+    assert_eq!(kept, older.chain(newer).chain(hours - 2..=hours).collect::<Vec<_>>());
 }

@@ -48,3 +48,17 @@ fn a_block_beyond_the_end_is_ignored() {
     ledger.set(100_000, 7);
     assert_eq!((ledger.get(100_000), ledger.sum()), (0, 0));
 }
+
+#[test]
+fn what_a_range_ought_to_hold_is_asked_chunk_by_chunk() {
+    let disk = Disk::new(3 * CHUNK);
+    for block in [0, 7, CHUNK - 1, CHUNK, 2 * CHUNK + 5] {
+        disk.write(block, page(1));
+    }
+    let ledger = Ledger::of(&disk);
+    let held = |range| ledger.held(range).collect::<Vec<_>>();
+    assert_eq!(held(0..8), [0, 7], "a few blocks of one chunk");
+    assert_eq!(held(8..CHUNK + 1), [CHUNK - 1, CHUNK], "across the edge of two");
+    assert!(held(CHUNK + 1..2 * CHUNK + 5).is_empty(), "up to the end, and without it");
+    assert_eq!(held(0..3 * CHUNK), [0, 7, CHUNK - 1, CHUNK, 2 * CHUNK + 5]);
+}

@@ -186,7 +186,9 @@ fn beyond_the_cap_places_are_marked_and_no_mark_is_cut_until_all_is_caught_up() 
     assert_eq!(source.mode(), Mode::CatchingUp);
     source.on_failure();
     assert_eq!(cut(&mut source), None);
+    let waiting = source.progress()[0].at_source;
     write(&disks, &mut source, 399..400, 3);
+    assert_eq!(source.progress()[0].at_source, waiting, "what waits to be read is not logged as well");
     let sent = send_all(&mut source);
     assert_eq!(source.mode(), Mode::Logging);
     let last: BTreeMap<u64, u8> = sent.into_iter().collect();
@@ -253,4 +255,34 @@ fn what_leaves_between_two_marks_on_the_way_to_azure_ends_with_a_seam() {
     let seam = Body::Seam { mark: Mark(2), time: VirtualMs(7) };
     assert_eq!(source.queue.back().map(|queued| &queued.frame.body), Some(&seam));
     assert_eq!(source.cut(PointKind::Crash, VirtualMs(9), false, false), Some(Mark(3)));
+}
+
+#[test]
+fn hashes_are_asked_for_up_to_the_end_of_the_disk() {
+    let blocks = SYNC_STEP + 3;
+    let (disks, id) = (disks(blocks), DiskId::new("d"));
+    (0..blocks).for_each(|block| disks[&id].write(block, Page::new(&[1; BLOCK])));
+    let compares = SessionSpec { sync: SyncMode::Checksum, ..spec(blocks, 1) };
+    let mut source = Source::new(&compares, &disks, 1 << 20).unwrap();
+    let mut asked = Vec::new();
+    while let Action::Hashes { disk, first, count } = source.select() {
+        asked.push((first, count));
+        source.on_hashes(&disk, &disks[&id].hashes(first, count));
+    }
+    assert_eq!(asked, [(0, SYNC_STEP), (SYNC_STEP, 3)]);
+}
+
+#[test]
+fn a_comparison_that_never_left_is_asked_for_again() {
+    let disks = disks(600);
+    let mut source = ready(&disks, 1, 10 * BLOCK);
+    assert!(source.cut(PointKind::Crash, VirtualMs(1), false, true).is_some());
+    write(&disks, &mut source, 0..300, 1);
+    assert_eq!(source.mode(), Mode::Marking, "the mark was taken back with everything else");
+    send_all(&mut source);
+    assert!(cut(&mut source).is_some());
+    let Some(Body::Mark { roots, .. }) = source.queue.back().map(|queued| &queued.frame.body) else {
+        panic!("no mark")
+    };
+    assert_eq!(roots.len(), 1, "the next mark compares instead");
 }

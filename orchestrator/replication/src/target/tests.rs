@@ -89,6 +89,20 @@ fn a_point_needs_every_disk() {
 }
 
 #[test]
+fn what_a_synchronisation_moved_is_counted_and_what_comes_later_is_not() {
+    let mut bench = Bench::new();
+    (0..3).for_each(|block| drop(bench.put("a", block, 1).unwrap()));
+    let synced = |name| Body::SyncDone { disk: DiskId::new(name) };
+    assert!(!bench.apply(synced("a"), u64::MAX).unwrap().phase_changed);
+    bench.put("a", 5, 1).unwrap();
+    bench.apply(synced("b"), u64::MAX).unwrap();
+    assert!(bench.apply(mark(1, Vec::new()), u64::MAX).unwrap().phase_changed, "replication begins");
+    let view = bench.target.view();
+    let moved = view.disks.iter().map(|disk| (disk.sync_processed, disk.sync_transferred));
+    assert_eq!(moved.collect::<Vec<_>>(), [(3 * 4096, 3 * 4096), (0, 0)]);
+}
+
+#[test]
 fn refusals_write_nothing_and_do_not_advance() {
     let mut bench = Bench::new().synced();
     let applied = bench.target.intake().applied;
@@ -142,6 +156,8 @@ fn a_full_volume_drops_old_points_then_stops_mirroring_until_there_is_room() {
     assert!(matches!(stopped, Err(TargetError::ResyncRequired(_))), "{stopped:?}");
     assert_eq!(bench.disks[&DiskId::new("a")].root_hash(), before);
     assert_eq!(bench.target.refused(&DiskId::new("a")).unwrap().iter().collect::<Vec<_>>(), [3]);
+    let waiting: Vec<u64> = bench.target.view().disks.iter().map(|disk| disk.at_target).collect();
+    assert_eq!(waiting, [4096, 0], "one block of one disk is not on it");
     // The next epoch is taken up, and held off as long as nothing has changed.
     assert_eq!(bench.target.take_up(spec(2)), Ok(true));
     assert!(bench.target.view().resync_required.is_some());

@@ -182,6 +182,23 @@ fn a_map_of_other_images() {
     assert!(!folder.file("none").exists());
 }
 
+/// An empty file is good enough for everything else.
+#[test]
+fn an_empty_file_is_the_base_of_no_map() {
+    let folder = pair("empty-base", 4);
+    let mapped = folder.file("map");
+    compare(&folder, &mapped);
+    make(&folder.destination(), &[], 0);
+    for force in [false, true] {
+        let options = Options { force, ..Options::default() };
+        let ended = sync(&folder.source(), &folder.destination(), Some(Mode::Map(&mapped)), &options);
+        let refused =
+            matches!(&ended, Err(Error::Refused(Refusal::NoBase(at))) if *at == folder.destination());
+        assert!(refused, "{ended:?}");
+    }
+    untouched(&folder, 0);
+}
+
 #[test]
 fn whoever_trusts_a_map_says_so() {
     let folder = pair("trusted", 4);
