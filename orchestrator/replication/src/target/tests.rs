@@ -268,6 +268,23 @@ fn verification_finds_rot_in_bounded_steps_and_a_repair_loses_no_point() {
 }
 
 #[test]
+fn verification_in_small_steps_comes_to_the_last_block_of_every_disk() {
+    let mut bench = Bench::new().synced();
+    for disk in ["a", "b"] {
+        bench.put(disk, 0, 1).unwrap();
+        bench.put(disk, 7, 1).unwrap();
+        rot(&bench.disks[&DiskId::new(disk)], 7);
+    }
+    let (mut found, mut complete) = (Vec::new(), false);
+    while !complete {
+        let seen = bench.target.verify(&bench.disks, 3).unwrap();
+        found.extend(seen.rotten);
+        complete = seen.complete;
+    }
+    assert_eq!(found, [(DiskId::new("a"), 7), (DiskId::new("b"), 7)]);
+}
+
+#[test]
 fn a_rotten_block_that_is_overwritten_costs_the_points_that_lack_it_and_no_later_one() {
     let (mut bench, disk) = with_points();
     rot(&disk, 1);
