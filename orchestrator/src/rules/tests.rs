@@ -34,6 +34,17 @@ fn every_effect_is_a_step_of_its_workflow() {
     }
 }
 
+/// A run without a rule does without the steps that are there for it, and no others.
+#[test]
+fn a_step_goes_with_its_rule() {
+    for effect in effects::EFFECTS {
+        let without = Env::new(0).without(Some(effect.key));
+        assert!(effects::takes_place(&Env::new(0), effect.operation, effect.step));
+        assert!(!effects::takes_place(&without, effect.operation, effect.step), "{}", effect.key);
+        assert!(effects::takes_place(&without, effect.operation, "another step"));
+    }
+}
+
 #[test]
 fn every_rule_is_explained() {
     let known: Vec<&str> = keys().map(|(key, _)| key).chain(["E21"]).collect();

@@ -55,6 +55,7 @@ fn a_master_target_has_room_for_all_of_a_plan() {
     };
     assert_eq!(wanting(29), Vec::<String>::new());
     assert_eq!(wanting(30), ["FB1305"]);
+    assert_eq!(wanting(58), ["FB1305"], "each would just fit alone");
     // Too many for one machine alone: its own rule says so.
     assert_eq!(wanting(59), Vec::<String>::new());
 }
