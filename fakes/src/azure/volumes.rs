@@ -47,6 +47,17 @@ fn sized(bytes: u64) -> Result<Disk, Refusal> {
     Ok(Disk::new(bytes.div_ceil(BLOCK as u64)))
 }
 
+/// A disk says of no system but these two that it boots it.
+fn known_os(document: &ManagedDisk) -> Result<(), Refusal> {
+    match document.properties.os_type.as_deref() {
+        None | Some("Windows" | "Linux") => Ok(()),
+        Some(other) => {
+            let message = format!("The value '{other}' of parameter 'osType' is invalid.");
+            Err(Refusal::bad("InvalidParameter", message))
+        }
+    }
+}
+
 /// Equal when a disk made by one is the disk the other asks for.
 fn same_source(a: &CreationData, b: &CreationData) -> bool {
     let ids = |c: &CreationData| c.source_resource_id.as_ref().map(|id| id.to_ascii_lowercase());
@@ -79,6 +90,7 @@ impl Model {
             let message = "Changing property 'creationData' is not allowed.";
             return Err(Refusal::conflict("PropertyChangeNotAllowed", message));
         }
+        known_os(&document)?;
         let (content, os_type) = self.source(config, &document)?;
         let volume = Volume {
             name: name.to_owned(),

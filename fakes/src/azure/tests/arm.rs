@@ -76,6 +76,17 @@ async fn a_disk_is_accepted_runs_and_becomes_the_resource() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_disk_boots_windows_or_linux() {
+    let lab = Lab::new();
+    for (os, status) in [("Windows", 202), ("Linux", 202), ("linux-x64", 400)] {
+        let mut body = created(json!({"createOption": "Empty"}));
+        body["properties"]["diskSizeGB"] = json!(1);
+        body["properties"]["osType"] = json!(os);
+        assert_eq!(lab.arm("PUT", &format!("{DISKS}/{os}"), body).await.status(), status, "{os}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_machine_boots_from_its_disks_in_order_after_ninety_seconds() {
     let lab = Lab::new();
     let setup = lab.azure.console(Actor::Setup);
