@@ -105,7 +105,8 @@ fn depth_one(base: &Base, blows: Vec<Blow>, args: &ExploreArgs) -> Vec<Trial> {
 fn depth_two(base: &Base, options: &Options, firsts: Vec<Blow>, args: &ExploreArgs) -> (Vec<Trial>, u64) {
     let most = args.budget.map_or(usize::MAX, |most| most as usize);
     let firsts = spread(firsts, most, 0);
-    let share = most.checked_div(firsts.len()).unwrap_or_default().max(1);
+    // What a division leaves over goes to the first ones.
+    let (share, over) = (most / firsts.len().max(1), most % firsts.len().max(1));
     let bar = bar(firsts.len());
     let (mut trials, mut of) = (Vec::new(), 0);
     let work = |n: usize| {
@@ -115,7 +116,7 @@ fn depth_two(base: &Base, options: &Options, firsts: Vec<Blow>, args: &ExploreAr
         }
         let all = seconds(base, options, &firsts[n], &further);
         let of = all.len() as u64;
-        let pairs = spread(all, share, n).into_iter();
+        let pairs = spread(all, share.max(1) + usize::from(share > 0 && n < over), n).into_iter();
         let tried = pairs.filter_map(|second| tried(base, vec![firsts[n].clone(), second], false, args));
         Some((tried.map(|(trial, _)| trial).collect(), of))
     };

@@ -147,10 +147,14 @@ impl Base {
         Some(checked)
     }
 
-    /// Plays it with these faults; answers, besides, where further ones could strike, when asked.
+    /// Plays it with these faults; answers, besides, where further ones could strike, when asked. Nothing where one of
+    /// several found changed already what it was to change.
     pub fn try_with(&self, blows: Vec<Blow>, listen: bool) -> Option<(Trial, Vec<Point>)> {
         let checked = self.with(&blows)?;
         let played = watched(&Script { listen, rehearsal: self.rehearsal, ..Script::new(&checked) });
+        if blows.len() > 1 && played.ledger.iter().any(|entry| entry.error.is_some()) {
+            return None;
+        }
         let further = if listen { index(&played, &checked.inventory) } else { Vec::new() };
         Some((self.judge(blows, played), further))
     }

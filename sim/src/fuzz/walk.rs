@@ -140,7 +140,8 @@ impl Walk<'_> {
                 self.steps.push(Step::Operator(Change::Vcenter(at(VcenterFault::DeleteVm { vm }))));
             }
         }
-        if self.features.does(Extra::Race) && draw.one_in("race", 3) {
+        let races = self.features.does(Extra::Race) && draw.one_in("race", 3);
+        if races {
             self.race(from, &draw.part("race"));
         }
         if matches!(from, Rest::FailoverCommitted | Rest::FailbackCommitted) {
@@ -148,7 +149,7 @@ impl Walk<'_> {
             self.wait(Period(1000 * (15 * 60 + draw.below("seconds", 60))));
         }
         for who in self.everyone() {
-            self.onward(from, &who, &draw);
+            self.onward(from, &who, &draw, races);
         }
         let replicates = match from {
             Rest::FailoverCommitted => Some(ItemState::ReverseProtected),
@@ -164,14 +165,15 @@ impl Walk<'_> {
         }
     }
 
-    /// Leads on, as it is meant to.
-    fn onward(&mut self, from: Rest, who: &Who, draw: &Draw) {
+    /// Leads on, as it is meant to. Not as planned where the same was tried before: that may have failed, and stopped the
+    /// replication.
+    fn onward(&mut self, from: Rest, who: &Who, draw: &Draw, again: bool) {
         let Some(mut step) = ask(from.onward(), who, Ending::Succeeded) else { return };
         let single = matches!(who, Who::Item(_));
         if let Step::Failover(failover) = &mut step {
             failover.point = if self.features.points { point(draw, single) } else { RecoveryPoint::Latest };
             self.equals = Some(equals(failover.point));
-            failover.verb = verb(draw);
+            failover.verb = if again { Verb::Unplanned } else { verb(draw) };
             failover.shutdown_source = !draw.one_in("left-running", 10);
         }
         if let Step::Failback(failback) = &mut step {
@@ -180,7 +182,7 @@ impl Walk<'_> {
                 failback.point = RecoveryPoint::Custom(PointPick::Oldest);
             }
             self.equals = Some(equals(failback.point));
-            failback.verb = verb(draw);
+            failback.verb = if again { Verb::Unplanned } else { verb(draw) };
         }
         if let Step::Reprotect(reprotect) = &mut step
             && reprotect.to == Side::OnPremises

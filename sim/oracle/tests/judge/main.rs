@@ -5,4 +5,5 @@ mod common;
 mod left_out;
 mod model;
 mod moments;
+mod newest;
 mod twin;
