@@ -5,7 +5,7 @@
 use super::Check;
 use crate::facts::{Facts, Kind, Touch};
 use crate::violation::Report;
-use failback_wire::event::{Actor, Event, What};
+use failback_wire::event::{Actor, DiskRef, Event, What};
 
 pub(crate) struct ForeignUntouched;
 
@@ -20,6 +20,11 @@ impl Check for ForeignUntouched {
             && facts.left_out(disk)
         {
             report.say(format!("the product deleted {disk:?}, which was left out"));
+        }
+        if let What::DiskDeleted { disk: disk @ DiskRef::Managed(_), by: Actor::Product } = &event.what
+            && !facts.inventory.disks.get(disk).is_some_and(|d| d.made_by_product)
+        {
+            report.say(format!("the product deleted {disk:?}, which it had not made"));
         }
         let Some(touch) = Touch::of(event).filter(|t| t.by == Actor::Product) else { return };
         if let Some(disk) = touch.disk

@@ -108,7 +108,8 @@ impl Jobs {
     /// Open jobs of plans that may start this machine at this site, each with the machine's boot group and the latest
     /// one it has started a machine of.
     pub(crate) fn boots(&self, machine: usize, site: Site) -> impl Iterator<Item = (usize, usize)> {
-        let booting = self.open_on(machine).filter(move |(_, job)| job.boots_at(site));
+        // One that nobody has gone on with since the product died may be over, and its end untold.
+        let booting = self.open_on(machine).filter(move |(_, job)| job.boots_at(site) && !job.doubtful);
         booting.filter_map(move |(_, job)| {
             Some((*self.boot_groups.get(&(job.target.clone(), machine))?, job.booted))
         })
