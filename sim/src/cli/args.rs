@@ -98,17 +98,27 @@ after
     Disk(super::disk::args::DiskArgs),
 }
 
+/// Which scenarios, and how they are played.
 #[derive(Debug, Args)]
-pub(super) struct RunArgs {
+pub(super) struct Which {
     /// Scenario files, or folders with all below them.
     #[arg(default_value = "scenarios")]
     pub(super) paths: Vec<PathBuf>,
-    /// Run only scenarios whose name or path contains this.
+    /// Only scenarios whose name or path contains this.
     #[arg(long, value_name = "TEXT")]
     pub(super) filter: Option<String>,
-    /// Run with this seed instead of the files' own.
+    /// Play with this seed instead of the files' own.
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
+    /// Play this many at once; default: as many as there are cores.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(super) jobs: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) which: Which,
     /// Let calls travel this way instead of the files' own.
     #[arg(long, value_name = "WIRE", value_enum)]
     pub(super) wire: Option<WireArg>,
@@ -118,9 +128,6 @@ pub(super) struct RunArgs {
     /// Run everything twice, the second time on another thread, and compare the hashes.
     #[arg(long)]
     pub(super) check: bool,
-    /// Run this many scenarios at once; default: as many as there are cores.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(super) jobs: Option<u16>,
     /// Write a JUnit report.
     #[arg(long, value_name = "FILE")]
     pub(super) junit: Option<PathBuf>,
@@ -131,18 +138,8 @@ pub(super) struct RunArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct AuditArgs {
-    /// Scenario files, or folders with all below them.
-    #[arg(default_value = "scenarios")]
-    pub(super) paths: Vec<PathBuf>,
-    /// Audit only scenarios whose name or path contains this.
-    #[arg(long, value_name = "TEXT")]
-    pub(super) filter: Option<String>,
-    /// Run with this seed instead of the files' own.
-    #[arg(long, value_name = "N")]
-    pub(super) seed: Option<u64>,
-    /// Run this many at once; default: as many as there are cores.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
-    pub(super) jobs: Option<u16>,
+    #[command(flatten)]
+    pub(super) which: Which,
 }
 
 #[derive(Debug, Args)]

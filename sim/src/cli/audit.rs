@@ -24,17 +24,17 @@ struct Audit {
 
 /// Audits what the arguments name.
 pub(super) fn audit(args: &AuditArgs, out: &mut Output) -> Exit {
-    let mut loaded = load::load(&args.paths, false);
+    let mut loaded = load::load(&args.which.paths, false);
     let mut exit = complain(&loaded, out);
-    loaded.scenarios.retain(|s| inspect::matches(s, args.filter.as_deref()));
+    loaded.scenarios.retain(|s| inspect::matches(s, args.which.filter.as_deref()));
     if loaded.scenarios.is_empty() && exit == Exit::Held {
         out.error("nothing ran: no scenarios there");
         return Exit::NothingRan;
     }
     let (mut same, mut events) = (0_usize, 0_u64);
     let scenarios = &loaded.scenarios;
-    let work = |n: usize| one(&scenarios[n], args.seed);
-    pool::each(scenarios.len(), super::jobs(args.jobs), work, |n, audit: Audit| {
+    let work = |n: usize| one(&scenarios[n], args.which.seed);
+    pool::each(scenarios.len(), super::jobs(args.which.jobs), work, |n, audit: Audit| {
         events += audit.events;
         match audit.differs {
             None => same += 1,

@@ -17,7 +17,7 @@ use std::path::Path;
 
 /// Runs what the arguments name.
 pub(super) fn run(args: &RunArgs, out: &mut Output) -> Exit {
-    let mut loaded = load::load(&args.paths, false);
+    let mut loaded = load::load(&args.which.paths, false);
     let mut exit = complain(&loaded, out);
     // Reports are opened first: whoever waits for a long run wants to know before it.
     let (junit_file, mut lines) = match open(args) {
@@ -28,7 +28,7 @@ pub(super) fn run(args: &RunArgs, out: &mut Output) -> Exit {
         }
     };
     let found = loaded.scenarios.len();
-    loaded.scenarios.retain(|s| inspect::matches(s, args.filter.as_deref()));
+    loaded.scenarios.retain(|s| inspect::matches(s, args.which.filter.as_deref()));
     let (outcomes, written) = run_all(args, &loaded, lines.as_mut(), out);
     exit = outcomes.iter().map(Outcome::exit).fold(exit, Exit::worst);
     let reports = written.and_then(|()| match junit_file {
@@ -40,7 +40,7 @@ pub(super) fn run(args: &RunArgs, out: &mut Output) -> Exit {
         exit = exit.worst(Exit::Io);
     }
     if outcomes.is_empty() && exit == Exit::Held {
-        let text = match (&args.filter, found) {
+        let text = match (&args.which.filter, found) {
             (Some(filter), 1..) => format!("nothing ran: no scenario's name or path contains `{filter}`"),
             (Some(_) | None, _) => "nothing ran: no scenarios there".to_owned(),
         };
@@ -68,13 +68,13 @@ fn run_all(
     out: &mut Output,
 ) -> (Vec<Outcome>, io::Result<()>) {
     let options = RunOptions {
-        seed: args.seed,
+        seed: args.which.seed,
         wire: args.wire.map(Into::into),
         events: lines.is_some(),
         crash: args.crash_at,
         ..RunOptions::default()
     };
-    let plan = Plan { jobs: super::jobs(args.jobs), twice: args.check, options };
+    let plan = Plan { jobs: super::jobs(args.which.jobs), twice: args.check, options };
     let terminal = Terminal::new(out.colour(), args.check);
     let bar = bar(loaded.scenarios.len());
     let started = pool::wall();
