@@ -122,9 +122,14 @@ impl Seen {
         self.state.is_some_and(|state| states.contains(&state))
     }
 
+    /// This may be asked of it.
+    pub(super) fn allows(&self, word: &str) -> bool {
+        self.allowed.iter().any(|allowed| allowed == word)
+    }
+
     /// Its replication is in trouble, and a person may begin a resynchronisation.
     pub(super) fn wants_resynchronisation(&self) -> bool {
-        self.health == "Critical" && self.allowed.iter().any(|word| word == "RepairReplication")
+        self.health == "Critical" && self.allows("RepairReplication")
     }
 
     /// True when nothing else than recovery points can be missing.

@@ -67,10 +67,7 @@ pub fn run(checked: &CheckedScenario, options: &RunOptions) -> Outcome {
         ..Script::new(checked)
     };
     let mut played = watched(&script);
-    for refusal in std::mem::take(&mut played.refusals) {
-        let twin = watched(&Script { twin: Some(refusal.twin()), keep_log: false, ..script.clone() });
-        played.findings.extend(refusal.compare(&twin));
-    }
+    compare_twins(&script, &mut played, usize::MAX);
     if let Some(crash) = options.crash.filter(|crash| crash.write > played.writes.len() as u64) {
         let side = if crash.before { "before" } else { "after" };
         let text = format!(
@@ -92,6 +89,14 @@ pub fn run(checked: &CheckedScenario, options: &RunOptions) -> Outcome {
     outcome.tail = if options.events { played.recording.log } else { played.recording.tail };
     outcome.wall = started.elapsed();
     outcome
+}
+
+/// Plays a twin without it for each refusal, for so many at most, and notes what the refusal touched.
+pub fn compare_twins(script: &Script<'_>, played: &mut Played, most: usize) {
+    for refusal in std::mem::take(&mut played.refusals).into_iter().take(most) {
+        let twin = watched(&Script { twin: Some(refusal.twin()), keep_log: false, ..script.clone() });
+        played.findings.extend(refusal.compare(&twin));
+    }
 }
 
 thread_local! {

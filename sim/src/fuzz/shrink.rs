@@ -4,7 +4,7 @@
 //! in it, and in which whatever is broken is mended. Else an operator who never comes home would be made out of one who
 //! was kept from it.
 
-use super::trial::{Check, red, run};
+use super::trial::{Check, TWINS, red, run};
 use crate::driver::Played;
 use crate::report::outcome::Finding;
 use crate::scenario::CheckedScenario;
@@ -81,7 +81,7 @@ impl Smaller<'_> {
             return false;
         }
         self.runs += 1;
-        let (findings, unfired) = match run(&checked, false) {
+        let (findings, unfired) = match run(&checked, false, TWINS) {
             Ok(played) => (red(&played), unfired(&played)),
             Err(finding) => (vec![*finding], Vec::new()),
         };

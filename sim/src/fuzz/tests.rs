@@ -86,7 +86,7 @@ fn planted() -> CheckedScenario {
 }
 
 fn shrunk(failing: &CheckedScenario, most: u32) -> (Failure, Shrunk) {
-    let finding = red(&run(failing, false).ok().unwrap()).remove(0);
+    let finding = red(&run(failing, false, 0).ok().unwrap()).remove(0);
     let check = Check::of(&finding, &failing.inventory);
     let mut left = most;
     let smaller = shrink(failing, &check, &finding, &mut || {
@@ -106,7 +106,7 @@ fn what_fails_is_made_smaller_and_its_file_shows_it_again() {
     let (_, text) = file(&failure, &smaller).unwrap();
     let again = CheckedScenario::inline("again", read(&text)).unwrap();
     assert_eq!(again.inventory.machines.len(), 1, "{text}");
-    let found = red(&run(&again, false).ok().unwrap());
+    let found = red(&run(&again, false, 0).ok().unwrap());
     assert!(
         found.iter().any(|finding| Check::of(finding, &again.inventory) == failure.check),
         "{text}\n{found:?}"

@@ -1,8 +1,9 @@
 //! A case played: as it is, then with faults at points of that run.
 
 use super::case::Case;
+use super::features::Extra;
 use super::tally::Tally;
-use crate::driver::{Played, Script, watched};
+use crate::driver::{Played, Script, compare_twins, watched};
 use crate::explore::point::{Class, Point, index};
 use crate::explore::trial::{Base, Blow};
 use crate::report::outcome::{Finding, FindingKind};
@@ -14,6 +15,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// How often each case is played with faults.
 pub const VARIANTS: u64 = 8;
+/// Of so many foolish requests that were refused it is looked at whether they touched anything.
+pub const TWINS: usize = 3;
 /// Most faults at a time.
 const BLOWS: u64 = 4;
 
@@ -83,10 +86,16 @@ pub struct Outcome {
     pub hashes: Vec<u128>,
 }
 
-/// Plays a scenario. A panic is a finding.
-pub fn run(checked: &CheckedScenario, listen: bool) -> Result<Played, Box<Finding>> {
+/// Plays a scenario; where faults could strike is noted when somebody listens, and twins of refusals, so many at most, are
+/// played too. A panic is a finding.
+pub fn run(checked: &CheckedScenario, listen: bool, twins: usize) -> Result<Played, Box<Finding>> {
     let script = Script { listen, ..Script::new(checked) };
-    catch_unwind(AssertUnwindSafe(|| watched(&script))).map_err(|panic| {
+    let judged = || {
+        let mut played = watched(&script);
+        compare_twins(&script, &mut played, twins);
+        played
+    };
+    catch_unwind(AssertUnwindSafe(judged)).map_err(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
         Box::new(Finding::new(FindingKind::LabBug, format!("panic: {text}")))
@@ -108,12 +117,17 @@ pub fn red(played: &Played) -> Vec<Finding> {
     red
 }
 
+/// What runs beside a request may fall into another millisecond without it.
+fn twins(case: &Case) -> usize {
+    if case.features.does(Extra::Race) { 0 } else { TWINS }
+}
+
 /// Plays a case: once as it is, then so many times with faults.
 pub fn play(case: &Case, variants: u64) -> Outcome {
     let mut outcome = Outcome::default();
     outcome.tally.cases = 1;
     let calm = &case.checked;
-    let played = match run(calm, true) {
+    let played = match run(calm, true, twins(case)) {
         Ok(played) => played,
         Err(finding) => {
             outcome.tally.runs += 1;
@@ -138,7 +152,7 @@ pub fn play(case: &Case, variants: u64) -> Outcome {
         if case.features.http1 {
             checked.scenario.wire = Wire::Http1;
         }
-        let finding = match run(&checked, false) {
+        let finding = match run(&checked, false, 0) {
             Ok(played) => {
                 let fired = outcome.counts(&played, &blows);
                 red(&played).into_iter().next().or_else(|| (undisturbed && !fired).then(|| unfired(&blows)))

@@ -259,6 +259,8 @@ impl Machine {
     }
     /// A failover settled on a point.
     pub(crate) fn choose(&mut self, choice: Choice) {
+        // The next one is asked for anew, and whoever dies right then may not tell of it.
+        self.newest.1 = false;
         let same = |old: &Choice| {
             (&old.session, &old.point, old.mark, old.to)
                 == (&choice.session, &choice.point, choice.mark, choice.to)
