@@ -124,12 +124,13 @@ pub(in crate::workflow) fn note_paths(
     holders: &[(&VmFacts, Option<&ErrorDoc>)],
     doc: &ErrorDoc,
 ) -> Result<Vec<Fact>, StepError> {
+    let merges = c.ctx.env.planted(Canary::MergesForeignSnapshots);
     let mut facts = Vec::new();
     let mut lost = Vec::new();
     for disk in &c.item.disks {
         let held = holders.iter().find_map(|(vm, snapshot)| Some((vm, snapshot, vm.disk(&disk.vmdk)?)));
         match held {
-            Some((vm, snapshot, _)) if !vm.snapshots.is_empty() => {
+            Some((vm, snapshot, _)) if !vm.snapshots.is_empty() && !merges => {
                 let Some(snapshot) = snapshot else { continue };
                 let why = VcenterError::Snapshots { vm: vm.name.clone(), names: vm.snapshots.join(", ") };
                 return Err(error(snapshot, &vm.name, &why));
