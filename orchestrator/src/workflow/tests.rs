@@ -8,6 +8,7 @@ use failback_wire::node::Fence;
 use failback_wire::store::{CommitHook, NoHook};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 fn failover() -> Value {
     json!({"properties": {"failoverDirection": "PrimaryToRecovery",
@@ -316,4 +317,34 @@ async fn a_plan_with_one_bad_member_touches_none() {
     assert_eq!(node.item("db").state, ProtectionState::Protected);
     let refused = |what: &What| matches!(what, What::RequestRefused { codes, .. } if *codes == ["T1", "T1"]);
     assert!(world.events().iter().any(refused));
+}
+
+/// A person was asked once, however often the product starts while he looks (L3).
+#[tokio::test(start_paused = true)]
+async fn an_action_that_waits_began_when_it_was_asked_for() {
+    let world = World::new();
+    let node = world.fresh();
+    node.protect(&world, &["db"]).await;
+    let action = json!({"actionName": "look", "failoverTypes": ["UnplannedFailover"],
+        "failoverDirections": ["PrimaryToRecovery"],
+        "customDetails": {"instanceType": "ManualActionDetails", "description": "look at it"}});
+    let group = json!({"groupType": "Boot", "startGroupActions": [action],
+        "replicationProtectedItems": [{"id": item_path("db")}]});
+    let body = json!({"properties": {"primaryFabricId": "f", "recoveryFabricId": "r", "groups": [group]}});
+    let path = format!("{VAULT}/replicationRecoveryPlans/all");
+    assert_eq!(node.call("PUT", &path, body, None).await.status, 200);
+    let reply = node.post(&format!("{path}/unplannedFailover"), failover()).await;
+    let job = reply.headers["x-ms-request-id"].to_str().unwrap().to_owned();
+    let hour = Duration::from_secs(3600);
+    tokio::time::sleep(hour).await;
+    let waiting = |job: Value| {
+        let tasks = job["properties"]["tasks"].as_array().unwrap().iter();
+        tasks.filter(|task| task["friendlyName"] == "look").cloned().collect::<Vec<_>>()
+    };
+    let before = waiting(node.get(&job).await);
+    assert_eq!((before.len(), &before[0]["state"]), (1, &json!("Suspended")));
+    node.fence.kill();
+    let node = world.start(Some(&node.node.image().unwrap()), Arc::new(NoHook));
+    tokio::time::sleep(hour).await;
+    assert_eq!(waiting(node.get(&job).await), before);
 }
