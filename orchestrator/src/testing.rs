@@ -361,6 +361,9 @@ impl World {
     }
     /// Starts the next epoch.
     pub(crate) fn start(&self, image: Option<&[u8]>, hook: Arc<dyn CommitHook>) -> Node {
+        self.start_with(Config::default(), image, hook)
+    }
+    fn start_with(&self, config: Config, image: Option<&[u8]>, hook: Arc<dyn CommitHook>) -> Node {
         let mut epoch = self.epoch.lock().unwrap();
         *epoch += 1;
         let fence = Fence::new(NodeName::new("orchestrator"), *epoch);
@@ -371,9 +374,18 @@ impl World {
             http: Http::new(fence.clone(), self.demo.clone()),
             events: Events::new(self.log.clone()),
         };
-        let node =
-            Orchestrator::start_with(ctx, Config::default(), image, hook, self.script.clone()).unwrap();
+        let node = Orchestrator::start_with(ctx, config, image, hook, self.script.clone()).unwrap();
         Node { node, fence }
+    }
+    /// Starts the next epoch, in which the n-th step from now on fails.
+    pub(crate) fn rehearse(&self, before: Node, nth: u64) -> Node {
+        let done =
+            |job: &crate::journal::Job| job.members.values().map(|m| m.steps.len() as u64).sum::<u64>();
+        let steps = before.node.journal().read(|state| state.jobs.values().map(done).sum::<u64>());
+        before.fence.kill();
+        let mut config = Config::default();
+        config.knobs.rehearsal.fail_step = Some(steps + nth);
+        self.start_with(config, Some(&before.node.image().unwrap()), Arc::new(NoHook))
     }
     pub(crate) fn fresh(&self) -> Node {
         self.start(None, Arc::new(NoHook))

@@ -106,6 +106,26 @@ async fn before_the_point_of_no_return_everything_is_taken_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_rehearsed_step_fails_once_after_it_did_its_work() {
+    let world = World::new();
+    let node = world.fresh();
+    node.protect(&world, &["web01"]).await;
+    let node = world.rehearse(node, 3);
+    let job = run(&node, "web01").await;
+    assert_eq!(
+        states(&job)[..3].iter().map(|(_, state)| state.as_str()).collect::<Vec<_>>(),
+        ["Succeeded", "Succeeded", "Failed"]
+    );
+    let calls: Vec<String> = world.demo.calls.lock().unwrap().iter().map(|(call, _)| call.clone()).collect();
+    assert!(
+        calls
+            .ends_with(&["PUT web01/claim", "DELETE web01/claim", "DELETE web01/reserve"].map(str::to_owned)),
+        "{calls:?}"
+    );
+    assert_eq!(run(&node, "web01").await["properties"]["state"], "Succeeded", "it fails only once");
+}
+
+#[tokio::test(start_paused = true)]
 async fn past_the_point_of_no_return_nothing_is_taken_back() {
     let world = World::new();
     let node = world.fresh();
