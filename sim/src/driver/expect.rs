@@ -127,6 +127,11 @@ impl Seen {
         self.allowed.iter().any(|allowed| allowed == word)
     }
 
+    /// This process server serves it.
+    pub(super) fn is_served_by(&self, server: &str) -> bool {
+        self.process_server == server
+    }
+
     /// Its replication is in trouble, and a person may begin a resynchronisation.
     pub(super) fn wants_resynchronisation(&self) -> bool {
         self.health == "Critical" && self.allows("RepairReplication")

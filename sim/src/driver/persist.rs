@@ -9,7 +9,7 @@ use super::requests::Request;
 use super::steps::{At, Stop};
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::check::led_to;
-use crate::scenario::model::{Ending, Operator, Step};
+use crate::scenario::model::{Ending, MoveProcessServer, Operator, Step};
 use crate::scenario::step::{Operation, OperationKind};
 use crate::scenario::text::Name;
 use failback_wire::error::Report;
@@ -36,6 +36,17 @@ pub struct Toil {
     pub by_hand: u32,
 }
 
+impl Toil {
+    /// What is more than this.
+    #[must_use]
+    pub fn beyond(self, usual: Self) -> Self {
+        Self {
+            again: self.again.saturating_sub(usual.again),
+            by_hand: self.by_hand.saturating_sub(usual.by_hand),
+        }
+    }
+}
+
 impl Driver<'_> {
     /// True when the operator asks again.
     pub(super) fn persists(&self) -> bool {
@@ -60,7 +71,8 @@ impl Driver<'_> {
             }
             let refused = matches!(ended, Ended::Refused(..));
             let (shown, error) = told(ended);
-            if shown.is_none() || (refused || again) && self.is_there(operation, refused && again).await {
+            if shown.is_none() || (refused || again) && self.is_there(step, operation, refused && again).await
+            {
                 return Ok(());
             }
             if Instant::now() >= deadline {
@@ -100,9 +112,12 @@ impl Driver<'_> {
 
     /// What was asked for before has come to its end meanwhile: its items are where it leads. One that leaves items where
     /// they are has been done when it is refused and nobody may ask for it any more.
-    async fn is_there(&self, operation: &Operation<'_>, refused: bool) -> bool {
+    async fn is_there(&self, step: &Step, operation: &Operation<'_>, refused: bool) -> bool {
         let states: Vec<_> = led_to(operation.kind).collect();
         let word = ALLOWED_AS.iter().find(|(kind, _)| *kind == operation.kind).map(|(_, word)| *word);
+        if let Step::MoveProcessServer(step) = step {
+            return self.has_moved(step).await;
+        }
         if states.is_empty() && (!refused || word.is_none()) {
             return refused;
         }
@@ -113,6 +128,18 @@ impl Driver<'_> {
                 None => seen.is_one_of(&states),
             });
             if !there {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// The server that was to give up a machine, or all, serves it no more.
+    async fn has_moved(&self, step: &MoveProcessServer) -> bool {
+        let asked = |name: &str| step.item.as_ref().is_none_or(|item| item.value == name);
+        for machine in self.checked.inventory.machines.iter().filter(|machine| asked(&machine.name)) {
+            let seen = self.state_of(&machine.name).await;
+            if !seen.is_ok_and(|seen| !seen.is_served_by(&step.from.value)) {
                 return false;
             }
         }

@@ -2,7 +2,7 @@
 
 use super::kind::Kind;
 use super::point::{Point, index};
-use crate::driver::{Played, Rehearsal, Script, watched};
+use crate::driver::{Played, Rehearsal, Script, Toil, watched};
 use crate::fault::Entry;
 use crate::report::outcome::{Finding, FindingKind, Lost};
 use crate::scenario::CheckedScenario;
@@ -98,6 +98,8 @@ pub struct Base {
     lost: Vec<Lost>,
     failed_calls: u64,
     story: u64,
+    /// What the operator has to do anyway.
+    toil: Toil,
     /// What the product's workflows rehearse in every run with a fault.
     rehearsal: Rehearsal,
 }
@@ -121,8 +123,8 @@ impl Base {
     pub fn of(checked: CheckedScenario, points: Vec<Point>, played: &Played) -> Self {
         let (took, lost) = (took(&played.times), played.lost.clone());
         let (failed_calls, story) = (played.failed_calls, played.recording.story);
-        let rehearsal = Rehearsal::default();
-        Self { checked, points, took, lost, failed_calls, story, rehearsal }
+        let (toil, rehearsal) = (played.toil, Rehearsal::default());
+        Self { checked, points, took, lost, failed_calls, story, toil, rehearsal }
     }
 
     /// The same, to play runs with faults in which the product rehearses something.
@@ -171,7 +173,7 @@ impl Base {
         let (bytes, seconds) = total(&played.lost);
         let (calm_bytes, calm_seconds) = total(&self.lost);
         let by_hand = blows.iter().any(|blow| blow.kind.is_ended_by_hand());
-        let toil = played.toil;
+        let toil = played.toil.beyond(self.toil);
         let verdict = if !played.findings.is_empty() {
             Verdict::Broken
         } else if toil.by_hand > 0 || (by_hand && toil.again > 0) {
@@ -236,7 +238,12 @@ pub fn persistent(original: &CheckedScenario) -> CheckedScenario {
     // What people do besides is part of the course of things where it cannot be the mending of a fault.
     let calm = !scenario.steps.iter().any(|step| matches!(step.value, Step::Inject(_) | Step::Arm(_)));
     scenario.steps.retain(|step| belongs(&step.value) || (calm && matches!(step.value, Step::Operator(_))));
+    // Whoever asks again waits until it has succeeded, and confirms what it waits for.
+    scenario.steps.retain(|step| !matches!(step.value, Step::Confirm(_)));
     for step in &mut scenario.steps {
+        if let Some(ending) = step.value.ending_mut() {
+            *ending = Ending::Succeeded;
+        }
         if let Step::WaitUntil(wait) = &mut step.value {
             wait.health = wait.health.filter(|health| *health == Health::Normal);
         }

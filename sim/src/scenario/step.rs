@@ -201,6 +201,41 @@ impl Step {
         };
         Some(Operation { kind, item, plan, expect, within })
     }
+    /// How what it asks for is to end, if it asks for something.
+    pub fn ending_mut(&mut self) -> Option<&mut Ending> {
+        Some(match self {
+            Self::Failover(s) => &mut s.expect,
+            Self::Commit(s) => &mut s.expect,
+            Self::Reprotect(s) => &mut s.expect,
+            Self::Failback(s) => &mut s.expect,
+            Self::TestFailover(s) => &mut s.expect,
+            Self::CleanUpTestFailover(s) => &mut s.expect,
+            Self::ChangeRecoveryPoint(s) => &mut s.expect,
+            Self::MoveProcessServer(s) => &mut s.expect,
+            Self::Resynchronise(s) => &mut s.expect,
+            Self::RestartJob(s) => &mut s.expect,
+            Self::Cancel(s) => &mut s.expect,
+            Self::EnableProtection(s) => &mut s.expect,
+            Self::DisableProtection(s) | Self::RemoveProtection(s) | Self::CompleteMigration(s) => {
+                &mut s.expect
+            }
+            Self::Policy(s) => &mut s.expect,
+            Self::RenewCertificate(s) => &mut s.expect,
+            Self::SavePlan(s) => &mut s.expect,
+            Self::DeletePlan(s) => &mut s.expect,
+            Self::Confirm(s) => &mut s.expect,
+            Self::Wait(_)
+            | Self::WaitUntil(_)
+            | Self::Write(_)
+            | Self::Inject(_)
+            | Self::Arm(_)
+            | Self::Clear(_)
+            | Self::Operator(_)
+            | Self::Crash(_)
+            | Self::Restart(_)
+            | Self::Check(_) => return None,
+        })
+    }
     /// What it changes in the world, now or at its moment.
     pub fn change(&self) -> Option<&Change> {
         if let Self::Inject(change) | Self::Operator(change) = self {
