@@ -61,20 +61,20 @@ pub(super) fn fuzz(args: &FuzzArgs, out: &mut Output) -> Exit {
 }
 
 /// A case, played, twice if that is wanted. The finding says what is wrong with the lab itself.
-fn one(seed: u64, number: u64, twice: bool) -> Result<Outcome, Finding> {
+fn one(seed: u64, number: u64, twice: bool) -> Result<Outcome, Box<Finding>> {
     let outcome = once(seed, number)?;
     if twice {
         let again = pool::elsewhere(|| once(seed, number));
         let again = again.unwrap_or_else(|| Err(bug("the second play could not be started")))?;
         if let Some(run) = outcome.first_unlike(&again) {
             let text = format!("two plays of its run {run} differ");
-            return Err(Finding::new(FindingKind::Nondeterminism, text));
+            return Err(Box::new(Finding::new(FindingKind::Nondeterminism, text)));
         }
     }
     Ok(outcome)
 }
 
-fn once(seed: u64, number: u64) -> Result<Outcome, Finding> {
+fn once(seed: u64, number: u64) -> Result<Outcome, Box<Finding>> {
     let (outcome, panicked) = pool::quietly(|| match Case::new(seed, number) {
         Ok(case) => Ok(play(&case, VARIANTS)),
         Err(problems) => Err(problems.first().map(|problem| problem.title.clone()).unwrap_or_default()),
@@ -82,8 +82,8 @@ fn once(seed: u64, number: u64) -> Result<Outcome, Finding> {
     outcome.unwrap_or_else(|| Err(panicked.unwrap_or_default())).map_err(bug)
 }
 
-fn bug(text: impl Into<String>) -> Finding {
-    Finding::new(FindingKind::LabBug, text)
+fn bug(text: impl Into<String>) -> Box<Finding> {
+    Box::new(Finding::new(FindingKind::LabBug, text))
 }
 
 struct Found<'a> {
