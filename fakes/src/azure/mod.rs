@@ -42,6 +42,7 @@ use axum::body::{Body, to_bytes};
 use failback_replication::disk::Disk;
 use failback_wire::clock::VirtualMs;
 use failback_wire::http::{MAX_BODY, Request, Response, StatusCode};
+use failback_wire::ids::SessionId;
 use failback_wire::node::Ctx;
 use model::{Model, key};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -94,6 +95,10 @@ impl Azure {
         for id in open {
             self.drive(&ctx, id);
         }
+    }
+    /// The sessions it keeps.
+    pub fn sessions(&self) -> Vec<SessionId> {
+        self.with(|m| m.replicas.keys().cloned().collect())
     }
     /// The content of a managed disk. The handle is the disk's own: what is written to it is on the disk.
     pub fn disk(&self, name: &str) -> Option<Disk> {

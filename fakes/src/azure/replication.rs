@@ -212,9 +212,10 @@ impl Replica {
         Ok(point)
     }
 
-    /// Lets go of points past their retention, or off its grid (R7).
+    /// Lets go of points past their retention, or off its grid (R7). Once it is stopped all of them stay: somebody is
+    /// choosing one, or has chosen one and may have to go on from there (E12).
     fn prune(&mut self, work: &mut Work<'_>) {
-        if !work.ctx.env.holds("R7") {
+        if self.intake.phase == Phase::Stopped || !work.ctx.env.holds("R7") {
             return;
         }
         let Some(newest) = self.points.back().map(|held| held.mark) else { return };

@@ -56,14 +56,10 @@ impl Sight {
         self.known.replace(all);
         Changed { gone: Vec::new(), new }
     }
-    /// Points of this item, which does not replicate, may have come or gone since: nothing was seen, or its failover is
-    /// over and the session had not stopped.
-    fn may_miss(&self, item: &Item) -> bool {
-        let over = !matches!(
-            item.state,
-            ProtectionState::UnplannedFailoverInProgress | ProtectionState::PlannedFailoverInProgress
-        );
-        self.view.as_ref().is_none_or(|view| over && !matches!(view.phase, Phase::Stopped | Phase::Rolled))
+    /// Points of an item that does not replicate may have come or gone since: nothing was seen, or its session had not
+    /// stopped yet.
+    fn may_miss(&self) -> bool {
+        self.view.as_ref().is_none_or(|view| !matches!(view.phase, Phase::Stopped | Phase::Rolled))
     }
 }
 
@@ -116,9 +112,7 @@ fn round(me: &Arc<Orchestrator>) -> Vec<oneshot::Receiver<()>> {
     let look = |item: &&Arc<Item>| item.replicates() || keeps_points(item);
     let mut items: Vec<Arc<Item>> =
         me.journal().read(|state| state.items.values().filter(look).cloned().collect());
-    items.retain(|item| {
-        item.replicates() || me.sights().get(&item.name).is_none_or(|sight| sight.may_miss(item))
-    });
+    items.retain(|item| item.replicates() || me.sights().get(&item.name).is_none_or(Sight::may_miss));
     let roll = Arc::new(me.roll(&items));
     if items.is_empty() {
         // Servers are looked at even when they serve nobody.

@@ -1,5 +1,6 @@
 //! Plain observations of the world, taken by the lab and not by the product.
 
+use failback_wire::clock::VirtualMs;
 use failback_wire::event::{DiskRef, VmRef};
 use failback_wire::ids::{JobId, MachineName, PointId, SessionId};
 use std::fmt;
@@ -24,6 +25,8 @@ pub struct Observation {
     /// Sessions that master targets keep, as far as nobody ever asked one of them in vain: else the product may have
     /// gone on without it.
     pub sessions: Vec<SessionId>,
+    /// Sessions whose target's host was asked in vain, and when last.
+    pub asked_in_vain: Vec<(SessionId, VirtualMs)>,
 }
 
 /// A virtual machine.

@@ -9,10 +9,13 @@ use super::requests::Request;
 use super::steps::{At, Stop};
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::check::led_to;
+use crate::scenario::fault::{Change, ConfigurationServerFault};
 use crate::scenario::model::{Ending, MoveProcessServer, Operator, Step};
 use crate::scenario::step::{Operation, OperationKind};
-use crate::scenario::text::Name;
+use crate::scenario::text::{Name, Spanned};
+use failback_orchestrator::catalogue::control::STALE_ROW;
 use failback_wire::error::Report;
+use failback_wire::event::Actor;
 use failback_wire::http::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -70,6 +73,7 @@ impl Driver<'_> {
                 ended = self.wait_longer(at, operation, ended, within).await?;
             }
             let refused = matches!(ended, Ended::Refused(..));
+            self.mend(operation, &ended);
             let (shown, error) = told(ended);
             if shown.is_none() || (refused || again) && self.is_there(step, operation, refused && again).await
             {
@@ -88,6 +92,22 @@ impl Driver<'_> {
             };
             self.toil.again += 1;
             again = true;
+        }
+    }
+
+    /// Does what the text of a refusal asks of a person, where no waiting helps.
+    fn mend(&mut self, operation: &Operation<'_>, ended: &Ended) {
+        let Ended::Refused(codes, _) = ended else { return };
+        if !codes.iter().any(|code| code == STALE_ROW.code) {
+            return;
+        }
+        for machine in operation.machines(&self.checked.inventory) {
+            let delete = ConfigurationServerFault::DeleteMachine { machine: machine.to_owned() };
+            let change = Change::ConfigurationServer(Spanned::unplaced(delete));
+            self.toil.by_hand += 1;
+            if let Err(error) = self.world.change("operator", &change, Actor::Operator) {
+                tracing::debug!(%error, "a stale row is not deleted");
+            }
         }
     }
 

@@ -7,8 +7,9 @@ use failback_oracle::{DiskSeen, ItemSeen, Observation, ReadBlocks, VmSeen};
 use failback_orchestrator::journal::Job;
 use failback_orchestrator::service::Orchestrator;
 use failback_replication::disk::Disk;
+use failback_wire::clock::VirtualMs;
 use failback_wire::event::{DiskRef, VmRef};
-use failback_wire::ids::{MachineName, NodeName, Site};
+use failback_wire::ids::{MachineName, NodeName, SessionId, Site};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -61,7 +62,17 @@ impl World {
             open_jobs: jobs.unwrap_or_default(),
             leftovers,
             sessions,
+            asked_in_vain: self.asked_in_vain(),
         }
+    }
+
+    /// Sessions whose target's host was asked in vain, and when last.
+    fn asked_in_vain(&self) -> Vec<(SessionId, VirtualMs)> {
+        let targets = self.master_targets.values().map(|mt| (mt.config().host.clone(), mt.sessions()));
+        let azure = (self.azure.config().replication_host.clone(), self.azure.sessions());
+        let told =
+            targets.chain([azure]).filter_map(|(host, ids)| Some((self.net.last_trouble(&host)?, ids)));
+        told.flat_map(|(last, ids)| ids.into_iter().map(move |id| (id, last))).collect()
     }
 
     fn items(&self, product: Option<&Orchestrator>) -> Vec<ItemSeen> {
