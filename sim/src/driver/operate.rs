@@ -4,7 +4,7 @@ use super::client::{Answer, JobView};
 use super::persist::PATIENCE;
 use super::play::{Driver, Refusal};
 use super::requests::Request;
-use super::steps::{At, LOOK, Stop};
+use super::steps::{At, LOOK, Stop, until_next_look};
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::model::{Ending, Step};
 use crate::scenario::text::Name;
@@ -63,12 +63,13 @@ impl Driver<'_> {
 
     /// Waits for the job to be over.
     pub(super) async fn job(&self, job: &str, within: Duration) -> Option<JobView> {
-        let deadline = Instant::now() + within;
+        let began = Instant::now();
+        let deadline = began + within;
         loop {
             match self.client.job(job).await {
                 Ok(view) if view.over() => return Some(view),
                 Ok(_) | Err(_) if Instant::now() >= deadline => return None,
-                Ok(_) | Err(_) => sleep(LOOK).await,
+                Ok(_) | Err(_) => sleep(until_next_look(began.elapsed())).await,
             }
         }
     }
@@ -258,7 +259,8 @@ impl Driver<'_> {
     /// Waits until the job is past its preconditions, or over.
     async fn started(&mut self, answer: Answer, within: Duration) -> Ended {
         let Answer::Accepted(job) = &answer else { return self.ended(answer, within).await };
-        let deadline = Instant::now() + within;
+        let began = Instant::now();
+        let deadline = began + within;
         loop {
             match self.client.job(job).await {
                 Ok(view) if view.over() => return self.ended(answer, within).await,

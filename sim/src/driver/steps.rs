@@ -18,12 +18,15 @@ use tokio::time::{Instant, sleep};
 
 /// Agents register within 15 minutes of their boot (P32); then machines can be protected.
 const REGISTRATION: Duration = Duration::from_secs(15 * 60);
-/// How often the operator looks whether something has come true.
+/// How long the operator waits at least before it looks again whether something has come true.
 pub(super) const LOOK: Duration = Duration::from_secs(10);
-/// How often it looks at a replication that has taken longer than [`IMPATIENT`] already.
-const SELDOM: Duration = Duration::from_secs(30);
-/// Until then it looks often.
-const IMPATIENT: Duration = Duration::from_secs(2 * 60);
+/// And at most.
+const SELDOM: Duration = Duration::from_secs(60);
+
+/// How long the operator waits before it looks again at what it has waited for so long: the longer it took, the longer.
+pub(super) fn until_next_look(waited: Duration) -> Duration {
+    (waited / 2).clamp(LOOK, SELDOM)
+}
 
 /// Why a play ends before its last step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -294,7 +297,7 @@ impl Driver<'_> {
                 let shown = self.seen(item).await.map_or_else(|e| e.to_string(), |s| s.to_string());
                 return Err(self.fail(at, finding.compared(missing, shown)));
             }
-            sleep(if began.elapsed() < IMPATIENT { LOOK } else { SELDOM }).await;
+            sleep(until_next_look(began.elapsed())).await;
         }
     }
 }
