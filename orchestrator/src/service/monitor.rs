@@ -4,7 +4,7 @@
 use super::health::{Young, derive, reports};
 use super::{Action, Ask, Familiar, Orchestrator, Roll};
 use crate::catalogue::warning::RPO_BREACH;
-use crate::journal::{Health, Item, Leg, ProtectionState, Record, State, Target};
+use crate::journal::{Health, Item, ProtectionState, Record, State, Target};
 use crate::workflow::{Finding, Glance};
 use failback_wire::canary::Canary;
 use failback_wire::clock::VirtualMs;
@@ -63,16 +63,18 @@ impl Sight {
     }
 }
 
-/// True for items that do not replicate and still have points to choose from, now or when a failover that runs comes
-/// to nothing: they are looked for until they are known as the session left them when it stopped.
+/// True for items that do not replicate and still show the points of a session: it is looked at until they are known as
+/// it left them when it stopped.
 fn keeps_points(item: &Item) -> bool {
-    let chooses = match item.state {
-        ProtectionState::UnplannedFailoverInProgress | ProtectionState::PlannedFailoverInProgress => true,
-        // Half-way: the attempt that goes on may name its point once more.
-        ProtectionState::UnplannedFailoverFailed | ProtectionState::PlannedFailoverFailed => true,
-        ProtectionState::ReplicationStopped
+    let shows = match item.state {
+        // Half-way too: the attempt that goes on may name its point once more.
+        ProtectionState::UnplannedFailoverInProgress
+        | ProtectionState::PlannedFailoverInProgress
+        | ProtectionState::UnplannedFailoverFailed
+        | ProtectionState::PlannedFailoverFailed
+        | ProtectionState::ReplicationStopped
         | ProtectionState::UnplannedFailoverCommitPendingStatesBegin
-        | ProtectionState::CommitPendingStatesBegin => item.leg == Leg::Forward,
+        | ProtectionState::CommitPendingStatesBegin => true,
         ProtectionState::EnablingInProgress
         | ProtectionState::EnablingFailed
         | ProtectionState::InitialReplicationInProgress
@@ -85,7 +87,7 @@ fn keeps_points(item: &Item) -> bool {
         | ProtectionState::DisablingFailed
         | ProtectionState::UnprotectedStatesBegin => false,
     };
-    item.session().is_some() && chooses
+    item.session().is_some() && shows
 }
 
 /// A product that was started again looks at everything before it answers anybody or goes on with a job, but for no

@@ -11,6 +11,7 @@ mod persist;
 mod plans;
 mod play;
 mod points;
+mod remedy;
 mod reprotect;
 mod requests;
 mod setback;

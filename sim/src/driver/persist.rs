@@ -5,15 +5,15 @@
 
 use super::operate::Ended;
 use super::play::Driver;
+use super::remedy;
 use super::requests::Request;
 use super::steps::{At, Stop};
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::check::led_to;
-use crate::scenario::fault::{Change, ConfigurationServerFault};
+use crate::scenario::fault::Change;
 use crate::scenario::model::{Ending, MoveProcessServer, Operator, Step};
 use crate::scenario::step::{Operation, OperationKind};
-use crate::scenario::text::{Name, Spanned};
-use failback_orchestrator::catalogue::control::STALE_ROW;
+use crate::scenario::text::Name;
 use failback_wire::error::Report;
 use failback_wire::event::Actor;
 use failback_wire::http::Method;
@@ -73,7 +73,7 @@ impl Driver<'_> {
                 ended = self.wait_longer(at, operation, ended, within).await?;
             }
             let refused = matches!(ended, Ended::Refused(..));
-            self.mend(operation, &ended);
+            self.mend(operation, &ended).await;
             let (shown, error) = told(ended);
             if shown.is_none() || (refused || again) && self.is_there(step, operation, refused && again).await
             {
@@ -96,18 +96,26 @@ impl Driver<'_> {
     }
 
     /// Does what the text of a refusal asks of a person, where no waiting helps.
-    fn mend(&mut self, operation: &Operation<'_>, ended: &Ended) {
+    async fn mend(&mut self, operation: &Operation<'_>, ended: &Ended) {
         let Ended::Refused(codes, _) = ended else { return };
-        if !codes.iter().any(|code| code == STALE_ROW.code) {
-            return;
-        }
-        for machine in operation.machines(&self.checked.inventory) {
-            let delete = ConfigurationServerFault::DeleteMachine { machine: machine.to_owned() };
-            let change = Change::ConfigurationServer(Spanned::unplaced(delete));
+        let machines = operation.machines(&self.checked.inventory);
+        for change in remedy::of(codes, &machines, &self.checked.inventory) {
             self.toil.by_hand += 1;
-            if let Err(error) = self.world.change("operator", &change, Actor::Operator) {
-                tracing::debug!(%error, "a stale row is not deleted");
+            if let Err(error) = self.by_hand(&change).await {
+                tracing::debug!(%error, "what a person does comes to nothing");
             }
+        }
+    }
+
+    /// A person changes the world; one who persists tries for a while.
+    pub(super) async fn by_hand(&mut self, change: &Change) -> Result<(), String> {
+        let deadline = Instant::now() + IDLE;
+        loop {
+            let changed = self.world.change("operator", change, Actor::Operator);
+            if changed.is_ok() || !self.persists() || Instant::now() >= deadline {
+                return changed;
+            }
+            sleep(PAUSE).await;
         }
     }
 

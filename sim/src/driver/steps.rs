@@ -9,7 +9,7 @@ use crate::scenario::fault::{CallMoment, Change, TaskMoment, When, WriteMoment};
 use crate::scenario::inventory::Machine;
 use crate::scenario::inventory::Plan;
 use crate::scenario::model::{Arm, Expect, Step, WaitUntil};
-use failback_wire::event::{Actor, What};
+use failback_wire::event::What;
 use failback_wire::http::Method;
 use failback_wire::ids::NodeName;
 use serde_json::{Value, json};
@@ -181,7 +181,7 @@ impl Driver<'_> {
             Step::Arm(s) => return self.arm(at, s),
             Step::Clear(id) => self.world.clear(id),
             Step::Operator(change) => {
-                let changed = self.world.change("operator", change, Actor::Operator);
+                let changed = self.by_hand(change).await;
                 return self.done(at, changed);
             }
             Step::Crash(s) => {

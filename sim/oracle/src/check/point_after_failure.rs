@@ -1,5 +1,6 @@
 //! A failed job leaves the last good recovery point usable (I5, E20): at the target, or on the disks that
-//! were rolled to it. A commit does not: letting the points go is what it is for (C8). Nor does a way out of
+//! were rolled to it. A commit does not: letting the points go is what it is for, and a reprotect home begins with one
+//! where there was none (C8). Nor does a way out of
 //! protection once it has ended the machine's sessions: it is for ending them, and from there only a further attempt
 //! leads on (C23). Points that go while a session stands are missed there, too.
 
@@ -7,6 +8,7 @@ use super::Check;
 use crate::facts::Facts;
 use crate::violation::Report;
 use failback_wire::event::{Event, What};
+use failback_wire::ids::Site;
 
 pub(crate) struct PointAfterFailure;
 
@@ -21,12 +23,14 @@ impl Check for PointAfterFailure {
         if known.operation.as_ref().is_some_and(is_commit) {
             return;
         }
+        let reprotects = known.operation.as_deref() == Some("reprotect");
         let leaves = known.operation.as_deref().is_some_and(|operation| WAYS_OUT.contains(&operation));
         for n in &known.had_points {
             let machine = &facts.machines[*n];
             let name = &machine.name;
             let mut sessions = machine.sessions().filter_map(|session| facts.sessions.get(session));
-            if leaves && sessions.all(|session| session.ended.is_some()) {
+            let commits = reprotects && machine.production == Site::Azure;
+            if (leaves || commits) && sessions.all(|session| session.ended.is_some()) {
                 continue;
             }
             let on_disks = machine.choice().is_some_and(|choice| {

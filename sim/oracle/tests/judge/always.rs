@@ -480,6 +480,19 @@ fn a_commit_lets_the_points_go_even_when_it_fails() {
 }
 
 #[test]
+fn a_reprotect_home_that_fails_may_have_committed_first() {
+    let reprotecting = cycle().until(&ended("j1", "Succeeded"));
+    let reprotecting = reprotecting.then([accepted("reprotect", "web01", "j9"), started("j9", "web01")]);
+    let over =
+        What::SessionPhase { session: "web01-fwd".into(), machine: "web01".into(), phase: "ended".into() };
+    let committed = reprotecting.clone().then([over, ended("j9", "Failed")]);
+    assert_eq!(names(&committed.oracle()), BTreeSet::new());
+    let points = ["p1", "p2"].map(|point| pruned("web01-fwd", point));
+    let lost = reprotecting.then(points).then([ended("j9", "Failed")]).oracle();
+    assert!(names(&lost).contains("point-after-failure"));
+}
+
+#[test]
 fn a_way_out_that_fails_may_have_ended_the_sessions_but_not_taken_their_points() {
     let leaving = cycle().until(&wrote(Azure, 0, 4, 22));
     let leaving = leaving.then([accepted("disable-protection", "web01", "j9"), started("j9", "web01")]);

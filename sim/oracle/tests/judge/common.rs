@@ -390,6 +390,7 @@ pub(crate) fn home() -> Observation {
         open_jobs: Vec::<JobId>::new(),
         leftovers: Vec::new(),
         sessions: Vec::new(),
+        asked_in_vain: Vec::new(),
     };
     for vm in seen.vms.clone().iter().skip(2) {
         for (n, disk) in vm.disks.iter().enumerate() {

@@ -98,6 +98,19 @@ fn what_is_wrong_at_rest_is_found() {
 }
 
 #[test]
+fn what_could_not_be_asked_for_is_shown_as_it_was() {
+    let script = cycle().before(&withdrawn("r1"), pruned("web01-rev", "r1"));
+    let asked = |at: u64| {
+        with(|s| {
+            s.items[0].points.push("r1".into());
+            s.asked_in_vain.push(("web01-rev".into(), VirtualMs(at)));
+        })
+    };
+    assert_eq!(names(&at_rest(&script, &asked(NOW.0 - 1000))), set(&[]));
+    assert_eq!(names(&at_rest(&script, &asked(1000))), set(&["last-point-usable"]), "long ago");
+}
+
+#[test]
 fn disks_and_snapshots_left_behind_are_found() {
     let snapshot = |by| What::SnapshotTaken { vm: onprem(), name: "asr".into(), by };
     let seen = with(|s| s.vms[0].snapshots.push("asr".into()));
