@@ -10,7 +10,11 @@ use std::collections::BTreeSet;
 const EACH: usize = 5;
 
 fn base() -> Base {
-    Base::new(&failback_tests::scenario("core/round-trip")).unwrap_or_else(|f| panic!("{f:#?}"))
+    base_of("core/round-trip")
+}
+
+fn base_of(scenario: &str) -> Base {
+    Base::new(&failback_tests::scenario(scenario)).unwrap_or_else(|f| panic!("{f:#?}"))
 }
 
 fn blows(base: &Base, kind: Kind) -> Vec<Blow> {
@@ -52,6 +56,29 @@ fn a_second_fault_strikes_behind_the_first_and_all_come_home() {
             let (trial, _) = base.try_with(vec![first.clone(), second], false).expect("both can strike");
             assert_home(&trial);
         }
+    }
+}
+
+#[test]
+fn where_no_waiting_helps_the_operator_does_what_the_refusal_asks_for() {
+    let cases = [
+        ("master-target/network-card-not-onboot", "callee-crash-after", "session.roll"),
+        ("protection/migrated-and-protected-anew", "database-lost", "cs.machine"),
+        ("master-target/paravirtual-controller", "datastore-gone", "Login"),
+    ];
+    for (scenario, kind, operation) in cases {
+        let base = base_of(scenario);
+        let mut blows = blows(&base, kind.parse().expect("a kind"));
+        blows.retain(|blow| blow.point.operation() == operation);
+        let trials: Vec<Trial> =
+            blows.into_iter().filter_map(|b| Some(base.try_with(vec![b], false)?.0)).collect();
+        trials.iter().for_each(assert_home);
+        let helped = trials.iter().any(|trial| trial.verdict == Verdict::NeedsOperator);
+        assert!(
+            helped,
+            "{scenario}, {kind}, {operation}: {:?}",
+            trials.iter().map(|t| t.verdict).collect::<Vec<_>>()
+        );
     }
 }
 

@@ -54,7 +54,9 @@ fn one(scenario: &CheckedScenario, args: &ExploreArgs, out: &mut Output) -> (Exi
     let base = match Base::new(scenario) {
         Ok(base) => base,
         Err(findings) => {
-            out.line(&format!("{name}: passed over, for without its own faults it does not end as it says"));
+            out.line(&format!(
+                "{name}: passed over, for with an operator who asks again it does not end as it says"
+            ));
             findings.iter().take(1).for_each(|finding| out.line(&format!("  {finding}")));
             let broke =
                 findings.iter().map(|f| f.kind).filter(|kind| *kind != FindingKind::ExpectationFailed);

@@ -110,7 +110,11 @@ impl Base {
     /// # Errors
     /// What does not hold even without one.
     pub fn new(original: &CheckedScenario) -> Result<Self, Vec<Finding>> {
-        let checked = persistent(original);
+        Self::playing(persistent(original, Own::Left))
+            .or_else(|findings| Self::playing(persistent(original, Own::Kept)).map_err(|_| findings))
+    }
+
+    fn playing(checked: CheckedScenario) -> Result<Self, Vec<Finding>> {
         let played = watched(&Script { listen: true, ..Script::new(&checked) });
         if !played.findings.is_empty() {
             return Err(played.findings);
@@ -161,10 +165,11 @@ impl Base {
         Some((self.judge(blows, played), further))
     }
 
-    fn judge(&self, blows: Vec<Blow>, played: Played) -> Trial {
-        let fired = |entry: &Entry| entry.fired;
+    fn judge(&self, blows: Vec<Blow>, mut played: Played) -> Trial {
         let own: Vec<&Entry> = played.ledger.iter().filter(|entry| entry.id.starts_with("fault-")).collect();
-        let all_fired = own.iter().all(|entry| fired(entry)) && own.len() == blows.len();
+        let all_fired = own.iter().all(|entry| entry.fired) && own.len() == blows.len();
+        // The scenario's own may come to nothing where another changed its course.
+        played.findings.retain(|finding| finding.kind != FindingKind::FaultUnfired || !all_fired);
         let observed = played.failed_calls != self.failed_calls || played.recording.story != self.story;
         // Arming comes first.
         let took = took(&played.times);
@@ -228,16 +233,29 @@ fn total(lost: &[Lost]) -> (u64, u64) {
     (lost.iter().map(|lost| lost.bytes).sum(), lost.iter().map(|lost| lost.seconds).max().unwrap_or_default())
 }
 
-/// The scenario as a persistent operator plays it, without faults: what is looked at on the way is left out, as are its
-/// own faults, what mends them and what they let fail; and of what must hold in the end remains where production is and
-/// what its disks hold.
-pub fn persistent(original: &CheckedScenario) -> CheckedScenario {
+/// What becomes of a scenario's own faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    /// They are left out, and so is what mends them.
+    Left,
+    /// They are part of the course of things: without them it would not end as it says.
+    Kept,
+}
+
+/// The scenario as a persistent operator plays it: what is looked at on the way is left out, as are the scenario's own
+/// faults unless they are part of it, what mends them and what they let fail; and of what must hold in the end remains
+/// where production is and what its disks hold.
+pub fn persistent(original: &CheckedScenario, own: Own) -> CheckedScenario {
     let mut checked = original.clone();
     let scenario = &mut checked.scenario;
     scenario.operator = Operator::Persistent;
     // What people do besides is part of the course of things where it cannot be the mending of a fault.
     let calm = !scenario.steps.iter().any(|step| matches!(step.value, Step::Inject(_) | Step::Arm(_)));
-    scenario.steps.retain(|step| belongs(&step.value) || (calm && matches!(step.value, Step::Operator(_))));
+    scenario.steps.retain(|step| {
+        belongs(&step.value)
+            || (calm && matches!(step.value, Step::Operator(_)))
+            || (own == Own::Kept && changes_the_world(&step.value))
+    });
     // Whoever asks again waits until it has succeeded, and confirms what it waits for.
     scenario.steps.retain(|step| !matches!(step.value, Step::Confirm(_)));
     for step in &mut scenario.steps {
@@ -268,6 +286,18 @@ fn belongs(step: &Step) -> bool {
         }
         None => matches!(step, Step::Wait(_) | Step::WaitUntil(_) | Step::Write(_)),
     }
+}
+
+fn changes_the_world(step: &Step) -> bool {
+    matches!(
+        step,
+        Step::Inject(_)
+            | Step::Arm(_)
+            | Step::Clear(_)
+            | Step::Operator(_)
+            | Step::Crash(_)
+            | Step::Restart(_)
+    )
 }
 
 fn home(expect: &Expect) -> Expect {

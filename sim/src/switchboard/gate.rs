@@ -9,11 +9,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use tokio::sync::Notify;
 
-/// Who calls (or is called) for what, and the how-manieth time: unique, and the same on both wires. Calls are
-/// counted by operation, so the number alone would not do: who leaves would take another one's place along.
-pub(super) type Key = (NodeName, &'static str, u64);
+/// What comes to a node. In one millisecond it hears answers before it is asked anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Way {
+    Reply,
+    Request,
+}
 
-/// One door. Clones are the same door.
+/// What comes, who calls (or is called) for what, and the how-manieth time: unique, and the same on both wires. Calls
+/// are counted by operation, so the number alone would not do: who leaves would take another one's place along.
+pub(super) type Key = (Way, NodeName, &'static str, u64);
+
+/// The door of a node: requests and replies come through one, for what follows from either may meet in one place.
+/// Clones are the same door.
 #[derive(Clone, Default)]
 pub(super) struct Gate(Arc<Door>);
 

@@ -23,7 +23,7 @@ use failback_wire::http::{
 };
 use failback_wire::ids::{Label, NodeName};
 use failback_wire::node::{Ctx, Fence};
-use gate::{Gate, Ticket};
+use gate::{Gate, Ticket, Way};
 use listen::Listening;
 use rules::{Effect, Route, Rules};
 use std::collections::BTreeMap;
@@ -51,8 +51,7 @@ type Reply = Result<Response<Bytes>, HttpError>;
 struct State {
     hosts: BTreeMap<Label, (Fence, Router)>,
     nodes: BTreeMap<NodeName, Fence>,
-    arrivals: BTreeMap<Label, Gate>,
-    returns: BTreeMap<(NodeName, u64), Gate>,
+    doors: BTreeMap<NodeName, Gate>,
     rules: Rules,
     calls: u64,
     failed: u64,
@@ -91,8 +90,7 @@ impl Switchboard {
         let state = State {
             hosts: BTreeMap::new(),
             nodes: BTreeMap::new(),
-            arrivals: BTreeMap::new(),
-            returns: BTreeMap::new(),
+            doors: BTreeMap::new(),
             rules: Rules::default(),
             calls: 0,
             failed: 0,
@@ -362,10 +360,9 @@ impl Inner {
             return Ok(before);
         }
         let (caller, callee) = (from.node().clone(), to.clone());
-        let (ticket, way_back) = {
+        let [ticket, way_back] = {
             let mut state = self.lock();
-            let arrivals = state.arrivals.entry(host.clone()).or_default().ticket();
-            (arrivals, state.returns.entry((caller.clone(), from.epoch())).or_default().ticket())
+            [&callee, &caller].map(|node| state.doors.entry(node.clone()).or_default().ticket())
         };
         let crossing =
             Crossing { from: caller, to, host: host.clone(), operation, nth, arrival, ticket, effect, heard };
@@ -380,7 +377,7 @@ impl Inner {
             self.lock().replies.insert(asked, copy_of(reply));
         }
         let back = self.clock.now().plus(self.latency(host.as_str(), from.node().as_str()));
-        way_back.pass(&self.clock, back, (callee, operation, nth)).await;
+        way_back.pass(&self.clock, back, (Way::Reply, callee, operation, nth)).await;
         reply
     }
 
@@ -420,7 +417,7 @@ impl Inner {
 
     async fn handle(self: Arc<Self>, crossing: Crossing, request: Request<Bytes>) -> Reply {
         let Crossing { from, to, host, operation, nth, arrival, ticket, effect, heard } = crossing;
-        ticket.pass(&self.clock, arrival, (from.clone(), operation, nth)).await;
+        ticket.pass(&self.clock, arrival, (Way::Request, from.clone(), operation, nth)).await;
         self.hear_passing(heard, &from, &to, operation, false);
         self.moments.before_call(&from, &to, operation);
         if self.is_severed(&from, &to) {
