@@ -60,7 +60,8 @@ pub(super) enum Command {
     ///
     /// A scenario is played once without a fault, by an operator who asks again for what failed; that gives every call
     /// and every journal write. Then it is played with each fault at each of them: the fault ends, the operator asks
-    /// again, and what the scenario expects in the end must come true. The oracle watches as in any other run.
+    /// again, and what the scenario expects in the end must come true. The oracle watches as in any other run. Faults
+    /// of its own it keeps only where it would not end as it says without them.
     #[command(after_long_help = EXIT_CODES)]
     Explore(ExploreArgs),
     /// Run every scenario twice and show the first event that differs.

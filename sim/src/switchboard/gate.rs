@@ -9,19 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use tokio::sync::Notify;
 
-/// What comes to a node. In one millisecond it hears answers before it is asked anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Way {
-    Reply,
-    Request,
-}
+/// Who calls (or is called) for what, and the how-manieth time: unique, and the same on both wires. Calls are
+/// counted by operation, so the number alone would not do: who leaves would take another one's place along.
+pub(super) type Key = (NodeName, &'static str, u64);
 
-/// What comes, who calls (or is called) for what, and the how-manieth time: unique, and the same on both wires. Calls
-/// are counted by operation, so the number alone would not do: who leaves would take another one's place along.
-pub(super) type Key = (Way, NodeName, &'static str, u64);
-
-/// The door of a node: requests and replies come through one, for what follows from either may meet in one place.
-/// Clones are the same door.
+/// A door of a node: one for what is asked of it, one for what it is answered. Clones are the same door.
 #[derive(Clone, Default)]
 pub(super) struct Gate(Arc<Door>);
 
@@ -59,21 +51,47 @@ impl Drop for Ticket {
 }
 
 impl Ticket {
+    fn is_the_only_one(&self) -> bool {
+        self.0.out.load(Ordering::Relaxed) == 1
+    }
+
     /// Waits until `at`, then until nobody with a smaller key waits at this door.
     pub(super) async fn pass(self, clock: &Clock, at: VirtualMs, key: Key) {
         tokio::time::sleep_until(clock.instant(at)).await;
-        if self.0.out.load(Ordering::Relaxed) == 1 {
+        if self.is_the_only_one() {
             // Nobody else can come in this millisecond: only the node's own timers go first.
             return behind_the_others().await;
         }
+        self.queue(&key).await;
+    }
+
+    /// The same, and until nobody waits at `other` any more: what follows from a request and from a reply may meet in
+    /// one place, so requests go first. Who waits there must pass whatever becomes of this one's node.
+    pub(super) async fn pass_behind(self, other: &Gate, clock: &Clock, at: VirtualMs, key: Key) {
+        tokio::time::sleep_until(clock.instant(at)).await;
+        if self.is_the_only_one() && other.0.out.load(Ordering::Relaxed) == 0 {
+            // As late as if the tickets were out that somebody may take in this millisecond.
+            behind_the_others().await;
+            return behind_the_others().await;
+        }
+        let _leaves = self.queue(&key).await;
+        // Who is alone at the other door does not queue there.
+        behind_the_others().await;
+        while !other.0.queue().is_empty() {
+            behind_the_others().await;
+        }
+    }
+
+    async fn queue<'a>(&'a self, key: &'a Key) -> Leaves<'a> {
         let turn = Arc::new(Notify::new());
         self.0.queue().insert(key.clone(), turn.clone());
-        let _leaves = Leaves { door: &self.0, key: &key };
+        let leaves = Leaves { door: &self.0, key };
         // All whose timers fired in this millisecond register before the first one goes.
         behind_the_others().await;
-        while !self.0.is_first(&key) {
+        while !self.0.is_first(key) {
             turn.notified().await;
         }
+        leaves
     }
 }
 
@@ -101,6 +119,47 @@ impl Drop for Leaves<'_> {
         queue.remove(self.key);
         if let Some((_, turn)) = queue.first_key_value() {
             turn.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Gate;
+    use failback_wire::clock::Clock;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_in_one_millisecond_passes_in_one_order_whoever_woke_first() {
+        let asked = [("a", 1), ("a", 3), ("b", 2)].map(|key| (false, key));
+        let answered = [("a", 2), ("c", 1)].map(|key| (true, key));
+        for (few, turn) in [1, 2, 3].into_iter().flat_map(|few| (0..5).map(move |turn| (few, turn))) {
+            let all: Vec<_> = asked.into_iter().take(few).chain(answered).collect();
+            let mut order = all.clone();
+            order.rotate_left(turn % all.len());
+            let (requests, replies, clock) = (Gate::default(), Gate::default(), Clock::default());
+            let (at, passed) = (clock.now().plus(Duration::from_millis(3)), Arc::new(Mutex::new(Vec::new())));
+            #[expect(clippy::disallowed_methods, reason = "the network itself outlives every node")]
+            let tasks: Vec<_> = order
+                .into_iter()
+                .map(|(is_reply, (node, nth))| {
+                    let ticket = if is_reply { replies.ticket() } else { requests.ticket() };
+                    let (requests, passed, key) =
+                        (requests.clone(), passed.clone(), (node.into(), "do", nth));
+                    tokio::spawn(async move {
+                        match is_reply {
+                            true => ticket.pass_behind(&requests, &clock, at, key).await,
+                            false => ticket.pass(&clock, at, key).await,
+                        }
+                        passed.lock().unwrap().push((is_reply, (node, nth)));
+                    })
+                })
+                .collect();
+            for task in tasks {
+                task.await.unwrap();
+            }
+            assert_eq!(*passed.lock().unwrap(), all, "turned by {turn}");
         }
     }
 }

@@ -23,7 +23,7 @@ use failback_wire::http::{
 };
 use failback_wire::ids::{Label, NodeName};
 use failback_wire::node::{Ctx, Fence};
-use gate::{Gate, Ticket, Way};
+use gate::{Gate, Ticket};
 use listen::Listening;
 use rules::{Effect, Route, Rules};
 use std::collections::BTreeMap;
@@ -51,7 +51,9 @@ type Reply = Result<Response<Bytes>, HttpError>;
 struct State {
     hosts: BTreeMap<Label, (Fence, Router)>,
     nodes: BTreeMap<NodeName, Fence>,
-    doors: BTreeMap<NodeName, Gate>,
+    arrivals: BTreeMap<NodeName, Gate>,
+    /// By epoch: who waits at a door does not leave it when its node dies.
+    returns: BTreeMap<(NodeName, u64), Gate>,
     rules: Rules,
     calls: u64,
     failed: u64,
@@ -90,7 +92,8 @@ impl Switchboard {
         let state = State {
             hosts: BTreeMap::new(),
             nodes: BTreeMap::new(),
-            doors: BTreeMap::new(),
+            arrivals: BTreeMap::new(),
+            returns: BTreeMap::new(),
             rules: Rules::default(),
             calls: 0,
             failed: 0,
@@ -360,9 +363,11 @@ impl Inner {
             return Ok(before);
         }
         let (caller, callee) = (from.node().clone(), to.clone());
-        let [ticket, way_back] = {
+        let (ticket, way_back, asked_meanwhile) = {
             let mut state = self.lock();
-            [&callee, &caller].map(|node| state.doors.entry(node.clone()).or_default().ticket())
+            let ticket = state.arrivals.entry(callee.clone()).or_default().ticket();
+            let way_back = state.returns.entry((caller.clone(), from.epoch())).or_default().ticket();
+            (ticket, way_back, state.arrivals.entry(caller.clone()).or_default().clone())
         };
         let crossing =
             Crossing { from: caller, to, host: host.clone(), operation, nth, arrival, ticket, effect, heard };
@@ -377,7 +382,7 @@ impl Inner {
             self.lock().replies.insert(asked, copy_of(reply));
         }
         let back = self.clock.now().plus(self.latency(host.as_str(), from.node().as_str()));
-        way_back.pass(&self.clock, back, (Way::Reply, callee, operation, nth)).await;
+        way_back.pass_behind(&asked_meanwhile, &self.clock, back, (callee, operation, nth)).await;
         reply
     }
 
@@ -417,7 +422,7 @@ impl Inner {
 
     async fn handle(self: Arc<Self>, crossing: Crossing, request: Request<Bytes>) -> Reply {
         let Crossing { from, to, host, operation, nth, arrival, ticket, effect, heard } = crossing;
-        ticket.pass(&self.clock, arrival, (Way::Request, from.clone(), operation, nth)).await;
+        ticket.pass(&self.clock, arrival, (from.clone(), operation, nth)).await;
         self.hear_passing(heard, &from, &to, operation, false);
         self.moments.before_call(&from, &to, operation);
         if self.is_severed(&from, &to) {
