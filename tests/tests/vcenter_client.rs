@@ -240,20 +240,28 @@ async fn the_facts_are_those_of_the_inventory() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_scope_leaves_no_session_behind_whatever_comes_of_it() {
+async fn no_session_stays_behind_once_nobody_has_its_client() {
     let lab = Lab::new();
     let client = lab.client_of("viewer");
-    let refused = client
-        .with_session(|vc| async move {
-            assert!(vc.check_connected().await?.read_only);
-            let vm = vc.vm_by_name("web01").await?;
-            vc.power_on(&vm.moref).await
-        })
-        .await;
+    let other = client.apart();
+    assert!(client.check_connected().await.unwrap().read_only);
+    assert!(other.check_connected().await.unwrap().read_only);
+    assert_eq!(lab.sessions(), 2);
+    let refused = other.clone().power_on(&other.vm_by_name("web01").await.unwrap().moref).await;
     assert!(matches!(refused, Err(VcenterError::NoPermission { .. })), "{refused:?}");
+    assert_eq!(lab.sessions(), 2);
+    drop(other);
+    tokio::task::yield_now().await;
+    assert_eq!(lab.sessions(), 1, "the last of its clients closes it");
+    client.leave().await;
     assert_eq!(lab.sessions(), 0);
-    let wrong = VcenterClient::clone(&lab.client_of("nobody"));
-    let wrong = wrong.with_session(|vc| async move { vc.check_connected().await }).await;
+    client.leave().await;
+    assert_eq!(lab.sessions(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_password_is_told_without_it() {
+    let wrong = Lab::new().client_of("nobody").check_connected().await;
     assert_eq!(wrong, Err(VcenterError::InvalidLogin { user: "nobody".into() }));
     assert!(!format!("{wrong:?}").contains("secret"));
 }

@@ -1,5 +1,4 @@
-//! Gathering facts: read-only calls, each with a limit. Nothing here changes anything, and the vCenter
-//! session is closed before the facts are handed out.
+//! Gathering facts: read-only calls, each with a limit. Nothing here changes anything.
 
 use super::asked::{allowed, asked_for};
 use super::{
@@ -403,10 +402,9 @@ impl<'a> Gathering<'a> {
             return Seen::Unasked;
         }
         let services = self.services;
-        let look = |v: VcenterClient| async move { look_at(&v, name, member, request).await };
         let question = async {
             let there = member.item.as_ref().and_then(|item| item.vm.as_ref()).is_some_and(|vm| vm.alternate);
-            match services.vcenter_at(there).with_session(look).await {
+            match look_at(services.vcenter_at(there), name, member, request).await {
                 Ok(facts) if there => Seen::Known(facts),
                 Ok(facts) => self::elsewhere(services, request, facts).await,
                 Err(error @ (VcenterError::InvalidLogin { .. } | VcenterError::NoPermission { .. })) => {
@@ -484,12 +482,12 @@ async fn elsewhere(
 ) -> Seen<VcenterFacts> {
     let wanted = request.master_target.as_ref().filter(|_| facts.target_vm.is_none());
     let (Some(id), Some(other)) = (wanted, &services.alternate_vcenter) else { return Seen::Known(facts) };
-    let look = |v: VcenterClient| async move {
+    let look = async |v: &VcenterClient| {
         let Some(target) = found(v.vm_by_name(id).await)? else { return Ok(None) };
         let (stores, names) = (v.datastores().await?, v.names_on(&target.host_ref).await?);
         Ok::<_, VcenterError>(Some((target, stores, names)))
     };
-    let seen = other.with_session(look).await;
+    let seen = look(other).await;
     let Ok(Some((target, stores, names))) = seen else { return Seen::Known(facts) };
     facts.elsewhere = true;
     if services.config.knobs.settings.alternate_vcenter == AlternateVcenter::Allow && facts.vm.is_none() {

@@ -1,9 +1,9 @@
 //! What could be protected: the virtual machines that the configuration server shows, which of them already are, and
 //! why the others cannot be (P25, P40).
 
-use super::{Orchestrator, Refusal};
+use super::{Orchestrator, Refusal, Services};
 use crate::catalogue::control::{CS_DISCONNECTED, VCENTER_DISCONNECTED, VM_DUPLICATE};
-use crate::clients::vcenter::{Power, VcenterClient, VmFacts};
+use crate::clients::vcenter::{Power, VmFacts};
 use crate::facts::Gathering;
 use crate::journal::{Health, Input, Item, Operation};
 use crate::rules;
@@ -60,12 +60,17 @@ impl Orchestrator {
     /// # Errors
     /// When the configuration server or vCenter does not answer.
     pub(crate) async fn protectable(&self) -> Result<Vec<Protectable>, Refusal> {
-        let services = self.services();
+        let services = self.services().apart();
+        let list = self.looked_up(&services).await;
+        services.leave().await;
+        list
+    }
+
+    async fn looked_up(&self, services: &Services) -> Result<Vec<Protectable>, Refusal> {
         let refused = |doc, error: String| Refusal::new(StatusCode::BAD_REQUEST, doc, "container", error);
         let status = services.cs.status().await.map_err(|e| refused(&CS_DISCONNECTED, e.to_string()))?;
         let servers = services.cs.servers().await.map_err(|e| refused(&CS_DISCONNECTED, e.to_string()))?;
-        let all = services.vcenter.with_session(|v: VcenterClient| async move { v.vms().await }).await;
-        let all = all.map_err(|e| refused(&VCENTER_DISCONNECTED, e.to_string()))?;
+        let all = services.vcenter.vms().await.map_err(|e| refused(&VCENTER_DISCONNECTED, e.to_string()))?;
         let is_server = |vm: &VmFacts| {
             servers.iter().any(|row| row.component == Component::MasterTarget && row.id == vm.name)
         };

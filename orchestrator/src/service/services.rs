@@ -7,13 +7,15 @@ use crate::clients::session::SessionClient;
 use crate::clients::vcenter::VcenterClient;
 use crate::config::{Config, VcenterAccess};
 use failback_wire::node::Ctx;
+use std::sync::Arc;
 
-/// Clients of the systems around the orchestrator. Cheap to share, never holds state of its own.
+/// Clients of the systems around the orchestrator. Cheap to share; holds no state but a session at vCenter.
+#[derive(Clone)]
 pub struct Services {
     /// Clock, randomness, events, transport.
     pub ctx: Ctx,
     /// What the orchestrator was told.
-    pub config: Config,
+    pub config: Arc<Config>,
     /// vCenter.
     pub vcenter: VcenterClient,
     /// Another vCenter beside the original one, if there is one (P5).
@@ -45,7 +47,23 @@ impl Services {
         let cs = cs.connected_as(config.cs.connection.clone());
         let agents = AgentClient::new(http(), config.cs.passphrase.clone());
         let sessions = SessionClient::new(http(), config.cs.passphrase.clone());
-        Self { vcenter, alternate_vcenter, azure, cs, agents, sessions, config, ctx }
+        Self { vcenter, alternate_vcenter, azure, cs, agents, sessions, config: Arc::new(config), ctx }
+    }
+
+    /// The same, with a session of its own at vCenter: one for each job, opened by the first call that needs it.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        let mut services = self.clone();
+        services.vcenter = self.vcenter.apart();
+        services.alternate_vcenter = self.alternate_vcenter.as_ref().map(VcenterClient::apart);
+        services
+    }
+
+    /// Closes the session at vCenter, if one is open.
+    pub async fn leave(&self) {
+        for vcenter in [&self.vcenter].into_iter().chain(&self.alternate_vcenter) {
+            vcenter.leave().await;
+        }
     }
 
     /// The original vCenter, or the other one.

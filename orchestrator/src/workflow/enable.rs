@@ -56,11 +56,7 @@ pub(super) fn disk_id(item: &Item, index: usize) -> DiskId {
 
 async fn identify(c: &StepCtx<'_>) -> StepResult {
     let name = c.input.vm_name.clone().unwrap_or_else(|| c.item.name.to_string());
-    let look = |vcenter: crate::clients::vcenter::VcenterClient| {
-        let name = name.clone();
-        async move { vcenter::found(vcenter.vm_by_name(&name).await) }
-    };
-    let vm = c.services.vcenter.with_session(look).await;
+    let vm = vcenter::found(c.services.vcenter.vm_by_name(&name).await);
     let vm = vm.map_err(|e| vcenter::error(&ONPREM_VM_MISSING, &name, &e))?;
     let Some(vm) = vm else { return identify_physical(c).await };
     let windows = vm.guest_id.to_ascii_lowercase().starts_with("win");

@@ -337,13 +337,11 @@ async fn home(c: &StepCtx<'_>, v: &VcenterClient, doc: &ErrorDoc) -> Result<VmFa
 /// Notes where the disks' files lie while somebody still holds them; a crash between detaching and attaching
 /// would lose that else (I4).
 async fn map_disks(c: &StepCtx<'_>) -> StepResult {
-    vcenter::in_session(c, |v| async move {
-        let own = home(c, &v, &DETACH_FAILED).await?;
-        let target = target_vm(&v, master_target(c)?, &DETACH_FAILED).await?;
-        where_they_were(c, &target)?;
-        vcenter::note_paths(c, &[(&target, Some(&MT_SNAPSHOT)), (&own, None)], &MT_DISKS_GONE)
-    })
-    .await
+    let v = vcenter::of(c);
+    let own = home(c, v, &DETACH_FAILED).await?;
+    let target = target_vm(v, master_target(c)?, &DETACH_FAILED).await?;
+    where_they_were(c, &target)?;
+    vcenter::note_paths(c, &[(&target, Some(&MT_SNAPSHOT)), (&own, None)], &MT_DISKS_GONE)
 }
 
 /// Disks are detached by the files that were noted when they were attached. Somebody has moved them since, with the
@@ -365,12 +363,10 @@ fn where_they_were(c: &StepCtx<'_>, target: &VmFacts) -> Result<(), StepError> {
 }
 
 async fn detach(c: &StepCtx<'_>) -> StepResult {
-    vcenter::in_session(c, |v| async move {
-        let target = target_vm(&v, master_target(c)?, &DETACH_FAILED).await?;
-        vcenter::detach(c, &v, &target, &DETACH_FAILED, &MT_SNAPSHOT).await?;
-        Ok(Vec::new())
-    })
-    .await
+    let v = vcenter::of(c);
+    let target = target_vm(v, master_target(c)?, &DETACH_FAILED).await?;
+    vcenter::detach(c, v, &target, &DETACH_FAILED, &MT_SNAPSHOT).await?;
+    Ok(Vec::new())
 }
 
 async fn attach(c: &StepCtx<'_>) -> StepResult {
@@ -389,25 +385,21 @@ async fn attach(c: &StepCtx<'_>) -> StepResult {
 
 /// Gives the master target back what the machine could not take. While the machine holds a disk nothing is moved.
 async fn put_back(c: &StepCtx<'_>) -> StepResult {
-    vcenter::in_session(c, |v| async move {
-        let own = home(c, &v, &ATTACH_FAILED).await?;
-        let target = target_vm(&v, master_target(c)?, &ATTACH_FAILED).await?;
-        if c.item.disks.iter().all(|disk| own.disk(&disk.vmdk).is_none()) {
-            vcenter::attach(c, &v, &target, &ATTACH_FAILED).await?;
-        }
-        Ok(Vec::new())
-    })
-    .await
+    let v = vcenter::of(c);
+    let own = home(c, v, &ATTACH_FAILED).await?;
+    let target = target_vm(v, master_target(c)?, &ATTACH_FAILED).await?;
+    if c.item.disks.iter().all(|disk| own.disk(&disk.vmdk).is_none()) {
+        vcenter::attach(c, v, &target, &ATTACH_FAILED).await?;
+    }
+    Ok(Vec::new())
 }
 
 async fn attach_home(c: &StepCtx<'_>) -> StepResult {
-    vcenter::in_session(c, |v| async move {
-        let own = home(c, &v, &ATTACH_FAILED).await?;
-        vcenter::attach(c, &v, &own, &ATTACH_FAILED).await?;
-        leave_out(c, &v, &own).await?;
-        Ok(Vec::new())
-    })
-    .await
+    let v = vcenter::of(c);
+    let own = home(c, v, &ATTACH_FAILED).await?;
+    vcenter::attach(c, v, &own, &ATTACH_FAILED).await?;
+    leave_out(c, v, &own).await?;
+    Ok(Vec::new())
 }
 
 /// Disks that were excluded from protection are not the machine's any more: it comes home without them, and their files
@@ -426,21 +418,19 @@ async fn leave_out(c: &StepCtx<'_>, v: &VcenterClient, own: &VmFacts) -> Result<
 /// Somebody may have started the Azure virtual machine in the meantime: asked right before, every time (I2).
 async fn power_on(c: &StepCtx<'_>) -> StepResult {
     azure::confirm_off(c, &AZURE_STOP_FAILED).await?;
-    vcenter::in_session(c, |v| async move {
-        let own = home(c, &v, &POWER_ON_FAILED).await?;
-        let done = v.power_on(&own.moref).await;
-        done.map_err(|e| vcenter::error(&POWER_ON_FAILED, &own.name, &e))?;
-        if c.ctx.env.planted(Canary::DeletesAtFailback) {
-            let name = azure_name(c)?;
-            let done = c.services.azure.delete_vm(name, &c.id("delete")).await;
-            done.map_err(|e| azure::error(&AZURE_STOP_FAILED, name, &e))?;
-        }
-        // A physical machine is off for good now (P35).
-        let cleared = [SPLIT_BRAIN.code, SOURCE_NOT_SHUT_DOWN.code].into_iter();
-        let cleared = cleared.filter(|_| c.item.platform.physical);
-        Ok(cleared.map(|code| Fact::WarningCleared(code.to_owned())).collect())
-    })
-    .await
+    let v = vcenter::of(c);
+    let own = home(c, v, &POWER_ON_FAILED).await?;
+    let done = v.power_on(&own.moref).await;
+    done.map_err(|e| vcenter::error(&POWER_ON_FAILED, &own.name, &e))?;
+    if c.ctx.env.planted(Canary::DeletesAtFailback) {
+        let name = azure_name(c)?;
+        let done = c.services.azure.delete_vm(name, &c.id("delete")).await;
+        done.map_err(|e| azure::error(&AZURE_STOP_FAILED, name, &e))?;
+    }
+    // A physical machine is off for good now (P35).
+    let cleared = [SPLIT_BRAIN.code, SOURCE_NOT_SHUT_DOWN.code].into_iter();
+    let cleared = cleared.filter(|_| c.item.platform.physical);
+    Ok(cleared.map(|code| Fact::WarningCleared(code.to_owned())).collect())
 }
 
 async fn enable_tools(c: &StepCtx<'_>) -> StepResult {

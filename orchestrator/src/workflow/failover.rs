@@ -74,7 +74,6 @@ pub(super) fn spec<'a>(c: &'a StepCtx<'_>) -> Result<&'a SessionSpec, StepError>
 }
 
 async fn shut_down_source(c: &StepCtx<'_>) -> StepResult {
-    let look = |vcenter: VcenterClient| async move { shut_down(c, &vcenter).await };
     let name = c.item.name.as_str();
     let warn = |why: &str| {
         let mut facts = vec![Fact::Warning(Report::new(&SPLIT_BRAIN, name, why))];
@@ -90,7 +89,7 @@ async fn shut_down_source(c: &StepCtx<'_>) -> StepResult {
     if c.item.platform.physical && c.item.vm.is_none() {
         return Ok(warn("it is a physical machine"));
     }
-    Ok(match c.services.vcenter_at(vcenter::is_elsewhere(c)).with_session(look).await {
+    Ok(match shut_down(c, c.services.vcenter_at(vcenter::is_elsewhere(c))).await {
         Ok(true) => Vec::new(),
         Ok(false) => warn("the on-premises virtual machine is powered on"),
         Err(error) => warn(&error.to_string()),

@@ -90,28 +90,23 @@ async fn forget_session(c: &StepCtx<'_>) -> StepResult {
 /// Notes where the disks' files lie while somebody still holds them, as a failback does (I4).
 async fn map_disks(c: &StepCtx<'_>) -> StepResult {
     let Some(server) = c.item.disks_away() else { return Ok(Vec::new()) };
-    let look = |v: crate::clients::vcenter::VcenterClient| async move {
-        let own = own_vm(c, &v, &DISK_MISMATCH).await?;
-        let target = target_vm(&v, &server.id, &DISK_MISMATCH).await?;
-        let holders: Vec<_> =
-            own.iter().map(|vm| (vm, None)).chain([(&target, Some(&MT_SNAPSHOT))]).collect();
-        vcenter::note_paths(c, &holders, &DISK_MISMATCH)
-    };
-    c.services.vcenter.with_session(look).await
+    let v = &c.services.vcenter;
+    let own = own_vm(c, v, &DISK_MISMATCH).await?;
+    let target = target_vm(v, &server.id, &DISK_MISMATCH).await?;
+    let holders: Vec<_> = own.iter().map(|vm| (vm, None)).chain([(&target, Some(&MT_SNAPSHOT))]).collect();
+    vcenter::note_paths(c, &holders, &DISK_MISMATCH)
 }
 
 /// From the master target to the machine at home. What they hold is what replication brought so far.
 async fn return_disks(c: &StepCtx<'_>) -> StepResult {
     let Some(server) = c.item.disks_away() else { return Ok(Vec::new()) };
-    let give = |v: crate::clients::vcenter::VcenterClient| async move {
-        let target = target_vm(&v, &server.id, &DETACH_FAILED).await?;
-        vcenter::detach(c, &v, &target, &DETACH_FAILED, &MT_SNAPSHOT).await?;
-        if let Some(own) = own_vm(c, &v, &ATTACH_FAILED).await? {
-            vcenter::attach(c, &v, &own, &ATTACH_FAILED).await?;
-        }
-        Ok(vec![Fact::MasterTarget(None)])
-    };
-    c.services.vcenter.with_session(give).await
+    let v = &c.services.vcenter;
+    let target = target_vm(v, &server.id, &DETACH_FAILED).await?;
+    vcenter::detach(c, v, &target, &DETACH_FAILED, &MT_SNAPSHOT).await?;
+    if let Some(own) = own_vm(c, v, &ATTACH_FAILED).await? {
+        vcenter::attach(c, v, &own, &ATTACH_FAILED).await?;
+    }
+    Ok(vec![Fact::MasterTarget(None)])
 }
 
 async fn delete_row(c: &StepCtx<'_>) -> StepResult {

@@ -6,7 +6,7 @@ use super::runner::Run;
 use super::step::Workflow;
 use crate::catalogue::execution::EARLIER_GROUP_FAILED;
 use crate::journal::{Edge, Job, JournalError, Outcome, Stage};
-use crate::service::Orchestrator;
+use crate::service::{Orchestrator, Services};
 use failback_wire::canary::Canary;
 use failback_wire::error::Report;
 use failback_wire::ids::MachineName;
@@ -19,6 +19,7 @@ const SHUTS_DOWN: &[&str] = &["shut-down-source", "stop-azure"];
 /// Takes all members to their end.
 pub(crate) async fn boot_in_order(
     me: &Arc<Orchestrator>,
+    services: &Arc<Services>,
     job: &Job,
     workflow: &'static Workflow,
 ) -> Result<(), JournalError> {
@@ -29,6 +30,7 @@ pub(crate) async fn boot_in_order(
     let boot_from = workflow.boot_from.filter(|_| in_order).and_then(position);
     let run = |member: &MachineName| Run {
         me: me.clone(),
+        services: services.clone(),
         job: job.request.job.clone(),
         workflow,
         member: member.clone(),
@@ -92,7 +94,7 @@ async fn in_parallel(runs: Vec<Run>, from: usize, to: usize) -> Result<(), Journ
         match end.await {
             Ok(result) => result.map(drop)?,
             // The task died without a word: a defect, told as one.
-            Err(_) => run.broken()?,
+            Err(_) => run.broken().await?,
         }
     }
     Ok(())

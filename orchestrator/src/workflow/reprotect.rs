@@ -102,7 +102,7 @@ async fn commit_first(c: &StepCtx<'_>) -> StepResult {
 
 async fn locate(c: &StepCtx<'_>) -> StepResult {
     let known = c.services.vcenter_at(vcenter::is_elsewhere(c));
-    let found = known.with_session(|v| async move { own_vm(c, &v, &DISK_MISMATCH).await }).await?;
+    let found = own_vm(c, known, &DISK_MISMATCH).await?;
     let location = if found.is_some() { "original" } else { "alternate" };
     let mut facts = commit_first(c).await?;
     facts.extend(copies::decide_home(c, found.as_ref(), added::find(c).await?).await?);
@@ -120,10 +120,10 @@ async fn leads_elsewhere(c: &StepCtx<'_>) -> Result<bool, StepError> {
         return Ok(false);
     }
     let id = master_target(c)?;
-    let look = |v: VcenterClient| async move { vcenter::found(v.vm_by_name(id).await) };
     let fail = |e| vcenter::error(&VM_CREATE_FAILED, id, &e);
-    Ok(c.services.vcenter_at(false).with_session(look).await.map_err(fail)?.is_none()
-        && c.services.vcenter_at(true).with_session(look).await.map_err(fail)?.is_some())
+    let in_original = vcenter::found(c.services.vcenter_at(false).vm_by_name(id).await).map_err(fail)?;
+    Ok(in_original.is_none()
+        && vcenter::found(c.services.vcenter_at(true).vm_by_name(id).await).map_err(fail)?.is_some())
 }
 
 fn is_alternate(c: &StepCtx<'_>) -> bool {
@@ -131,14 +131,12 @@ fn is_alternate(c: &StepCtx<'_>) -> bool {
 }
 
 async fn power_off(c: &StepCtx<'_>) -> StepResult {
-    vcenter::in_session(c, |v| async move {
-        let Some(vm) = own_vm(c, &v, &POWER_OFF_FAILED).await? else { return Ok(()) };
-        if vm.power == Power::Off || c.ctx.env.planted(Canary::StaleInventory) {
-            return Ok(());
-        }
-        v.power_off(&vm.moref).await.map_err(|e| vcenter::error(&POWER_OFF_FAILED, &vm.name, &e))
-    })
-    .await?;
+    let v = vcenter::of(c);
+    let runs = |vm: &VmFacts| vm.power != Power::Off && !c.ctx.env.planted(Canary::StaleInventory);
+    if let Some(vm) = own_vm(c, v, &POWER_OFF_FAILED).await?.filter(runs) {
+        let done = v.power_off(&vm.moref).await;
+        done.map_err(|e| vcenter::error(&POWER_OFF_FAILED, &vm.name, &e))?;
+    }
     // Nothing switches a physical machine off: the warnings stay until its successor runs.
     if c.item.platform.physical {
         return Ok(Vec::new());
@@ -148,15 +146,13 @@ async fn power_off(c: &StepCtx<'_>) -> StepResult {
 }
 
 async fn merge_snapshots(c: &StepCtx<'_>) -> StepResult {
-    vcenter::in_session(c, |v| async move {
-        let Some(vm) = own_vm(c, &v, &MERGE_FAILED).await? else { return Ok(Vec::new()) };
-        if !vm.snapshots.is_empty() {
-            let done = v.remove_all_snapshots(&vm.moref).await;
-            done.map_err(|e| vcenter::error(&MERGE_FAILED, &vm.name, &e))?;
-        }
-        Ok(Vec::new())
-    })
-    .await
+    let v = vcenter::of(c);
+    let Some(vm) = own_vm(c, v, &MERGE_FAILED).await? else { return Ok(Vec::new()) };
+    if !vm.snapshots.is_empty() {
+        let done = v.remove_all_snapshots(&vm.moref).await;
+        done.map_err(|e| vcenter::error(&MERGE_FAILED, &vm.name, &e))?;
+    }
+    Ok(Vec::new())
 }
 
 /// At the original location only disks that were added in Azure need new VMDKs (P37).
@@ -164,14 +160,14 @@ async fn make_added(c: &StepCtx<'_>) -> StepResult {
     if c.item.disks.iter().all(|disk| !disk.vmdk.as_str().is_empty()) {
         return Ok(Vec::new());
     }
-    vcenter::in_session(c, |v| async move { added::make(c, &v).await }).await
+    added::make(c, vcenter::of(c)).await
 }
 
 async fn unmake_added(c: &StepCtx<'_>) -> StepResult {
     if !added::any(c) {
         return Ok(Vec::new());
     }
-    vcenter::in_session(c, |v| async move { added::unmake(c, &v).await }).await
+    added::unmake(c, vcenter::of(c)).await
 }
 
 async fn create_vm(c: &StepCtx<'_>) -> StepResult {
@@ -184,24 +180,22 @@ async fn create_vm(c: &StepCtx<'_>) -> StepResult {
     let name = before.map_or(c.item.name.as_str(), |vm| vm.name.as_str());
     let missing = || StepError::new(&DATASTORE_UNKNOWN, name, "none was chosen");
     let datastore = c.input.datastore.clone().ok_or_else(missing)?;
-    let vm = vcenter::in_session(c, |v| async move {
-        let target = target_vm(&v, master_target(c)?, &VM_CREATE_FAILED).await?;
-        let new = NewVm {
-            name: name.to_owned(),
-            uuid: c.id("vm"),
-            host: target.host_ref,
-            datastore,
-            guest_id: match c.item.os {
-                Some(OsFamily::Linux) => "otherLinux64Guest".to_owned(),
-                Some(OsFamily::Windows) | None => "windows9Server64Guest".to_owned(),
-            },
-            memory_mb: c.item.platform.memory_mb.unwrap_or(MEMORY_MB),
-            disks: c.item.disks.iter().map(|disk| disk.size).collect(),
-            extra_config: BTreeMap::from([("disk.EnableUUID".to_owned(), "TRUE".to_owned())]),
-        };
-        v.create_vm(&new).await.map_err(|e| vcenter::error(&VM_CREATE_FAILED, name, &e))
-    })
-    .await?;
+    let v = vcenter::of(c);
+    let target = target_vm(v, master_target(c)?, &VM_CREATE_FAILED).await?;
+    let new = NewVm {
+        name: name.to_owned(),
+        uuid: c.id("vm"),
+        host: target.host_ref,
+        datastore,
+        guest_id: match c.item.os {
+            Some(OsFamily::Linux) => "otherLinux64Guest".to_owned(),
+            Some(OsFamily::Windows) | None => "windows9Server64Guest".to_owned(),
+        },
+        memory_mb: c.item.platform.memory_mb.unwrap_or(MEMORY_MB),
+        disks: c.item.disks.iter().map(|disk| disk.size).collect(),
+        extra_config: BTreeMap::from([("disk.EnableUUID".to_owned(), "TRUE".to_owned())]),
+    };
+    let vm = v.create_vm(&new).await.map_err(|e| vcenter::error(&VM_CREATE_FAILED, name, &e))?;
     facts.extend(before.map(|vm| note(VM_BEFORE, vm.uuid.clone())));
     facts.extend(before.filter(|vm| vm.alternate).map(|_| note(ELSEWHERE_BEFORE, "yes")));
     for (disk, vmdk) in c.item.disks.iter().zip(&vm.disks) {
@@ -220,15 +214,10 @@ async fn give_up_left(c: &StepCtx<'_>) -> StepResult {
     agent::stop_if_reachable(c, Site::Azure, spec).await?;
     session::leave(c, spec).await?;
     let known = c.services.vcenter_at(vcenter::is_elsewhere(c));
-    known
-        .with_session(|v| async move {
-            let found = vcenter::found(v.vm_by_name(&server.id).await);
-            match found.map_err(|e| vcenter::error(&DETACH_FAILED, &server.id, &e))? {
-                Some(target) => vcenter::detach(c, &v, &target, &DETACH_FAILED, &MT_SNAPSHOT).await,
-                None => Ok(()),
-            }
-        })
-        .await?;
+    let found = vcenter::found(known.vm_by_name(&server.id).await);
+    if let Some(target) = found.map_err(|e| vcenter::error(&DETACH_FAILED, &server.id, &e))? {
+        vcenter::detach(c, known, &target, &DETACH_FAILED, &MT_SNAPSHOT).await?;
+    }
     Ok(vec![Fact::SessionClosed(Direction::Reverse), Fact::MasterTarget(None)])
 }
 
@@ -240,13 +229,10 @@ async fn undo_create_vm(c: &StepCtx<'_>) -> StepResult {
     let uuid = c.id("vm");
     let name = c.item.name.as_str();
     let fail = |e| vcenter::error(&VM_CREATE_FAILED, name, &e);
-    vcenter::in_session(c, |v| async move {
-        match vcenter::found(v.vm_by_uuid(&uuid).await).map_err(fail)? {
-            Some(vm) => v.destroy_vm(&vm.moref).await.map_err(fail),
-            None => Ok(()),
-        }
-    })
-    .await?;
+    let v = vcenter::of(c);
+    if let Some(vm) = vcenter::found(v.vm_by_uuid(&uuid).await).map_err(fail)? {
+        v.destroy_vm(&vm.moref).await.map_err(fail)?;
+    }
     let (Some(vm), Some(before)) = (&c.item.vm, c.item.notes.get(VM_BEFORE)) else { return Ok(Vec::new()) };
     let mut facts = vec![Fact::Vm(OnPremVm {
         name: vm.name.clone(),
@@ -263,28 +249,24 @@ async fn undo_create_vm(c: &StepCtx<'_>) -> StepResult {
 }
 
 async fn map_disks(c: &StepCtx<'_>) -> StepResult {
-    vcenter::in_session(c, |v| async move {
-        let own = own_vm(c, &v, &DISK_MISMATCH).await?;
-        let target = target_vm(&v, master_target(c)?, &DISK_MISMATCH).await?;
-        let former = former(c, &v, &DISK_MISMATCH).await?;
-        let targets = [&target].into_iter().chain(&former).map(|vm| (vm, Some(&MT_SNAPSHOT)));
-        let holders: Vec<_> = own.iter().map(|vm| (vm, Some(&MERGE_FAILED))).chain(targets).collect();
-        vcenter::note_paths(c, &holders, &DISK_MISMATCH)
-    })
-    .await
+    let v = vcenter::of(c);
+    let own = own_vm(c, v, &DISK_MISMATCH).await?;
+    let target = target_vm(v, master_target(c)?, &DISK_MISMATCH).await?;
+    let former = former(c, v, &DISK_MISMATCH).await?;
+    let targets = [&target].into_iter().chain(&former).map(|vm| (vm, Some(&MT_SNAPSHOT)));
+    let holders: Vec<_> = own.iter().map(|vm| (vm, Some(&MERGE_FAILED))).chain(targets).collect();
+    vcenter::note_paths(c, &holders, &DISK_MISMATCH)
 }
 
 async fn detach(c: &StepCtx<'_>) -> StepResult {
-    vcenter::in_session(c, |v| async move {
-        if let Some(vm) = own_vm(c, &v, &RELEASE_FAILED).await? {
-            vcenter::detach(c, &v, &vm, &RELEASE_FAILED, &MERGE_FAILED).await?;
-        }
-        if let Some(vm) = former(c, &v, &RELEASE_FAILED).await? {
-            vcenter::detach(c, &v, &vm, &RELEASE_FAILED, &MT_SNAPSHOT).await?;
-        }
-        Ok(Vec::new())
-    })
-    .await
+    let v = vcenter::of(c);
+    if let Some(vm) = own_vm(c, v, &RELEASE_FAILED).await? {
+        vcenter::detach(c, v, &vm, &RELEASE_FAILED, &MERGE_FAILED).await?;
+    }
+    if let Some(vm) = former(c, v, &RELEASE_FAILED).await? {
+        vcenter::detach(c, v, &vm, &RELEASE_FAILED, &MT_SNAPSHOT).await?;
+    }
+    Ok(Vec::new())
 }
 
 /// The master target that an earlier attempt left the disks on, when this one goes through another: it may be dead, but
@@ -300,24 +282,20 @@ async fn former(c: &StepCtx<'_>, v: &VcenterClient, doc: &ErrorDoc) -> Result<Op
 }
 
 async fn undo_detach(c: &StepCtx<'_>) -> StepResult {
-    vcenter::in_session(c, |v| async move {
-        if let Some(vm) = own_vm(c, &v, &ATTACH_FAILED).await? {
-            vcenter::attach(c, &v, &vm, &ATTACH_FAILED).await?;
-        }
-        Ok(Vec::new())
-    })
-    .await
+    let v = vcenter::of(c);
+    if let Some(vm) = own_vm(c, v, &ATTACH_FAILED).await? {
+        vcenter::attach(c, v, &vm, &ATTACH_FAILED).await?;
+    }
+    Ok(Vec::new())
 }
 
 async fn attach(c: &StepCtx<'_>) -> StepResult {
     let id = master_target(c)?;
     let server = session::server(c, Component::MasterTarget, id).await?;
-    vcenter::in_session(c, |v| async move {
-        let target = target_vm(&v, id, &ATTACH_FAILED).await?;
-        room_for(c, &target)?;
-        vcenter::attach(c, &v, &target, &ATTACH_FAILED).await
-    })
-    .await?;
+    let v = vcenter::of(c);
+    let target = target_vm(v, id, &ATTACH_FAILED).await?;
+    room_for(c, &target)?;
+    vcenter::attach(c, v, &target, &ATTACH_FAILED).await?;
     let files = c.item.disks.iter().filter_map(|disk| {
         let path = vcenter::noted_path(c.item, &disk.disk)?;
         Some((disk.disk.clone(), path.clone()))
@@ -336,16 +314,15 @@ fn room_for(c: &StepCtx<'_>, target: &VmFacts) -> Result<(), StepError> {
 }
 
 async fn undo_attach(c: &StepCtx<'_>) -> StepResult {
-    vcenter::in_session(c, |v| async move {
-        let target = target_vm(&v, master_target(c)?, &DETACH_FAILED).await?;
-        if c.ctx.env.planted(Canary::UndoesWithoutOwnership) {
-            let all: Vec<_> = target.disks.iter().map(|disk| disk.uuid.clone()).collect();
-            let done = v.detach_disks(&target.moref, &all).await;
-            return done.map_err(|e| vcenter::error(&DETACH_FAILED, &target.name, &e));
-        }
-        vcenter::detach(c, &v, &target, &DETACH_FAILED, &MT_SNAPSHOT).await
-    })
-    .await?;
+    let v = vcenter::of(c);
+    let target = target_vm(v, master_target(c)?, &DETACH_FAILED).await?;
+    if c.ctx.env.planted(Canary::UndoesWithoutOwnership) {
+        let all: Vec<_> = target.disks.iter().map(|disk| disk.uuid.clone()).collect();
+        let done = v.detach_disks(&target.moref, &all).await;
+        done.map_err(|e| vcenter::error(&DETACH_FAILED, &target.name, &e))?;
+    } else {
+        vcenter::detach(c, v, &target, &DETACH_FAILED, &MT_SNAPSHOT).await?;
+    }
     Ok(vec![Fact::MasterTarget(None), Fact::Attached(BTreeMap::new())])
 }
 

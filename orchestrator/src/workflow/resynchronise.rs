@@ -81,20 +81,18 @@ async fn fit(c: &StepCtx<'_>) -> StepResult {
 /// Extends and makes VMDKs at the master target; answers those that were made, each with its file.
 async fn make_fit(c: &StepCtx<'_>, misfits: &Misfits) -> Result<Vec<(ItemDisk, String)>, StepError> {
     let server = c.item.master_target.as_ref().ok_or_else(|| defect(c, "the master target"))?;
-    vcenter::in_session(c, |v| async move {
-        let fail = |e| vcenter::error(&NOT_FITTED, c.item.name.as_str(), &e);
-        let target = target_vm(&v, &server.id, &NOT_FITTED).await?;
-        let paths = places(c, &target, &misfits.missing)?;
-        v.extend_disks(&target.moref, &misfits.small).await.map_err(fail)?;
-        if paths.is_empty() {
-            return Ok(Vec::new());
-        }
-        let wanted = paths.iter().zip(&misfits.missing).map(|(path, disk)| (path.clone(), disk.size));
-        let made = v.add_disks(&target.moref, &wanted.collect::<Vec<_>>()).await.map_err(fail)?;
-        let disks = misfits.missing.iter().zip(made).map(|(disk, vmdk)| ItemDisk { vmdk, ..disk.clone() });
-        Ok(disks.zip(paths).collect())
-    })
-    .await
+    let v = vcenter::of(c);
+    let fail = |e| vcenter::error(&NOT_FITTED, c.item.name.as_str(), &e);
+    let target = target_vm(v, &server.id, &NOT_FITTED).await?;
+    let paths = places(c, &target, &misfits.missing)?;
+    v.extend_disks(&target.moref, &misfits.small).await.map_err(fail)?;
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    let wanted = paths.iter().zip(&misfits.missing).map(|(path, disk)| (path.clone(), disk.size));
+    let made = v.add_disks(&target.moref, &wanted.collect::<Vec<_>>()).await.map_err(fail)?;
+    let disks = misfits.missing.iter().zip(made).map(|(disk, vmdk)| ItemDisk { vmdk, ..disk.clone() });
+    Ok(disks.zip(paths).collect())
 }
 
 /// Files of new disks, beside the machine's first.
@@ -127,13 +125,10 @@ async fn unfit(c: &StepCtx<'_>) -> StepResult {
     if made.is_empty() {
         return Ok(Vec::new());
     }
-    let gone = &made;
-    vcenter::in_session(c, |v| async move {
-        let target = target_vm(&v, &server.id, &NOT_FITTED).await?;
-        let done = v.delete_disks(&target.moref, &beside_first(c, &target, gone)).await;
-        done.map_err(|e| vcenter::error(&NOT_FITTED, c.item.name.as_str(), &e))
-    })
-    .await?;
+    let v = vcenter::of(c);
+    let target = target_vm(v, &server.id, &NOT_FITTED).await?;
+    let done = v.delete_disks(&target.moref, &beside_first(c, &target, &made)).await;
+    done.map_err(|e| vcenter::error(&NOT_FITTED, c.item.name.as_str(), &e))?;
     let (mut managed, mut attached) = (c.item.added.clone(), c.item.attached.clone());
     let mut facts = Vec::new();
     for disk in &made {

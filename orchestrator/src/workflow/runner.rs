@@ -8,7 +8,7 @@ use crate::catalogue::execution::{CANCELLED, DEFECT, NO_ANSWER, REHEARSED, UNDO_
 use crate::config::ReplicationPolicy;
 use crate::journal::{Fact, Input, Item, Job, JournalError, Outcome, Phase, Progress, Record, Rest};
 use crate::rules::effects::takes_place;
-use crate::service::{Orchestrator, monitor};
+use crate::service::{Orchestrator, Services, monitor};
 use failback_wire::canary::Canary;
 use failback_wire::clock::VirtualMs;
 use failback_wire::error::{Class, Report};
@@ -22,6 +22,8 @@ use tokio::time::{sleep, timeout};
 #[derive(Clone)]
 pub(crate) struct Run {
     pub(crate) me: Arc<Orchestrator>,
+    /// The job's own: one session at vCenter serves it all.
+    pub(crate) services: Arc<Services>,
     pub(crate) job: JobId,
     pub(crate) workflow: &'static Workflow,
     pub(crate) member: MachineName,
@@ -51,10 +53,12 @@ async fn drive_to_end(me: &Arc<Orchestrator>, id: &JobId) -> Result<(), JournalE
     let workflow = me.workflow(&job);
     let scenario = workflow.scenario_under(job.verb()).to_owned();
     me.emit(What::JobStarted { job: id.clone(), scenario, target: target(&job) });
-    if job.phase == Phase::Checking && !precheck(me, &job, workflow).await? {
+    let services = Arc::new(me.services().apart());
+    if job.phase == Phase::Checking && !precheck(me, &services, &job, workflow).await? {
         return Ok(());
     }
-    plan::boot_in_order(me, &job, workflow).await?;
+    plan::boot_in_order(me, &services, &job, workflow).await?;
+    services.leave().await;
     let twice = me.services().ctx.env.planted(Canary::EndsTwice);
     let Some(job) = me.job(id).filter(|job| job.is_open() || twice) else { return Ok(()) };
     let outcome = of_members(&job);
@@ -78,6 +82,7 @@ fn target(job: &Job) -> String {
 /// Looks at the preconditions of every member; true when the job may begin.
 async fn precheck(
     me: &Arc<Orchestrator>,
+    services: &Arc<Services>,
     job: &Job,
     workflow: &'static Workflow,
 ) -> Result<bool, JournalError> {
@@ -87,11 +92,11 @@ async fn precheck(
     let names: Vec<MachineName> = job.names().cloned().collect();
     monitor::refresh(me, &names).await;
     if me.services().ctx.env.planted(Canary::ChecksAfterEffects) {
-        begin_early(me, job, workflow).await;
+        begin_early(me, services, job, workflow).await;
     }
     let request = request(me, job);
     let limit = me.services().config.knobs.step_deadline;
-    let checked = match timeout(limit, me.book().precheck(me.services(), &request)).await {
+    let checked = match timeout(limit, me.book().precheck(services, &request)).await {
         Ok(checked) => checked,
         Err(_) => {
             let refusals = vec![Report::new(&NO_ANSWER, target(job), title)];
@@ -109,6 +114,7 @@ async fn precheck(
             warnings: checked.warnings,
         }
     } else {
+        services.leave().await;
         Record::Refused { at, job: id.clone(), reports: checked.refusals }
     };
     me.record(vec![record])?;
@@ -116,12 +122,18 @@ async fn precheck(
 }
 
 /// A planted bug: first steps are done before anybody knows whether the job may begin.
-async fn begin_early(me: &Arc<Orchestrator>, job: &Job, workflow: &'static Workflow) {
+async fn begin_early(
+    me: &Arc<Orchestrator>,
+    services: &Arc<Services>,
+    job: &Job,
+    workflow: &'static Workflow,
+) {
     for member in job.names().cloned() {
-        let run = Run { me: me.clone(), job: job.request.job.clone(), workflow, member };
+        let (me, services, id) = (me.clone(), services.clone(), job.request.job.clone());
+        let run = Run { me, services, job: id, workflow, member };
         for step in workflow.steps.iter().take(2) {
             let key = format!("{}/{}/{}", run.job, run.member, step.id);
-            let _ = run.attempts(step.run, &key, me.now(), |_| true).await;
+            let _ = run.attempts(step.run, &key, run.me.now(), |_| true).await;
         }
     }
 }
@@ -163,7 +175,7 @@ impl Run {
             }
         }
         if to == self.workflow.steps.len() && self.progress().outcome.is_none() {
-            self.end(Outcome::Succeeded, self.workflow.success, false)?;
+            self.end(Outcome::Succeeded, self.workflow.success, false).await?;
         }
         Ok(true)
     }
@@ -184,7 +196,7 @@ impl Run {
     }
 
     /// Ends a member whose task died of a defect.
-    pub(crate) fn broken(&self) -> Result<(), JournalError> {
+    pub(crate) async fn broken(&self) -> Result<(), JournalError> {
         let progress = self.progress();
         if progress.outcome.is_some() {
             return Ok(());
@@ -193,7 +205,7 @@ impl Run {
         if let (None, Some(step)) = (&progress.failed, self.workflow.steps.iter().find(at_work)) {
             self.failed(step.id, Report::new(&DEFECT, self.member.as_str(), step.id))?;
         }
-        self.end_failed()
+        self.end_failed().await
     }
 
     fn failed(&self, step: &str, report: Report) -> Result<(), JournalError> {
@@ -294,8 +306,8 @@ impl Run {
                 return Err(Report::new(&DEFECT, self.member.as_str(), "the item is gone"));
             };
             let ctx = StepCtx {
-                services: self.me.services(),
-                ctx: &self.me.services().ctx,
+                services: &self.services,
+                ctx: &self.services.ctx,
                 job: &self.job,
                 item: &item,
                 input: &input,
@@ -398,16 +410,16 @@ impl Run {
                 }
             }
         }
-        self.end_failed()
+        self.end_failed().await
     }
 
-    fn end_failed(&self) -> Result<(), JournalError> {
+    async fn end_failed(&self) -> Result<(), JournalError> {
         let progress = self.progress();
         let mut rest = progress.before.unwrap_or(self.workflow.success);
         let env = &self.me.services().ctx.env;
         if cancel::stopped(&progress) {
             rest.state = cancel::leaves(env, self.workflow.operation, &progress).unwrap_or(rest.state);
-            return self.end(Outcome::Cancelled, rest, false);
+            return self.end(Outcome::Cancelled, rest, false).await;
         }
         if let Some(state) = self.workflow.failure {
             rest.state = state;
@@ -415,19 +427,23 @@ impl Run {
         if env.planted(Canary::RestsInProgress) {
             rest.state = self.workflow.running;
         }
-        self.end(Outcome::Failed, rest, self.past_no_return(&progress))
+        self.end(Outcome::Failed, rest, self.past_no_return(&progress)).await
     }
 
     /// The member is through; where nothing comes after it so is the job, in the same commit.
-    fn end(&self, outcome: Outcome, rest: Rest, halfway: bool) -> Result<(), JournalError> {
+    async fn end(&self, outcome: Outcome, rest: Rest, halfway: bool) -> Result<(), JournalError> {
         let before = self.progress().before.filter(|_| self.workflow.operation.keeps_state());
         let rest = before.unwrap_or(rest);
-        let (at, job, member) = (self.me.now(), self.job.clone(), self.member.clone());
+        let (job, member) = (self.job.clone(), self.member.clone());
         let found = self
             .me
             .journal()
             .read(|state| state.jobs.get(&job).map(|found| (found.ends_with_its_member(), found.verb())));
         let (single, verb) = found.unwrap_or_default();
+        if single {
+            self.services.leave().await;
+        }
+        let at = self.me.now();
         let rest = Rest { state: rest.state.under(verb), ..rest };
         let mut records = vec![Record::MemberEnded { at, job: job.clone(), member, outcome, rest, halfway }];
         if single {

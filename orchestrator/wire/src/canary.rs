@@ -109,7 +109,7 @@ canaries! {
     StalePoints "stale-points" Point
         "Points that are gone are still shown.";
     SessionLeftOpen "session-left-open" CleanUp
-        "A scope that ends with an error does not close its session at vCenter.";
+        "A job does not close its session at vCenter.";
     ReplicationLeft "replication-left-behind" CleanUp
         "The commit of a failback does not end the session at master target and process server.";
     FailureDropsPoints "failure-drops-points" CleanUp

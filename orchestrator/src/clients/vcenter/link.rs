@@ -33,12 +33,18 @@ struct Session {
     service: Service,
 }
 
-pub(super) struct Link {
+/// The way to one vCenter, as one user.
+#[derive(Clone)]
+struct Way {
     http: Http,
     url: String,
     host: String,
     user: String,
     password: String,
+}
+
+pub(super) struct Link {
+    way: Way,
     session: Mutex<Option<Session>>,
     /// Held while a session is being opened, so that only one is.
     opening: tokio::sync::Mutex<()>,
@@ -49,29 +55,25 @@ impl Link {
         let origin = if host.contains("://") { host.to_owned() } else { format!("https://{host}") };
         let url = format!("{}/sdk", origin.trim_end_matches('/'));
         let name = origin.split("://").nth(1).unwrap_or(host).to_owned();
-        let opening = tokio::sync::Mutex::new(());
-        Self { http, url, host: name, user, password, session: Mutex::new(None), opening }
+        Self::over(Way { http, url, host: name, user, password })
+    }
+
+    fn over(way: Way) -> Self {
+        Self { way, session: Mutex::new(None), opening: tokio::sync::Mutex::new(()) }
     }
 
     /// A link to the same vCenter with a session of its own.
     pub(super) fn fresh(&self) -> Self {
-        Self {
-            http: self.http.clone(),
-            url: self.url.clone(),
-            host: self.host.clone(),
-            user: self.user.clone(),
-            password: self.password.clone(),
-            session: Mutex::new(None),
-            opening: tokio::sync::Mutex::new(()),
-        }
-    }
-
-    pub(super) fn http(&self) -> &Http {
-        &self.http
+        Self::over(self.way.clone())
     }
 
     pub(super) fn host(&self) -> &str {
-        &self.host
+        &self.way.host
+    }
+
+    /// A planted bug: nobody closes the session any more.
+    pub(super) fn lose(&self) {
+        self.set(None);
     }
 
     fn current(&self) -> Option<Session> {
@@ -112,11 +114,12 @@ impl Link {
         request: impl Fn(&Service) -> VimRequest,
     ) -> Result<Vec<Element>> {
         let session = self.open().await?;
-        match self.send(method, &request(&session.service), Some(&session.cookie)).await {
+        match self.way.send(method, &request(&session.service), Some(&session.cookie)).await {
             Err(VcenterError::NotAuthenticated) => {
                 self.forget(&session);
                 let session = self.open().await?;
-                self.send(method, &request(&session.service), Some(&session.cookie)).await.map(|r| r.0)
+                let request = request(&session.service);
+                self.way.send(method, &request, Some(&session.cookie)).await.map(|r| r.0)
             }
             other => other.map(|r| r.0),
         }
@@ -139,7 +142,7 @@ impl Link {
             return Ok(session);
         }
         for attempt in 1.. {
-            match self.login().await {
+            match self.way.login().await {
                 Ok(session) => {
                     self.set(Some(session.clone()));
                     return Ok(session);
@@ -152,6 +155,14 @@ impl Link {
         Err(VcenterError::Unavailable("no reply".into()))
     }
 
+    pub(super) async fn logout(&self) -> Result<()> {
+        let Some(session) = self.current() else { return Ok(()) };
+        self.set(None);
+        self.way.logout(&session).await
+    }
+}
+
+impl Way {
     async fn login(&self) -> Result<Session> {
         let instance = MoRef::new("ServiceInstance", "ServiceInstance");
         let request = VimRequest::new("RetrieveServiceContent", instance);
@@ -167,9 +178,7 @@ impl Link {
         Ok(Session { cookie, service })
     }
 
-    pub(super) async fn logout(&self) -> Result<()> {
-        let Some(session) = self.current() else { return Ok(()) };
-        self.set(None);
+    async fn logout(&self, session: &Session) -> Result<()> {
         let request = VimRequest::new("Logout", session.service.sessions.clone());
         for attempt in 1.. {
             match self.send("Logout", &request, Some(&session.cookie)).await {
@@ -247,6 +256,17 @@ impl Link {
                 message: fault.message,
             },
         }
+    }
+}
+
+/// Nobody is left who could close the session: whoever used it ran out of time.
+impl Drop for Link {
+    fn drop(&mut self) {
+        let Some(session) = self.current() else { return };
+        let way = self.way.clone();
+        self.way.http.detach(async move {
+            let _ = way.logout(&session).await;
+        });
     }
 }
 

@@ -17,7 +17,6 @@ pub use facts::{Connected, DatastoreFacts, HostFacts, Mount, NewVm, Power, VmFac
 use failback_wire::canary::{Canary, Planted};
 use failback_wire::http::Http;
 use link::Link;
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use turn::Turns;
@@ -28,25 +27,14 @@ type Result<T> = std::result::Result<T, VcenterError>;
 /// How long a task may take before the client gives up on it.
 const TASK_DEADLINE: Duration = Duration::from_secs(30 * 60);
 
-/// A client of one vCenter. Clones share one session, opened by the first call that needs it.
+/// A client of one vCenter. Clones share one session, opened by the first call that needs it and closed with the last
+/// of them.
 #[derive(Clone)]
 pub struct VcenterClient {
     link: Arc<Link>,
     turns: Arc<Turns>,
     deadline: Duration,
     planted: Planted,
-}
-
-/// Closes a session whose scope ran out of time: nobody waits for it any more.
-struct Closes(Option<VcenterClient>);
-
-impl Drop for Closes {
-    fn drop(&mut self) {
-        if let Some(client) = self.0.take() {
-            let http = client.link.http().clone();
-            http.detach(async move { client.leave().await });
-        }
-    }
 }
 
 impl VcenterClient {
@@ -79,27 +67,17 @@ impl VcenterClient {
         Self { planted, ..self }
     }
 
-    /// Runs `scope` with a client of its own whose session is closed afterwards, whatever came of it.
-    ///
-    /// # Errors
-    /// What `scope` says.
-    pub async fn with_session<T, E, F, Fut>(&self, scope: F) -> std::result::Result<T, E>
-    where
-        F: FnOnce(VcenterClient) -> Fut,
-        Fut: Future<Output = std::result::Result<T, E>>,
-    {
-        let inner = Self { link: Arc::new(self.link.fresh()), ..self.clone() };
-        let mut closes = Closes(Some(inner.clone()));
-        let result = scope(inner.clone()).await;
-        closes.0 = None;
-        if result.is_ok() || !self.planted.is(Canary::SessionLeftOpen) {
-            inner.leave().await;
-        }
-        result
+    /// The same client with a session of its own.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { link: Arc::new(self.link.fresh()), ..self.clone() }
     }
 
-    /// Closes the session as well as it can be closed.
-    async fn leave(&self) {
+    /// Closes the session as well as it can be closed, if one is open.
+    pub async fn leave(&self) {
+        if self.planted.is(Canary::SessionLeftOpen) {
+            self.link.lose();
+        }
         if let Err(error) = self.logout().await {
             // The session ends by itself when it has been idle for long enough.
             tracing::debug!(%error, "a vCenter session could not be closed");

@@ -20,14 +20,9 @@ pub(in crate::workflow) fn is_elsewhere(c: &StepCtx<'_>) -> bool {
     c.item.vm.as_ref().is_some_and(|vm| vm.alternate)
 }
 
-/// Runs `scope` in a session of the vCenter that the machine is in, or is coming to; it is closed afterwards.
-pub(in crate::workflow) async fn in_session<F, Fut, T>(c: &StepCtx<'_>, scope: F) -> Result<T, StepError>
-where
-    F: FnOnce(VcenterClient) -> Fut,
-    Fut: Future<Output = Result<T, StepError>>,
-{
-    let there = is_elsewhere(c) || c.item.notes.contains_key(ELSEWHERE);
-    c.services.vcenter_at(there).with_session(scope).await
+/// The vCenter that the machine is in, or is coming to.
+pub(in crate::workflow) fn of<'a>(c: &StepCtx<'a>) -> &'a VcenterClient {
+    c.services.vcenter_at(is_elsewhere(c) || c.item.notes.contains_key(ELSEWHERE))
 }
 
 /// Faults that pass by themselves.
