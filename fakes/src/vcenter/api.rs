@@ -58,7 +58,7 @@ async fn sdk(State(vcenter): State<Arc<Vcenter>>, headers: HeaderMap, body: Byte
     let agent = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let session = session_key(&headers).filter(|key| vcenter.use_session(key));
     let mut cookie = None;
-    let result = match (request.method.as_str(), session) {
+    let result = match (&*request.method, session) {
         ("RetrieveServiceContent", _) => Ok(vec![content()]),
         ("Login", _) => vcenter.login(&request, agent).map(|(key, login)| {
             cookie = Some(key);

@@ -91,7 +91,7 @@ impl Eyes<'_> {
     }
 
     /// `ObjectContent`s, each named `name`.
-    pub(super) fn retrieve(&self, specs: &[FilterSpec], name: &str) -> Result<Vec<Element>, Fault> {
+    pub(super) fn retrieve(&self, specs: &[FilterSpec], name: &'static str) -> Result<Vec<Element>, Fault> {
         let mut contents = Vec::new();
         for spec in specs {
             for object in self.select(spec)? {

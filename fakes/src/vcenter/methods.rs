@@ -44,7 +44,7 @@ impl Vcenter {
     /// Every method that answers at once.
     pub(super) fn call(self: &Arc<Self>, session: &str, request: &VimRequest) -> Reply {
         let this = &request.this;
-        match (this.kind.as_str(), request.method.as_str()) {
+        match (this.kind.as_str(), &*request.method) {
             (_, method) if method.ends_with("_Task") => self.start_task(session, request),
             (_, "Fetch" | "DestroyView" | "DestroyPropertyFilter") => self.call_object(session, request),
             ("PropertyCollector", _) => self.call_collector(session, request),
@@ -195,7 +195,7 @@ impl Vcenter {
             };
         }
         let found = state.sessions.get_mut(session).ok_or_else(|| refusal::not_authenticated(this))?;
-        match (this.kind.as_str(), request.method.as_str()) {
+        match (this.kind.as_str(), &*request.method) {
             ("ContainerView", "DestroyView") => found.views.remove(&this.id).is_some(),
             ("PropertyFilter", "DestroyPropertyFilter") => {
                 found.collector_of_filter(&this.id).and_then(|c| c.filters.remove(&this.id)).is_some()
@@ -209,7 +209,7 @@ impl Vcenter {
         self.check(session, &request.this, &["System.Read"])?;
         let state = self.lock();
         let model = &state.model;
-        let found = match request.method.as_str() {
+        let found = match &*request.method {
             "FindByUuid" => {
                 let uuid = required(request, "uuid")?;
                 let instance = request.flag("instanceUuid");
@@ -246,7 +246,7 @@ impl Vcenter {
         };
         let mut state = self.lock();
         let eyes = self.eyes(&state, session).ok_or_else(|| refusal::not_authenticated(this))?;
-        match request.method.as_str() {
+        match &*request.method {
             "RetrieveProperties" => eyes.retrieve(&read("specSet")?, "returnval"),
             "RetrievePropertiesEx" => {
                 let max = request.get("options").and_then(|o| o.text_at("maxObjects"));

@@ -34,7 +34,7 @@ type Meaning = (&'static str, Vec<&'static str>, Operation);
 pub(super) fn operation(request: &VimRequest) -> Result<Meaning, Fault> {
     let vm = || id_of(request, "VirtualMachine", "vm");
     let host = || id_of(request, "HostSystem", "host");
-    let (description, privilege, operation) = match request.method.as_str() {
+    let (description, privilege, operation) = match &*request.method {
         "PowerOnVM_Task" => {
             ("VirtualMachine.powerOn", "VirtualMachine.Interact.PowerOn", Operation::PowerOn { vm: vm()? })
         }
@@ -87,7 +87,7 @@ pub(super) fn operation(request: &VimRequest) -> Result<Meaning, Fault> {
 fn snapshot_operation(request: &VimRequest) -> Result<Meaning, Fault> {
     let vm = || id_of(request, "VirtualMachine", "vm");
     let snapshot = || id_of(request, "VirtualMachineSnapshot", "snapshot");
-    let (description, privilege, operation) = match request.method.as_str() {
+    let (description, privilege, operation) = match &*request.method {
         "CreateSnapshot_Task" => {
             let operation = Operation::CreateSnapshot {
                 vm: vm()?,

@@ -19,7 +19,7 @@ impl Vcenter {
         let collector = &request.this;
         let version = request.text("version").unwrap_or_default().trim().to_owned();
         let options = request.get("options").and_then(|o| o.text_at("maxWaitSeconds"));
-        let limit = match (request.method.as_str(), options) {
+        let limit = match (&*request.method, options) {
             ("CheckForUpdates", _) => Some(0),
             (_, Some(text)) => {
                 Some(text.trim().parse::<u64>().map_err(|_| refusal::invalid_argument("maxWaitSeconds"))?)

@@ -47,21 +47,23 @@ fn is_scsi(element: &Element) -> bool {
 fn label(element: &Element) -> String {
     match &element.xsi_type {
         Some(_) if is_scsi(element) => "SCSI".into(),
-        Some(kind) if element.name == "device" || element.name == "VirtualDevice" => kind.clone(),
-        Some(_) | None => element.name.clone(),
+        Some(kind) if element.name == "device" || element.name == "VirtualDevice" => {
+            kind.clone().into_owned()
+        }
+        Some(_) | None => element.name.clone().into_owned(),
     }
 }
 
 /// Items are told apart by what they are: a property by its name, a device by its type.
 fn identity(element: &Element) -> String {
-    let name = element.text_at("name").filter(|_| ["propSet", "changeSet"].contains(&element.name.as_str()));
+    let name = element.text_at("name").filter(|_| ["propSet", "changeSet"].contains(&&*element.name));
     match (name, &element.xsi_type) {
         (Some(name), _) => format!("{} {name}", element.name),
         (None, Some(_)) if is_scsi(element) => "device SCSI".into(),
         (None, Some(kind)) if element.name == "device" || element.name == "VirtualDevice" => {
             format!("device {kind}")
         }
-        (None, _) => element.name.clone(),
+        (None, _) => element.name.clone().into_owned(),
     }
 }
 

@@ -253,7 +253,7 @@ impl Soap {
             Err(ReplyError::Garbled(error)) => panic!("{error}: {:?}", reply.body()),
         }
     }
-    pub(crate) async fn call(&self, method: &str, this: &MoRef, args: Vec<Element>) -> Answer {
+    pub(crate) async fn call(&self, method: &'static str, this: &MoRef, args: Vec<Element>) -> Answer {
         let request = VimRequest::new(method, this.clone());
         self.send(&args.into_iter().fold(request, VimRequest::arg)).await
     }
@@ -289,7 +289,7 @@ impl Soap {
     /// Starts a task and waits until it has ended.
     pub(crate) async fn task(
         &self,
-        method: &str,
+        method: &'static str,
         this: &MoRef,
         args: Vec<Element>,
     ) -> Result<Option<Element>, Fault> {

@@ -33,7 +33,7 @@ impl Fault {
     /// others from `xsi:type`.
     pub fn body(&self) -> Element {
         let detail = Element::new(format!("{}Fault", self.kind))
-            .typed(self.kind.as_str())
+            .typed(self.kind.clone())
             .with_all(self.fields.iter().cloned());
         Element::new("Fault")
             .in_ns(Ns::Soap)
@@ -54,14 +54,14 @@ impl Fault {
             return Ok(Self::new("RuntimeFault", message));
         };
         let kind = match &detail.xsi_type {
-            Some(kind) => kind.clone(),
+            Some(kind) => kind.clone().into_owned(),
             None => detail.name.strip_suffix("Fault").unwrap_or(&detail.name).to_owned(),
         };
         Ok(Self { kind, message, fields: detail.children.clone() })
     }
     /// As a task's error, or a missing property's: a `LocalizedMethodFault` named `name`.
-    pub fn localized(&self, name: &str) -> Element {
-        let fault = Element::new("fault").typed(self.kind.as_str()).with_all(self.fields.iter().cloned());
+    pub fn localized(&self, name: &'static str) -> Element {
+        let fault = Element::new("fault").typed(self.kind.clone()).with_all(self.fields.iter().cloned());
         Element::new(name).with(fault).with(Element::leaf("localizedMessage", &self.message))
     }
     /// Reads such an error.
@@ -73,7 +73,7 @@ impl Fault {
             element.child("fault").ok_or_else(|| XmlError::Shape("an error without a fault".into()))?;
         let kind = fault.xsi_type.clone().ok_or_else(|| XmlError::Shape("a fault without a type".into()))?;
         let message = element.text_at("localizedMessage").unwrap_or_default().to_owned();
-        Ok(Self { kind, message, fields: fault.children.clone() })
+        Ok(Self { kind: kind.into_owned(), message, fields: fault.children.clone() })
     }
     /// As the value of a task's `info.error`.
     pub fn value(&self) -> Value {
@@ -81,7 +81,7 @@ impl Fault {
             Obj::new("LocalizedMethodFault")
                 .set(
                     "fault",
-                    Value::Raw(Element::new("fault").typed(self.kind.as_str()).with_all(self.fields.clone())),
+                    Value::Raw(Element::new("fault").typed(self.kind.clone()).with_all(self.fields.clone())),
                 )
                 .set("localizedMessage", &self.message),
         )

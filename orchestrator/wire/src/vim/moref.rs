@@ -2,6 +2,7 @@
 
 use super::{Element, XmlError};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 
 /// A reference to a managed object: its type and its id within the server.
@@ -20,7 +21,7 @@ impl MoRef {
         Self { kind: kind.into(), id: id.into() }
     }
     /// `<name type="VirtualMachine">vm-42</name>`
-    pub fn element(&self, name: impl Into<String>) -> Element {
+    pub fn element(&self, name: impl Into<Cow<'static, str>>) -> Element {
         Element::leaf(name, &self.id).attr("type", &self.kind)
     }
     /// Reads such an element.

@@ -1,6 +1,7 @@
 //! Envelopes: requests and replies as bytes.
 
 use super::{Element, Fault, MoRef, Ns, XmlError};
+use std::borrow::Cow;
 
 const HEAD: &str = concat!(
     r#"<?xml version="1.0" encoding="UTF-8"?>"#,
@@ -24,7 +25,7 @@ const VERSIONS: &[&str] = &[
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VimRequest {
     /// The method: `PowerOnVM_Task`.
-    pub method: String,
+    pub method: Cow<'static, str>,
     /// The object it is called on.
     pub this: MoRef,
     /// Its arguments, in the order of the WSDL.
@@ -33,7 +34,7 @@ pub struct VimRequest {
 
 impl VimRequest {
     /// A call without arguments.
-    pub fn new(method: impl Into<String>, this: MoRef) -> Self {
+    pub fn new(method: impl Into<Cow<'static, str>>, this: MoRef) -> Self {
         Self { method: method.into(), this, args: Vec::new() }
     }
     /// The same call with one more argument.
@@ -58,10 +59,7 @@ impl VimRequest {
     }
     /// Writes the request.
     pub fn encode(&self) -> Vec<u8> {
-        let call = Element::new(self.method.as_str())
-            .with(self.this.element("_this"))
-            .with_all(self.args.iter().cloned());
-        envelope(&call)
+        envelope(&Element::new(self.method.clone()).with(self.this.element("_this")), &self.args)
     }
     /// The first argument of this name.
     pub fn get(&self, name: &str) -> Option<&Element> {
@@ -96,9 +94,10 @@ pub enum ReplyError {
     Garbled(#[from] XmlError),
 }
 
-fn envelope(body: &Element) -> Vec<u8> {
+/// The body goes around `args`, after what it holds already.
+fn envelope(body: &Element, args: &[Element]) -> Vec<u8> {
     let mut out = String::from(HEAD);
-    body.write(Ns::None, &mut out);
+    body.write_around(args, Ns::None, &mut out);
     out.push_str(TAIL);
     out.into_bytes()
 }
@@ -116,8 +115,8 @@ fn body(bytes: &[u8]) -> Result<Element, XmlError> {
 /// Writes a reply: the values a method returned, each named `returnval`, or its fault.
 pub fn reply(method: &str, result: Result<Vec<Element>, Fault>) -> Vec<u8> {
     match result {
-        Ok(values) => envelope(&Element::new(format!("{method}Response")).with_all(values)),
-        Err(fault) => envelope(&fault.body()),
+        Ok(values) => envelope(&Element::new(format!("{method}Response")), &values),
+        Err(fault) => envelope(&fault.body(), &[]),
     }
 }
 

@@ -2,6 +2,7 @@
 //! specs, task info. Both ends read and write them here.
 
 use super::{Element, Fault, MoRef, XmlError};
+use std::borrow::Cow;
 
 fn shape(what: &str) -> XmlError {
     XmlError::Shape(what.to_owned())
@@ -17,6 +18,9 @@ fn number<T: std::str::FromStr>(element: &Element, name: &str) -> Result<Option<
         None => Ok(None),
         Some(text) => text.parse().map(Some).map_err(|_| shape(&format!("{name} is no number: {text}"))),
     }
+}
+fn xsi_type(element: &Element) -> Option<String> {
+    element.xsi_type.clone().map(Cow::into_owned)
 }
 fn flag(element: &Element, name: &str) -> bool {
     element.child(name).and_then(Element::as_bool).unwrap_or(false)
@@ -164,7 +168,7 @@ impl FilterSpec {
         })
     }
     /// Writes the spec as an argument named `name`.
-    pub fn element(&self, name: &str) -> Element {
+    pub fn element(&self, name: &'static str) -> Element {
         let props = self.props.iter().map(|p| {
             Element::new("propSet")
                 .with(Element::leaf("type", &p.kind))
@@ -240,9 +244,9 @@ pub struct DeviceChange {
 impl DeviceSpec {
     fn read(element: &Element) -> Result<Self, XmlError> {
         Ok(Self {
-            kind: element.xsi_type.clone().ok_or_else(|| shape("a device without a type"))?,
+            kind: xsi_type(element).ok_or_else(|| shape("a device without a type"))?,
             key: number(element, "key")?.unwrap_or(0),
-            backing: element.child("backing").map(|b| b.xsi_type.clone().unwrap_or_default()),
+            backing: element.child("backing").map(|b| xsi_type(b).unwrap_or_default()),
             file: opt_text(element, "backing.fileName"),
             mode: opt_text(element, "backing.diskMode"),
             controller: number(element, "controllerKey")?,
@@ -252,16 +256,16 @@ impl DeviceSpec {
         })
     }
     fn element(&self) -> Element {
-        let leaf = |name: &str, value: Option<i64>| value.map(|v| Element::leaf(name, v));
+        let leaf = |name: &'static str, value: Option<i64>| value.map(|v| Element::leaf(name, v));
         let backing = self.backing.as_ref().map(|kind| {
             Element::new("backing")
-                .typed(kind.as_str())
+                .typed(kind.clone())
                 .with(Element::leaf("fileName", self.file.as_deref().unwrap_or_default()))
                 .with(Element::leaf("diskMode", self.mode.as_deref().unwrap_or("persistent")))
         });
         let shared = self.bus.map(|_| Element::leaf("sharedBus", "noSharing"));
         Element::new("device")
-            .typed(self.kind.as_str())
+            .typed(self.kind.clone())
             .with(Element::leaf("key", self.key))
             .with_all(backing)
             .with_all(leaf("controllerKey", self.controller.map(i64::from)))
@@ -361,8 +365,9 @@ impl VmConfigSpec {
         })
     }
     /// Writes the spec as an argument named `name`.
-    pub fn element(&self, name: &str) -> Element {
-        let leaf = |name: &str, value: &Option<String>| value.as_ref().map(|v| Element::leaf(name, v));
+    pub fn element(&self, name: &'static str) -> Element {
+        let leaf =
+            |name: &'static str, value: &Option<String>| value.as_ref().map(|v| Element::leaf(name, v));
         let files = self.vm_path.as_ref().map(|p| Element::new("files").with(Element::leaf("vmPathName", p)));
         let extra = self.extra.iter().map(|(key, value)| {
             Element::new("extraConfig")

@@ -33,6 +33,9 @@ fn bombs_and_monsters_are_refused() {
     assert_eq!(Element::parse(b"<x>&secret;</x>"), Err(XmlError::Forbidden));
     let deep = "<x>".repeat(500);
     assert!(matches!(Element::parse(deep.as_bytes()), Err(XmlError::TooLarge(_))));
+    let wide: String = (0..40).map(|n| format!(" a{n}='x'")).collect();
+    assert_eq!(Element::parse(format!("<x{wide}/>").as_bytes()), Err(XmlError::TooLarge("32 attributes")));
+    assert!(matches!(Element::parse(b"<x a='1' b='2' a='3'/>"), Err(XmlError::Malformed(_))));
     let long = vec![b' '; (32 << 20) + 1];
     assert!(matches!(Element::parse(&long), Err(XmlError::TooLarge(_))));
     for broken in ["", "text", "<a>", "<a></b>", "<a/><b/>", "<a", "</a>", "<a b></a>", "\u{0}"] {
@@ -134,7 +137,7 @@ fn specs_survive_a_round_trip() {
         extra: vec![("k".into(), "v".into())],
     };
     assert_eq!(VmConfigSpec::read(&spec.element("spec")), Ok(spec.clone()));
-    let names: Vec<String> = spec.element("spec").children.into_iter().map(|c| c.name).collect();
+    let names: Vec<String> = spec.element("spec").children.into_iter().map(|c| c.name.into_owned()).collect();
     // The order of the WSDL.
     let order = [
         "changeVersion",

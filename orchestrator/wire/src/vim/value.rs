@@ -2,6 +2,7 @@
 //! it names a type.
 
 use super::{Element, MoRef};
+use std::borrow::Cow;
 
 /// A value of a property or of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,7 +150,7 @@ impl Value {
             Self::Raw(element) => element.text.clone(),
         }
     }
-    fn xsi_type(&self) -> String {
+    fn xsi_type(&self) -> Cow<'static, str> {
         match self {
             Self::Text(_) => "xsd:string".into(),
             Self::Bool(_) => "xsd:boolean".into(),
@@ -163,12 +164,12 @@ impl Value {
             Self::Raw(element) => element.xsi_type.clone().unwrap_or_default(),
             Self::List(kind, _) => {
                 let (first, rest) = kind.split_at(1);
-                format!("ArrayOf{}{rest}", first.to_uppercase())
+                format!("ArrayOf{}{rest}", first.to_uppercase()).into()
             }
         }
     }
     /// As it looks where the schema declares `anyType`.
-    pub fn any(&self, name: &str) -> Element {
+    pub fn any(&self, name: &'static str) -> Element {
         let element = match self {
             Self::Ref(r) => r.element(name),
             Self::Obj(obj) => Element::new(name).with_all(obj.elements()),
@@ -182,7 +183,7 @@ impl Value {
         element.typed(self.xsi_type())
     }
     /// As an item of an `ArrayOf…`.
-    fn item(&self, kind: &str) -> Element {
+    fn item(&self, kind: &'static str) -> Element {
         match self {
             Self::Ref(r) => r.element(kind).typed("ManagedObjectReference"),
             Self::Obj(_) | Self::List(..) | Self::Any(_) | Self::Raw(_) => self.one(kind),
@@ -191,7 +192,7 @@ impl Value {
             }
         }
     }
-    fn one(&self, name: &str) -> Element {
+    fn one(&self, name: &'static str) -> Element {
         match self {
             Self::Ref(r) => r.element(name),
             Self::Obj(obj) => {
@@ -199,14 +200,14 @@ impl Value {
                 if obj.narrow { element.typed(obj.kind) } else { element }
             }
             Self::List(..) | Self::Any(_) => self.any(name),
-            Self::Raw(element) => Element { name: name.to_owned(), ..element.clone() },
+            Self::Raw(element) => Element { name: name.into(), ..element.clone() },
             Self::Text(_) | Self::Bool(_) | Self::Int(_) | Self::Long(_) | Self::Time(_) | Self::Enum(..) => {
                 Element::leaf(name, self.text())
             }
         }
     }
     /// As it looks where the schema declares its type: a list is the field repeated.
-    pub fn field(&self, name: &str) -> Vec<Element> {
+    pub fn field(&self, name: &'static str) -> Vec<Element> {
         if let Self::List(_, items) = self {
             return items.iter().map(|i| i.one(name)).collect();
         }

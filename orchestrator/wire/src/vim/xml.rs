@@ -6,10 +6,13 @@ use quick_xml::XmlVersion;
 use quick_xml::escape::{escape, resolve_xml_entity};
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::{Namespace, NamespaceResolver, QName, ResolveResult};
+use std::borrow::Cow;
 
 const MAX_BYTES: usize = 32 << 20;
 const MAX_DEPTH: usize = 96;
 const MAX_ELEMENTS: usize = 1_000_000;
+/// Of one element.
+const MAX_ATTRIBUTES: usize = 32;
 
 const SOAP: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 const XSI: &str = "http://www.w3.org/2001/XMLSchema-instance";
@@ -62,11 +65,11 @@ pub struct Element {
     /// Its namespace.
     pub ns: Ns,
     /// Its local name.
-    pub name: String,
+    pub name: Cow<'static, str>,
     /// Its `xsi:type`: `VirtualDisk`, or `xsd:string` for the types of XML Schema.
-    pub xsi_type: Option<String>,
+    pub xsi_type: Option<Cow<'static, str>>,
     /// Its attributes without a namespace.
-    pub attrs: Vec<(String, String)>,
+    pub attrs: Vec<(Cow<'static, str>, String)>,
     /// Its text.
     pub text: String,
     /// Its children.
@@ -75,7 +78,7 @@ pub struct Element {
 
 impl Element {
     /// An empty element of vim25.
-    pub fn new(name: impl Into<String>) -> Self {
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
         Self {
             ns: Ns::Vim,
             name: name.into(),
@@ -86,7 +89,7 @@ impl Element {
         }
     }
     /// An element of vim25 with this text.
-    pub fn leaf(name: impl Into<String>, text: impl ToString) -> Self {
+    pub fn leaf(name: impl Into<Cow<'static, str>>, text: impl ToString) -> Self {
         Self { text: text.to_string(), ..Self::new(name) }
     }
     /// The same element in another namespace.
@@ -97,13 +100,13 @@ impl Element {
     }
     /// The same element with this `xsi:type`.
     #[must_use]
-    pub fn typed(mut self, xsi_type: impl Into<String>) -> Self {
+    pub fn typed(mut self, xsi_type: impl Into<Cow<'static, str>>) -> Self {
         self.xsi_type = Some(xsi_type.into());
         self
     }
     /// The same element with one more attribute.
     #[must_use]
-    pub fn attr(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+    pub fn attr(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
         self.attrs.push((name.into(), value.into()));
         self
     }
@@ -210,6 +213,11 @@ impl Element {
 
     /// Writes the element as vCenter does; prefixes are declared by the envelope.
     pub(super) fn write(&self, default_ns: Ns, out: &mut String) {
+        self.write_around(&[], default_ns, out);
+    }
+
+    /// Writes it with more children, after its own.
+    pub(super) fn write_around(&self, more: &[Self], default_ns: Ns, out: &mut String) {
         let prefix = if self.ns == Ns::Soap { "soapenv:" } else { "" };
         out.push('<');
         out.push_str(prefix);
@@ -227,7 +235,7 @@ impl Element {
         }
         out.push('>');
         out.push_str(&escape(self.text.as_str()));
-        for child in &self.children {
+        for child in self.children.iter().chain(more) {
             child.write(inner_ns, out);
         }
         out.push_str("</");
@@ -267,19 +275,27 @@ fn close(mut element: Element, open: &mut [Element], root: &mut Option<Element>)
 
 fn opened(start: &BytesStart<'_>, resolver: &NamespaceResolver) -> Result<Element, XmlError> {
     let (ns, local) = resolver.resolve_element(start.name());
-    let mut element = Element::new(local.into_inner()).in_ns(Ns::of(&ns));
-    for attribute in start.attributes() {
+    let mut element = Element::new(local.into_inner().to_owned()).in_ns(Ns::of(&ns));
+    for (n, attribute) in start.attributes().with_checks(false).enumerate() {
+        if n >= MAX_ATTRIBUTES {
+            return Err(XmlError::TooLarge("32 attributes"));
+        }
         let attribute = attribute.map_err(malformed)?;
+        // The library's own check allocates for each element.
+        let mut others = start.attributes();
+        if others.with_checks(false).take(n).flatten().any(|other| other.key == attribute.key) {
+            return Err(malformed(format_args!("two attributes {}", attribute.key.into_inner())));
+        }
         if attribute.key.as_namespace_binding().is_some() {
             continue;
         }
         let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(malformed)?;
         match resolver.resolve_attribute(attribute.key) {
             (ResolveResult::Unbound, name) => {
-                element.attrs.push((name.into_inner().to_owned(), value.into_owned()));
+                element.attrs.push((name.into_inner().to_owned().into(), value.into_owned()));
             }
             (ResolveResult::Bound(Namespace(XSI)), name) if name.into_inner() == "type" => {
-                element.xsi_type = Some(type_name(value.trim(), resolver));
+                element.xsi_type = Some(type_name(value.trim(), resolver).into());
             }
             (ResolveResult::Bound(_) | ResolveResult::Unknown(_), _) => {}
         }
