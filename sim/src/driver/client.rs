@@ -1,9 +1,11 @@
 //! The operator's client of the northbound API: nothing but HTTP and JSON, as any tool would use it.
 
+use super::view::{Item, Job, JobView, List, Point, Resource};
 use bytes::Bytes;
 use failback_orchestrator::config::Vault;
 use failback_wire::error::Report;
 use failback_wire::http::{Call, Http, HttpError, Method, Request, StatusCode};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,47 +24,6 @@ pub enum Answer {
     Accepted(String),
     /// 4xx: the codes of the error and its details, and the error itself.
     Refused(Vec<String>, Option<Report>),
-}
-
-/// What a job shows.
-#[derive(Clone, Debug, PartialEq)]
-pub struct JobView {
-    /// `NotStarted`, `InProgress`, `Succeeded`, `Failed` …
-    pub state: String,
-    /// Tasks in order, children of groups included: id and state.
-    pub tasks: Vec<(String, String)>,
-    /// Errors, with the task each belongs to.
-    pub errors: Vec<(String, Report)>,
-}
-
-impl JobView {
-    /// The manual action that the job waits for.
-    pub fn paused(&self) -> Option<&str> {
-        let waits = self.tasks.iter().find(|(_, state)| state == "Suspended");
-        waits.filter(|_| self.state == "Suspended").map(|(task, _)| task.as_str())
-    }
-    /// True once it will not change any more, unless somebody confirms something.
-    pub fn over(&self) -> bool {
-        !matches!(self.state.as_str(), "InProgress" | "NotStarted")
-    }
-    /// True once its preconditions were found to hold: a later task runs, or is about to.
-    pub fn begun(&self) -> bool {
-        self.tasks.first().is_some_and(|(_, state)| state == "Succeeded")
-    }
-    /// True when it failed before its first effect: only tasks that look at preconditions have failed.
-    pub fn refused(&self) -> bool {
-        let begun = self.tasks.iter().filter(|(_, state)| state != "NotStarted");
-        let mut failed = false;
-        for (task, state) in begun {
-            let looks = task.contains("Preflight") || task.contains("Prerequisite");
-            match (looks, state.as_str()) {
-                (true, "Failed") => failed = true,
-                (true, _) | (_, "Other" | "Skipped") => {}
-                (false, _) => return false,
-            }
-        }
-        self.state == "Failed" && failed
-    }
 }
 
 /// Why there is no answer.
@@ -105,8 +66,7 @@ impl Client {
         path: &str,
         request_id: Option<&str>,
         body: Option<&Value>,
-    ) -> Result<(StatusCode, http::HeaderMap, Value), ClientError> {
-        let unexpected = |e: &dyn std::fmt::Display| ClientError::Unexpected(e.to_string());
+    ) -> Result<(StatusCode, http::HeaderMap, Bytes), ClientError> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("http://{}{path}?api-version={API_VERSION}", self.host))
@@ -120,11 +80,7 @@ impl Client {
         let timeout = Duration::from_secs(60);
         let reply = self.http.send(Call { operation, timeout, request }).await?;
         let (parts, body) = reply.into_parts();
-        let value = match body.is_empty() {
-            true => Value::Null,
-            false => serde_json::from_slice(&body).map_err(|e| unexpected(&e))?,
-        };
-        Ok((parts.status, parts.headers, value))
+        Ok((parts.status, parts.headers, body))
     }
 
     /// Sends an operation; `request_id` makes a repeated request the same request.
@@ -138,10 +94,10 @@ impl Client {
         request_id: &str,
         body: &Value,
     ) -> Result<Answer, ClientError> {
-        let (status, headers, value) =
+        let (status, headers, reply) =
             self.send("asr.operate", method, path, Some(request_id), Some(body)).await?;
         if status.is_client_error() {
-            return Ok(refusal(&value));
+            return Ok(refusal(&read(&reply)?));
         }
         if matches!(status, StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT) {
             return Ok(Answer::Done);
@@ -179,13 +135,9 @@ impl Client {
         format!("{}/replicationPolicies/{policy}", self.vault)
     }
 
-    async fn get(&self, operation: &'static str, path: &str) -> Result<Value, ClientError> {
-        let (status, _, value) = self.send(operation, Method::GET, path, None, None).await?;
-        if status.is_success() {
-            Ok(value)
-        } else {
-            Err(ClientError::Unexpected(format!("{path} was answered {status}: {value}")))
-        }
+    async fn get<T: DeserializeOwned>(&self, operation: &'static str, path: &str) -> Result<T, ClientError> {
+        let (status, _, body) = self.send(operation, Method::GET, path, None, None).await?;
+        if status.is_success() { read(&body) } else { Err(answered(path, status, &body)) }
     }
 
     /// A job.
@@ -193,27 +145,22 @@ impl Client {
     /// # Errors
     /// When no reply came, or no job.
     pub async fn job(&self, job: &str) -> Result<JobView, ClientError> {
-        let value = self.get("asr.job", &format!("{}/replicationJobs/{job}", self.vault)).await?;
-        let properties = &value["properties"];
-        let mut view = JobView { state: text(&properties["state"]), tasks: Vec::new(), errors: Vec::new() };
-        collect_tasks(&properties["tasks"], &mut view.tasks);
-        for error in properties["errors"].as_array().into_iter().flatten() {
-            view.errors.push((text(&error["taskId"]), report(error)));
-        }
-        Ok(view)
+        let path = format!("{}/replicationJobs/{job}", self.vault);
+        let job: Resource<Job> = self.get("asr.job", &path).await?;
+        Ok(job.properties.into())
     }
 
     /// A replicated item's properties; `None` when there is no such item.
     ///
     /// # Errors
     /// When no reply came, or neither.
-    pub async fn item(&self, item: &str) -> Result<Option<Value>, ClientError> {
+    pub(super) async fn item(&self, item: &str) -> Result<Option<Item>, ClientError> {
         let path = self.item_path(item);
-        let (status, _, mut value) = self.send("asr.item", Method::GET, &path, None, None).await?;
+        let (status, _, body) = self.send("asr.item", Method::GET, &path, None, None).await?;
         match status {
             StatusCode::NOT_FOUND => Ok(None),
-            status if status.is_success() => Ok(Some(value["properties"].take())),
-            status => Err(ClientError::Unexpected(format!("{path} was answered {status}: {value}"))),
+            status if status.is_success() => Ok(Some(read::<Resource<Item>>(&body)?.properties)),
+            status => Err(answered(&path, status, &body)),
         }
     }
 
@@ -222,7 +169,8 @@ impl Client {
     /// # Errors
     /// When no reply came, or no fabric.
     pub async fn fabric(&self) -> Result<Value, ClientError> {
-        Ok(self.get("asr.fabric", &self.fabric).await?["properties"].take())
+        let mut fabric: Value = self.get("asr.fabric", &self.fabric).await?;
+        Ok(fabric["properties"].take())
     }
 
     /// The vault's health, by its parts.
@@ -231,7 +179,8 @@ impl Client {
     /// When no reply came, or no health.
     pub async fn vault_health(&self) -> Result<Value, ClientError> {
         let path = format!("{}/replicationVaultHealth", self.vault);
-        Ok(self.get("asr.vault-health", &path).await?["properties"].take())
+        let mut health: Value = self.get("asr.vault-health", &path).await?;
+        Ok(health["properties"].take())
     }
 
     /// The vault's events about the health of what has this name, oldest first: (code, severity).
@@ -239,7 +188,7 @@ impl Client {
     /// # Errors
     /// When no reply came, or no list.
     pub async fn health_events(&self, of: &str) -> Result<Vec<(String, String)>, ClientError> {
-        let value = self.get("asr.events", &format!("{}/replicationEvents", self.vault)).await?;
+        let value: Value = self.get("asr.events", &format!("{}/replicationEvents", self.vault)).await?;
         let all = value["value"].as_array().into_iter().flatten().rev().map(|event| &event["properties"]);
         let own = all
             .filter(|event| event["affectedObjectFriendlyName"] == of && event["eventType"] != "JobStatus");
@@ -252,7 +201,7 @@ impl Client {
     /// When no reply came, or no list.
     pub async fn protectable(&self) -> Result<BTreeMap<String, (String, BTreeSet<String>)>, ClientError> {
         let path = format!("{}/replicationProtectableItems", self.container);
-        let value = self.get("asr.protectable", &path).await?;
+        let value: Value = self.get("asr.protectable", &path).await?;
         let one = |item: &Value| {
             let about = &item["properties"];
             let codes = about["protectionReadinessErrors"].as_array().into_iter().flatten().map(text);
@@ -266,56 +215,26 @@ impl Client {
     /// # Errors
     /// When no reply came, or no item.
     pub async fn points(&self, item: &str) -> Result<Vec<(String, String)>, ClientError> {
-        let value = self.get("asr.points", &format!("{}/recoveryPoints", self.item_path(item))).await?;
-        let point = |p: &Value| (text(&p["name"]), text(&p["properties"]["recoveryPointType"]));
-        Ok(value["value"].as_array().into_iter().flatten().map(point).collect())
+        let path = format!("{}/recoveryPoints", self.item_path(item));
+        let points: List<Point> = self.get("asr.points", &path).await?;
+        Ok(points.value.into_iter().map(|point| (point.name, point.properties.recovery_point_type)).collect())
     }
+}
+
+fn unexpected(error: &dyn std::fmt::Display) -> ClientError {
+    ClientError::Unexpected(error.to_string())
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, ClientError> {
+    serde_json::from_slice(body).map_err(|e| unexpected(&e))
+}
+
+fn answered(path: &str, status: StatusCode, body: &[u8]) -> ClientError {
+    ClientError::Unexpected(format!("{path} was answered {status}: {}", String::from_utf8_lossy(body)))
 }
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
-}
-
-fn collect_tasks(tasks: &Value, out: &mut Vec<(String, String)>) {
-    for task in tasks.as_array().into_iter().flatten() {
-        out.push((text(&task["taskId"]), text(&task["state"])));
-        collect_tasks(&task["groupTaskCustomDetails"]["childTasks"], out);
-    }
-}
-
-fn report(error: &Value) -> Report {
-    let (service, beneath) = (&error["serviceErrorDetails"], &error["providerErrorDetails"]);
-    let provider = text(&beneath["errorMessage"]);
-    Report {
-        code: text(&service["code"]),
-        message: text(&service["message"]),
-        possible_causes: text(&service["possibleCauses"]),
-        recommended_action: text(&service["recommendedAction"]),
-        entity: text(&error["taskId"]),
-        inner: if provider.is_empty() { Vec::new() } else { vec![provider] },
-        beneath: stood_for(beneath),
-    }
-}
-
-/// The errors that one of a job stands for. Causes and actions are told of all together: where any are missing, none
-/// counts.
-fn stood_for(provider: &Value) -> Vec<Report> {
-    let [causes, action] = ["possibleCauses", "recommendedAction"].map(|key| text(&provider[key]));
-    let ids = text(&provider["errorId"]);
-    let codes: Vec<&str> = ids.split(", ").filter(|code| !code.is_empty()).collect();
-    if action.lines().count() < codes.len() || causes.lines().count() < codes.len() {
-        return Vec::new();
-    }
-    let one = |code: &str| Report {
-        code: code.to_owned(),
-        message: String::new(),
-        possible_causes: causes.clone(),
-        recommended_action: action.clone(),
-        entity: String::new(),
-        inner: Vec::new(),
-        beneath: Vec::new(),
-    };
-    codes.into_iter().map(one).collect()
 }
 
 fn refusal(value: &Value) -> Answer {

@@ -7,6 +7,7 @@ mod protectable;
 use super::client::ClientError;
 use super::play::Driver;
 use super::steps::At;
+use super::view::{Disk, Item, Provider};
 use crate::fault::Entry;
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::estate::Side;
@@ -55,7 +56,7 @@ impl fmt::Display for Seen {
     }
 }
 
-/// Codes of the health errors of an item or a server.
+/// Codes of the health errors of a server.
 fn codes(of: &Value) -> BTreeSet<String> {
     let errors = of["healthErrors"].as_array().into_iter().flatten();
     errors.filter_map(|error| error["errorCode"].as_str().map(str::to_owned)).collect()
@@ -76,40 +77,39 @@ fn judge_alerts_include(of: &str, wanted: &[Name], shown: &BTreeSet<String>) -> 
         .then(|| differs(format!("alerts of {of}"), format!("at least {missing:?}"), format!("{shown:?}")))
 }
 
-/// What of a disk waits where, as the wire calls it, in MiB.
-const WAITING: [&str; 3] = ["sourceDataInMB", "psDataInMB", "targetDataInMB"];
-
-fn disks(item: &Value) -> impl Iterator<Item = &Value> {
-    item["providerSpecificDetails"]["protectedDisks"].as_array().into_iter().flatten()
-}
-
-fn waiting(item: &Value, field: &str) -> f64 {
-    disks(item).filter_map(|disk| disk[field].as_f64()).sum()
-}
-
 impl Seen {
-    fn new(item: &Value, points: &[(String, String)]) -> Self {
-        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-        let provider = text(&item["providerSpecificDetails"]["instanceType"]);
-        let (state, location) = (text(&item["protectionState"]), text(&item["activeLocation"]));
+    fn new(item: Item) -> Self {
+        let Item {
+            provider: Provider { instance_type: provider, process_server_id, protected_disks }, ..
+        } = item;
+        let (state, location) = (item.protection_state, item.active_location);
+        let waiting = |of: fn(&Disk) -> f64| protected_disks.iter().map(of).sum();
         let reverse = provider == "InMage";
         // On the way home Primary means Azure.
         let active = if reverse == (location == "Primary") { Side::Azure } else { Side::OnPremises };
-        let app = points.iter().filter(|(_, kind)| kind.contains("Application")).count();
         Self {
             state: lab_state(&state, reverse, active),
             raw: format!("{state} ({provider}, active {location})"),
             active,
-            health: text(&item["replicationHealth"]),
-            alerts: codes(item),
-            points: points.len() as u32,
-            app_points: app as u32,
-            allowed: item["allowedOperations"].as_array().into_iter().flatten().map(text).collect(),
-            resized: disks(item).filter(|disk| disk["diskResized"] == "Resized").count() as u32,
-            process_server: text(&item["providerSpecificDetails"]["processServerId"]),
-            waiting: WAITING.map(|field| waiting(item, field)),
-            transferred: disks(item).filter_map(|disk| disk["resyncTotalTransferredBytes"].as_u64()).sum(),
+            health: item.replication_health,
+            alerts: item.health_errors.into_iter().map(|error| error.error_code).collect(),
+            points: 0,
+            app_points: 0,
+            allowed: item.allowed_operations,
+            resized: protected_disks.iter().filter(|disk| disk.disk_resized == "Resized").count() as u32,
+            process_server: process_server_id.unwrap_or_default(),
+            waiting: [
+                waiting(|disk| disk.in_source),
+                waiting(|disk| disk.in_process_server),
+                waiting(|disk| disk.in_target),
+            ],
+            transferred: protected_disks.iter().map(|disk| disk.resync_total_transferred_bytes).sum(),
         }
+    }
+
+    fn with_points(self, points: &[(String, String)]) -> Self {
+        let app = points.iter().filter(|(_, kind)| kind.contains("Application")).count();
+        Self { points: points.len() as u32, app_points: app as u32, ..self }
     }
 
     /// There is no such item.
@@ -222,29 +222,24 @@ fn differs(what: impl Into<String>, wanted: impl Into<String>, shown: impl Into<
 impl Driver<'_> {
     pub(super) async fn seen(&self, item: &str) -> Result<Seen, ClientError> {
         let Some(properties) = self.client.item(item).await? else { return Ok(Seen::nothing()) };
-        let points = self.client.points(item).await?;
-        Ok(Seen::new(&properties, &points))
+        Ok(Seen::new(properties).with_points(&self.client.points(item).await?))
     }
 
     /// The same without recovery points, whose list may be long.
     pub(super) async fn state_of(&self, item: &str) -> Result<Seen, ClientError> {
-        let properties = self.client.item(item).await?;
-        Ok(properties.map_or_else(Seen::nothing, |properties| Seen::new(&properties, &[])))
+        Ok(self.client.item(item).await?.map_or_else(Seen::nothing, Seen::new))
     }
 
     /// What the item lacks of what is waited for. Its recovery points, whose list may be long, are asked for once nothing
     /// else is missing.
     pub(super) async fn lacks(&self, wanted: &WaitUntil) -> Result<Option<String>, ClientError> {
         let item = &wanted.item.value;
-        let Some(properties) = self.client.item(item).await? else {
-            return Ok(Seen::nothing().missing(wanted));
-        };
-        let seen = Seen::new(&properties, &[]);
+        let seen = self.state_of(item).await?;
         let counts = wanted.points.is_some() || wanted.app_points.is_some();
         if !counts || !seen.is_all_but_points(wanted) {
             return Ok(seen.missing(wanted));
         }
-        Ok(Seen::new(&properties, &self.client.points(item).await?).missing(wanted))
+        Ok(seen.with_points(&self.client.points(item).await?).missing(wanted))
     }
 
     /// The world between two steps: when nothing is going on, the oracle judges it.
@@ -530,6 +525,9 @@ impl Driver<'_> {
         }
     }
 }
+
+/// What of a disk waits where, as the wire calls it, in MiB.
+const WAITING: [&str; 3] = ["sourceDataInMB", "psDataInMB", "targetDataInMB"];
 
 fn judge_item(item: &str, wanted: &ItemExpect, seen: &Seen) -> Vec<Finding> {
     let mut out = Vec::new();

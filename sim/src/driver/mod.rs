@@ -17,6 +17,7 @@ mod requests;
 mod setback;
 mod steps;
 mod stuck;
+mod view;
 
 pub use failback_orchestrator::config::Rehearsal;
 pub use failback_orchestrator::journal::{Operation, Verb};

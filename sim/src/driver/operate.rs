@@ -1,10 +1,11 @@
 //! Operations: what the operator asks of the product, and how it must end.
 
-use super::client::{Answer, JobView};
+use super::client::Answer;
 use super::persist::PATIENCE;
 use super::play::{Driver, Refusal};
 use super::requests::Request;
 use super::steps::{At, LOOK, Stop, until_next_look};
+use super::view::JobView;
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::model::{Ending, Step};
 use crate::scenario::text::Name;
