@@ -163,7 +163,7 @@ pub(super) struct ExploreArgs {
     /// At most so many runs of each scenario, spread over all there could be.
     #[arg(long, value_name = "RUNS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) budget: Option<u32>,
-    /// Play every run twice, the second time on another thread, and compare the hashes.
+    /// Play every run twice, the second time on another thread and over the other wire, and compare the hashes.
     #[arg(long)]
     pub(super) check: bool,
     /// List the classes of points.
@@ -188,7 +188,7 @@ pub(super) struct FuzzArgs {
     /// The seed; default: a new one, which is printed.
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
-    /// Play every case twice, the second time on another thread, and compare the hashes.
+    /// Play every case twice, the second time on another thread and over the other wire, and compare the hashes.
     #[arg(long)]
     pub(super) check: bool,
     /// Only the case of this number.

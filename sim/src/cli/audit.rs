@@ -8,7 +8,6 @@ use crate::recorder::timeline;
 use crate::report::outcome::{Exit, Outcome};
 use crate::scenario::CheckedScenario;
 use crate::scenario::load;
-use crate::scenario::model::Wire;
 use failback_wire::event::Event;
 use std::fmt::Write as _;
 
@@ -55,10 +54,7 @@ pub(super) fn audit(args: &AuditArgs, out: &mut Output) -> Exit {
 /// Runs a scenario here and, over the other wire, on a thread of its own; a thread brings new seeds for every hash
 /// table of the standard library.
 fn one(scenario: &CheckedScenario, seed: Option<u64>) -> Audit {
-    let other = match scenario.scenario.wire {
-        Wire::Direct => Wire::Http1,
-        Wire::Http1 => Wire::Direct,
-    };
+    let other = scenario.scenario.wire.other();
     let run = |wire, events| {
         let options = RunOptions { seed, wire, events, ..RunOptions::default() };
         pool::elsewhere(|| run(scenario, &options))

@@ -82,12 +82,13 @@ fn one(scenario: &CheckedScenario, args: &ExploreArgs, out: &mut Output) -> (Exi
     (broken.fold(Exit::Held, Exit::worst), Some(report))
 }
 
-/// A run with these faults, twice if that is wanted; and where further ones could strike, when asked.
+/// A run with these faults, twice if that is wanted, the second time over the other wire; and where further ones could
+/// strike, when asked.
 fn tried(base: &Base, blows: Vec<Blow>, listen: bool, args: &ExploreArgs) -> Option<(Trial, Vec<Point>)> {
     let again = args.check.then(|| blows.clone());
     let (trial, further) = base.try_with(blows, listen)?;
     let Some(again) = again else { return Some((trial, further)) };
-    let again = pool::elsewhere(|| base.try_with(again, listen)).flatten();
+    let again = pool::elsewhere(|| base.try_otherwise(again, listen)).flatten();
     Some((trial.compared(again.as_ref().map(|(trial, _)| trial)), further))
 }
 

@@ -11,6 +11,7 @@ use crate::fuzz::shrink::shrink;
 use crate::fuzz::tally::Tally;
 use crate::fuzz::trial::{Check, Failure, Outcome, VARIANTS, play};
 use crate::report::outcome::{Exit, Finding, FindingKind};
+use crate::scenario::model::Wire;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -60,11 +61,11 @@ pub(super) fn fuzz(args: &FuzzArgs, out: &mut Output) -> Exit {
     found.exit
 }
 
-/// A case, played, twice if that is wanted. The finding says what is wrong with the lab itself.
+/// A case, played, twice if that is wanted, the second time over the other wire. The finding says what is wrong with the lab itself.
 fn one(seed: u64, number: u64, twice: bool) -> Result<Outcome, Box<Finding>> {
-    let outcome = once(seed, number)?;
+    let outcome = once(seed, number, |wire| wire)?;
     if twice {
-        let again = pool::elsewhere(|| once(seed, number));
+        let again = pool::elsewhere(|| once(seed, number, Wire::other));
         let again = again.unwrap_or_else(|| Err(bug("the second play could not be started")))?;
         if let Some(run) = outcome.first_unlike(&again) {
             let text = format!("two plays of its run {run} differ");
@@ -74,9 +75,12 @@ fn one(seed: u64, number: u64, twice: bool) -> Result<Outcome, Box<Finding>> {
     Ok(outcome)
 }
 
-fn once(seed: u64, number: u64) -> Result<Outcome, Box<Finding>> {
+fn once(seed: u64, number: u64, over: fn(Wire) -> Wire) -> Result<Outcome, Box<Finding>> {
     let (outcome, panicked) = pool::quietly(|| match Case::new(seed, number) {
-        Ok(case) => Ok(play(&case, VARIANTS)),
+        Ok(mut case) => {
+            case.checked.scenario.wire = over(case.checked.scenario.wire);
+            Ok(play(&case, VARIANTS))
+        }
         Err(problems) => Err(problems.first().map(|problem| problem.title.clone()).unwrap_or_default()),
     });
     outcome.unwrap_or_else(|| Err(panicked.unwrap_or_default())).map_err(bug)

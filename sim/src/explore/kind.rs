@@ -8,7 +8,7 @@ use crate::scenario::fault::{
     AzureFault, CallAction, CallFault, CallMoment, Change, LinkChange, VcenterFault, When, WriteMoment,
 };
 use crate::scenario::inventory::{Inventory, ORCHESTRATOR};
-use crate::scenario::model::{Arm, Crash, Ends, Wire};
+use crate::scenario::model::{Arm, Crash, Ends};
 use crate::scenario::text::{Name, Spanned};
 use crate::scenario::units::Period;
 use failback_wire::operation::Role;
@@ -115,11 +115,6 @@ impl Kind {
             Self::CalleeCrashAfter => "callee-crash-after",
             Self::State(state) => state.name,
         }
-    }
-
-    /// The wire it needs, if it is about bytes.
-    pub fn wire(self) -> Option<Wire> {
-        matches!(self, Self::Truncate | Self::Garble).then_some(Wire::Http1)
     }
 
     /// True when it takes a person to end it.

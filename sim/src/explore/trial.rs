@@ -144,9 +144,6 @@ impl Base {
         for (n, blow) in blows.iter().enumerate() {
             let arms = blow.kind.arms(&blow.point, &checked.inventory, &format!("fault-{}", n + 1))?;
             steps.extend(arms.into_iter().map(|arm| Spanned::unplaced(Step::Arm(Box::new(arm)))));
-            if let Some(wire) = blow.kind.wire() {
-                checked.scenario.wire = wire;
-            }
         }
         steps.append(&mut checked.scenario.steps);
         checked.scenario.steps = steps;
@@ -156,8 +153,23 @@ impl Base {
     /// Plays it with these faults; answers, besides, where further ones could strike, when asked. Nothing where one of
     /// several found changed already what it was to change.
     pub fn try_with(&self, blows: Vec<Blow>, listen: bool) -> Option<(Trial, Vec<Point>)> {
+        self.try_over(|wire| wire, blows, listen)
+    }
+
+    /// The same over the other wire: it must be the same run.
+    pub fn try_otherwise(&self, blows: Vec<Blow>, listen: bool) -> Option<(Trial, Vec<Point>)> {
+        self.try_over(Wire::other, blows, listen)
+    }
+
+    fn try_over(
+        &self,
+        over: fn(Wire) -> Wire,
+        blows: Vec<Blow>,
+        listen: bool,
+    ) -> Option<(Trial, Vec<Point>)> {
         let checked = self.with(&blows)?;
-        let played = watched(&Script { listen, rehearsal: self.rehearsal, ..Script::new(&checked) });
+        let wire = over(checked.scenario.wire);
+        let played = watched(&Script { listen, wire, rehearsal: self.rehearsal, ..Script::new(&checked) });
         if blows.len() > 1 && played.ledger.iter().any(|entry| entry.error.is_some()) {
             return None;
         }

@@ -9,7 +9,7 @@ use crate::explore::trial::{Base, Blow};
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::CheckedScenario;
 use crate::scenario::inventory::Inventory;
-use crate::scenario::model::{Step, Wire};
+use crate::scenario::model::Step;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -148,10 +148,7 @@ pub fn play(case: &Case, variants: u64) -> Outcome {
     let undisturbed = !calm.scenario.steps.iter().any(|step| matches!(step.value, Step::Arm(_)));
     for variant in 0..variants {
         let blows = places.blows(case, &base, variant);
-        let Some(mut checked) = base.with(&blows).filter(|_| !blows.is_empty()) else { continue };
-        if case.features.http1 {
-            checked.scenario.wire = Wire::Http1;
-        }
+        let Some(checked) = base.with(&blows).filter(|_| !blows.is_empty()) else { continue };
         let finding = match run(&checked, false, 0) {
             Ok(played) => {
                 let fired = outcome.counts(&played, &blows);

@@ -81,6 +81,16 @@ pub enum Wire {
     Http1,
 }
 
+impl Wire {
+    /// The other one.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Direct => Self::Http1,
+            Self::Http1 => Self::Direct,
+        }
+    }
+}
+
 /// One thing that happens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

@@ -40,7 +40,7 @@ pub use rules::Zone;
 /// How calls travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WireKind {
-    /// The request value is handed to the callee's router.
+    /// The request value is handed to the callee's router, unless its reply's bytes are to be broken.
     Direct,
     /// The request crosses an in-memory pipe as HTTP/1.1 bytes, hyper at both ends.
     Http1,
@@ -371,9 +371,11 @@ impl Inner {
         };
         let crossing =
             Crossing { from: caller, to, host: host.clone(), operation, nth, arrival, ticket, effect, heard };
+        // What breaks a reply's bytes needs bytes to break.
+        let as_bytes = matches!(effect, Some(Effect::Truncate(_) | Effect::Garble));
         let reply = match self.wire {
-            WireKind::Direct => self.clone().direct(crossing, call.request).await,
-            WireKind::Http1 => self.clone().http1(crossing, call.request).await,
+            WireKind::Direct if !as_bytes => self.direct(crossing, call.request).await,
+            WireKind::Direct | WireKind::Http1 => self.clone().http1(crossing, call.request).await,
         };
         if cut_back || self.is_severed(&callee, from.node()) {
             return std::future::pending().await;
@@ -395,17 +397,10 @@ impl Inner {
         self.lock().replies.get(&asked).map(copy_of)
     }
 
-    async fn direct(self: Arc<Self>, crossing: Crossing, request: Request<Bytes>) -> Reply {
-        let (host, effect) = (crossing.host.clone(), crossing.effect);
-        let host = || host.to_string();
+    async fn direct(self: &Arc<Self>, crossing: Crossing, request: Request<Bytes>) -> Reply {
+        let host = crossing.host.clone();
         let reply = self.serve(crossing, request).await;
-        let reply = reply.unwrap_or_else(|_| Err(HttpError::Closed { host: host() }))?;
-        match effect {
-            // The same typed errors that real bytes give on the other wire.
-            Some(Effect::Truncate(_)) => Err(HttpError::Closed { host: host() }),
-            Some(Effect::Garble) => Err(HttpError::Garbled { host: host(), detail: "not HTTP".into() }),
-            _ => Ok(reply),
-        }
+        reply.unwrap_or_else(|_| Err(HttpError::Closed { host: host.to_string() }))
     }
 
     /// Starts the handler in a task of its own; the reply arrives on the channel.
