@@ -83,6 +83,18 @@ fn where_no_waiting_helps_the_operator_does_what_the_refusal_asks_for() {
 }
 
 #[test]
+fn what_must_fail_on_the_way_is_asked_for_once_whatever_comes_of_it() {
+    for scenario in
+        ["jobs/restarted", "failback/point-is-final", "recovery-point/changed-for-one-machine-of-a-plan"]
+    {
+        let base = base_of(scenario);
+        for blow in spread(blows(&base, Kind::Refuse), 6, 0) {
+            assert_home(&base.try_with(vec![blow], false).expect("it can strike there").0);
+        }
+    }
+}
+
+#[test]
 fn the_same_trial_is_the_same_run() {
     let (one, other) = (base(), base());
     assert_eq!(one.points, other.points);

@@ -27,6 +27,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 const PAUSE: Duration = Duration::from_secs(16 * 60);
 /// A replication that got nowhere for this long is looked after by hand.
 const IDLE: Duration = Duration::from_secs(2 * 3600);
+/// A job that has done its work is not restarted.
+const DONE: &str = "FB1820";
 /// How often the operator looks whether everything has come to rest in the end.
 const LOOK: Duration = Duration::from_secs(10 * 60);
 
@@ -72,7 +74,12 @@ impl Driver<'_> {
             while let (Ended::NotInTime(_) | Ended::Paused(_), true) = (&ended, Instant::now() < deadline) {
                 ended = self.wait_longer(at, operation, ended, within).await?;
             }
-            let refused = matches!(ended, Ended::Refused(..));
+            let refused = match &ended {
+                Ended::Refused(codes, _) => {
+                    operation.kind != OperationKind::Restart || codes.iter().any(|code| code == DONE)
+                }
+                _ => false,
+            };
             self.mend(operation, &ended).await;
             let (shown, error) = told(ended);
             if shown.is_none() || (refused || again) && self.is_there(step, operation, refused && again).await

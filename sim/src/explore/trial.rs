@@ -110,8 +110,11 @@ impl Base {
     /// # Errors
     /// What does not hold even without one.
     pub fn new(original: &CheckedScenario) -> Result<Self, Vec<Finding>> {
-        Self::playing(persistent(original, Own::Left))
-            .or_else(|findings| Self::playing(persistent(original, Own::Kept)).map_err(|_| findings))
+        let playing = |own| Self::playing(persistent(original, own));
+        // A fault that waits for its moment may find another one, when what lets it fail takes another course.
+        let waits = original.scenario.steps.iter().any(|step| matches!(step.value, Step::Arm(_)));
+        let tried = |findings| if waits { Err(findings) } else { playing(Own::Tried) };
+        playing(Own::Left).or_else(|findings| playing(Own::Kept).or_else(tried).map_err(|_| findings))
     }
 
     fn playing(checked: CheckedScenario) -> Result<Self, Vec<Finding>> {
@@ -252,6 +255,8 @@ pub enum Own {
     Left,
     /// They are part of the course of things: without them it would not end as it says.
     Kept,
+    /// So is what they let fail: it is asked for once, whatever comes of it.
+    Tried,
 }
 
 /// The scenario as a persistent operator plays it: what is looked at on the way is left out, as are the scenario's own
@@ -266,13 +271,19 @@ pub fn persistent(original: &CheckedScenario, own: Own) -> CheckedScenario {
     scenario.steps.retain(|step| {
         belongs(&step.value)
             || (calm && matches!(step.value, Step::Operator(_)))
-            || (own == Own::Kept && changes_the_world(&step.value))
+            || (own != Own::Left && changes_the_world(&step.value))
+            || (own == Own::Tried && asks_in_vain(&step.value))
     });
     // Whoever asks again waits until it has succeeded, and confirms what it waits for.
     scenario.steps.retain(|step| !matches!(step.value, Step::Confirm(_)));
     for step in &mut scenario.steps {
         if let Some(ending) = step.value.ending_mut() {
-            *ending = Ending::Succeeded;
+            *ending = match ending {
+                Ending::Refused(_) | Ending::Failed(_) => Ending::Anything,
+                Ending::Succeeded | Ending::Started | Ending::Paused(_) | Ending::Anything => {
+                    Ending::Succeeded
+                }
+            };
         }
         if let Step::WaitUntil(wait) = &mut step.value {
             wait.health = wait.health.filter(|health| *health == Health::Normal);
@@ -280,10 +291,12 @@ pub fn persistent(original: &CheckedScenario, own: Own) -> CheckedScenario {
     }
     scenario.wire = Wire::Direct;
     scenario.expect = home(&scenario.expect);
-    for machine in checked.inventory.machines.iter().filter(|machine| machine.group.is_some()) {
-        // Of a group that point counts which all have in common; a fault may have kept one from making its newest.
-        let data = scenario.expect.data.iter_mut().find(|(name, _)| name.value == machine.name);
-        if let Some((_, data)) = data.filter(|(_, data)| data.equals == Equals::AppConsistent) {
+    for (name, data) in &mut scenario.expect.data {
+        let mut machines = checked.inventory.machines.iter().filter(|machine| machine.name == name.value);
+        // Of a group that point counts which all have in common; a fault may have kept one from making its newest. What
+        // is tried in vain may choose the point, or fail before it does.
+        let grouped = machines.any(|machine| machine.group.is_some());
+        if own == Own::Tried || grouped && data.equals == Equals::AppConsistent {
             data.equals = Equals::Point;
         }
     }
@@ -298,6 +311,11 @@ fn belongs(step: &Step) -> bool {
         }
         None => matches!(step, Step::Wait(_) | Step::WaitUntil(_) | Step::Write(_)),
     }
+}
+
+fn asks_in_vain(step: &Step) -> bool {
+    step.operation()
+        .is_some_and(|operation| matches!(operation.expect, Ending::Refused(_) | Ending::Failed(_)))
 }
 
 fn changes_the_world(step: &Step) -> bool {
@@ -316,7 +334,7 @@ fn home(expect: &Expect) -> Expect {
     let item =
         |seen: &ItemExpect| ItemExpect { state: seen.state, active: seen.active, ..ItemExpect::default() };
     // What an unplanned failover cannot shut down runs on, and the item says so, until a reprotect (C4, C19).
-    let outlived = |seen: &VmExpect| seen.azure == Some(Power::On) && seen.on_premises == Some(Power::Off);
+    let outlived = |seen: &VmExpect| seen.azure != Some(Power::Off) && seen.on_premises == Some(Power::Off);
     let vm = |seen: &VmExpect| {
         let on_premises = seen.on_premises.filter(|_| !outlived(seen));
         VmExpect { on_premises, azure: seen.azure, ..VmExpect::default() }
