@@ -63,6 +63,7 @@ fn a_second_fault_strikes_behind_the_first_and_all_come_home() {
 fn where_no_waiting_helps_the_operator_does_what_the_refusal_asks_for() {
     let cases = [
         ("master-target/network-card-not-onboot", "callee-crash-after", "session.roll"),
+        ("master-target/network-card-not-onboot", "callee-crash-after", "mt.hashes"),
         ("protection/migrated-and-protected-anew", "database-lost", "cs.machine"),
         ("master-target/paravirtual-controller", "datastore-gone", "Login"),
     ];

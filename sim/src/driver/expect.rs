@@ -122,6 +122,11 @@ impl Seen {
         self.state.is_some_and(|state| states.contains(&state))
     }
 
+    /// Codes of its health errors and warnings.
+    pub(super) fn alerts(&self) -> impl Iterator<Item = &String> {
+        self.alerts.iter()
+    }
+
     /// This may be asked of it.
     pub(super) fn allows(&self, word: &str) -> bool {
         self.allowed.iter().any(|allowed| allowed == word)

@@ -35,6 +35,19 @@ pub(super) enum Ended {
     NotInTime(String),
 }
 
+impl Ended {
+    /// Codes of its errors.
+    pub(super) fn codes(&self) -> Vec<String> {
+        match self {
+            Self::Refused(codes, _) => codes.clone(),
+            Self::Failed(errors) | Self::Cancelled(errors) => {
+                errors.iter().map(|(_, report)| report.code.clone()).collect()
+            }
+            Self::Succeeded | Self::Paused(_) | Self::Started | Self::NotInTime(_) => Vec::new(),
+        }
+    }
+}
+
 impl Driver<'_> {
     /// Sends a request until it is answered: the product may be down for a moment.
     pub(super) async fn request(&mut self, at: At, request: &Request) -> Result<Answer, Stop> {

@@ -29,6 +29,8 @@ const PAUSE: Duration = Duration::from_secs(16 * 60);
 const IDLE: Duration = Duration::from_secs(2 * 3600);
 /// A job that has done its work is not restarted.
 const DONE: &str = "FB1820";
+/// The replication has stopped: a person resynchronises the machine.
+const STOPPED: &str = "FB2050";
 /// How often the operator looks whether everything has come to rest in the end.
 const LOOK: Duration = Duration::from_secs(10 * 60);
 
@@ -80,7 +82,13 @@ impl Driver<'_> {
                 }
                 _ => false,
             };
-            self.mend(operation, &ended).await;
+            let (codes, machines) = (ended.codes(), operation.machines(&self.checked.inventory));
+            self.mend(&codes, &machines).await;
+            // Nothing takes up a replication that a failed attempt stopped.
+            let stopped = again && codes.iter().any(|code| code == STOPPED);
+            for machine in machines.into_iter().filter(|_| stopped) {
+                self.resynchronise(at, machine).await?;
+            }
             let (shown, error) = told(ended);
             if shown.is_none() || (refused || again) && self.is_there(step, operation, refused && again).await
             {
@@ -102,15 +110,19 @@ impl Driver<'_> {
         }
     }
 
-    /// Does what the text of a refusal asks of a person, where no waiting helps.
-    async fn mend(&mut self, operation: &Operation<'_>, ended: &Ended) {
-        let Ended::Refused(codes, _) = ended else { return };
-        let machines = operation.machines(&self.checked.inventory);
-        for change in remedy::of(codes, &machines, &self.checked.inventory) {
+    /// Does what the text of an error or an alert asks of a person, where no waiting helps.
+    async fn mend(&mut self, codes: &[String], machines: &[&str]) {
+        for change in remedy::of(codes, machines, &self.checked.inventory) {
             self.toil.by_hand += 1;
             if let Err(error) = self.by_hand(&change).await {
                 tracing::debug!(%error, "what a person does comes to nothing");
             }
+        }
+    }
+
+    async fn mend_alerts(&mut self, machine: &str) {
+        if let Ok(seen) = self.state_of(machine).await {
+            self.mend(&seen.alerts().cloned().collect::<Vec<_>>(), &[machine]).await;
         }
     }
 
@@ -181,7 +193,7 @@ impl Driver<'_> {
         true
     }
 
-    /// Begins a resynchronisation of an item that has waited for long and is allowed one.
+    /// Does what its alerts ask for, and begins a resynchronisation, of an item that has waited for long.
     pub(super) async fn lend_a_hand(&mut self, at: At, item: &Name) -> Result<(), Stop> {
         if !self.persists() || self.helped.is_some_and(|last| last.elapsed() < IDLE) {
             return Ok(());
@@ -189,12 +201,20 @@ impl Driver<'_> {
         let first = self.helped.is_none();
         self.helped = Some(Instant::now());
         let Ok(seen) = self.state_of(item).await else { return Ok(()) };
-        if !first && seen.wants_resynchronisation() {
-            self.toil.by_hand += 1;
-            let request = self.of_item(item, "repairReplication", Value::Null);
-            let answer = self.request(at, &request).await?;
-            self.ended(answer, IDLE).await;
+        if !first {
+            self.mend_alerts(&item.value).await;
         }
+        if !first && seen.wants_resynchronisation() {
+            self.resynchronise(at, &item.value).await?;
+        }
+        Ok(())
+    }
+
+    async fn resynchronise(&mut self, at: At, item: &str) -> Result<(), Stop> {
+        self.toil.by_hand += 1;
+        let request = self.of_item(item, "repairReplication", Value::Null);
+        let answer = self.request(at, &request).await?;
+        self.ended(answer, IDLE).await;
         Ok(())
     }
 

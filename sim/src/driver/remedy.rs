@@ -1,20 +1,23 @@
-//! What the texts of refusals ask of a person, where no waiting helps.
+//! What the texts of errors and alerts ask of a person, where no waiting helps.
 
 use crate::scenario::fault::{
     Change, ConfigurationServerFault, MasterTargetFault, OnMasterTarget, VcenterFault,
 };
 use crate::scenario::inventory::{Inventory, MasterTarget};
 use crate::scenario::text::Spanned;
-use failback_orchestrator::catalogue::{control::STALE_ROW, documented::MT_HEARTBEAT};
+use failback_orchestrator::catalogue::{
+    control::STALE_ROW, documented::MT_HEARTBEAT, execution::STOP_FAILED,
+};
+use failback_wire::error::ErrorDoc;
 
-/// What to change in the world after something asked of these machines was refused with these codes.
+/// What to change in the world after something asked of these machines ended with these codes, or while they show them.
 pub(super) fn of(codes: &[String], machines: &[&str], inventory: &Inventory) -> Vec<Change> {
-    let refused_with = |code: &str| codes.iter().any(|refused| refused == code);
+    let told = |doc: &ErrorDoc| codes.iter().any(|code| code == doc.code);
     let mut changes = Vec::new();
-    if refused_with(STALE_ROW.code) {
+    if told(&STALE_ROW) {
         changes.extend(machines.iter().map(|machine| row_deleted(machine)));
     }
-    if refused_with(MT_HEARTBEAT.code) {
+    if told(&MT_HEARTBEAT) || told(&STOP_FAILED) {
         let dumb = inventory.master_targets.iter().filter(|target| !target.setup.nic_onboot);
         changes.extend(dumb.flat_map(brought_up));
     }
