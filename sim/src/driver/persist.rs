@@ -76,16 +76,13 @@ impl Driver<'_> {
             while let (Ended::NotInTime(_) | Ended::Paused(_), true) = (&ended, Instant::now() < deadline) {
                 ended = self.wait_longer(at, operation, ended, within).await?;
             }
-            let refused = match &ended {
-                Ended::Refused(codes, _) => {
-                    operation.kind != OperationKind::Restart || codes.iter().any(|code| code == DONE)
-                }
-                _ => false,
-            };
+            let restarts = operation.kind == OperationKind::Restart;
+            let says = |codes: &[String], word: &str| codes.iter().any(|code| code == word);
+            let refused = matches!(&ended, Ended::Refused(codes, _) if !restarts || says(codes, DONE));
             let (codes, machines) = (ended.codes(), operation.machines(&self.checked.inventory));
             self.mend(&codes, &machines).await;
             // Nothing takes up a replication that a failed attempt stopped.
-            let stopped = again && codes.iter().any(|code| code == STOPPED);
+            let stopped = again && says(&codes, STOPPED);
             for machine in machines.into_iter().filter(|_| stopped) {
                 self.resynchronise(at, machine).await?;
             }
