@@ -123,8 +123,8 @@ impl Seen {
     }
 
     /// Codes of its health errors and warnings.
-    pub(super) fn alerts(&self) -> impl Iterator<Item = &String> {
-        self.alerts.iter()
+    pub(super) fn alerts(&self) -> Vec<String> {
+        self.alerts.iter().cloned().collect()
     }
 
     /// This may be asked of it.

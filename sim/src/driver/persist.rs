@@ -14,6 +14,7 @@ use crate::scenario::fault::Change;
 use crate::scenario::model::{Ending, MoveProcessServer, Operator, Step};
 use crate::scenario::step::{Operation, OperationKind};
 use crate::scenario::text::Name;
+use failback_orchestrator::catalogue::{guest::NOT_SYNCHRONISED, machine::CANNOT_RESTART};
 use failback_wire::error::Report;
 use failback_wire::event::Actor;
 use failback_wire::http::Method;
@@ -27,10 +28,6 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(24 * 3600);
 const PAUSE: Duration = Duration::from_secs(16 * 60);
 /// A replication that got nowhere for this long is looked after by hand.
 const IDLE: Duration = Duration::from_secs(2 * 3600);
-/// A job that has done its work is not restarted.
-const DONE: &str = "FB1820";
-/// The replication has stopped: a person resynchronises the machine.
-const STOPPED: &str = "FB2050";
 /// How often the operator looks whether everything has come to rest in the end.
 const LOOK: Duration = Duration::from_secs(10 * 60);
 
@@ -78,11 +75,12 @@ impl Driver<'_> {
             }
             let restarts = operation.kind == OperationKind::Restart;
             let says = |codes: &[String], word: &str| codes.iter().any(|code| code == word);
-            let refused = matches!(&ended, Ended::Refused(codes, _) if !restarts || says(codes, DONE));
+            let refused =
+                matches!(&ended, Ended::Refused(codes, _) if !restarts || says(codes, CANNOT_RESTART.code));
             let (codes, machines) = (ended.codes(), operation.machines(&self.checked.inventory));
             self.mend(&codes, &machines).await;
             // Nothing takes up a replication that a failed attempt stopped.
-            let stopped = again && says(&codes, STOPPED);
+            let stopped = again && says(&codes, NOT_SYNCHRONISED.code);
             for machine in machines.into_iter().filter(|_| stopped) {
                 self.resynchronise(at, machine).await?;
             }
@@ -114,12 +112,6 @@ impl Driver<'_> {
             if let Err(error) = self.by_hand(&change).await {
                 tracing::debug!(%error, "what a person does comes to nothing");
             }
-        }
-    }
-
-    async fn mend_alerts(&mut self, machine: &str) {
-        if let Ok(seen) = self.state_of(machine).await {
-            self.mend(&seen.alerts().cloned().collect::<Vec<_>>(), &[machine]).await;
         }
     }
 
@@ -199,7 +191,7 @@ impl Driver<'_> {
         self.helped = Some(Instant::now());
         let Ok(seen) = self.state_of(item).await else { return Ok(()) };
         if !first {
-            self.mend_alerts(&item.value).await;
+            self.mend(&seen.alerts(), &[item.value.as_str()]).await;
         }
         if !first && seen.wants_resynchronisation() {
             self.resynchronise(at, &item.value).await?;
