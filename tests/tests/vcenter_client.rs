@@ -14,7 +14,6 @@ use failback_wire::event::{Actor, Events, VmRef};
 use failback_wire::http::{BoxFuture, Call, Http, HttpError, Transport};
 use failback_wire::ids::{NodeName, VmdkUuid};
 use failback_wire::node::{Ctx, Fence};
-use failback_wire::vim::MoRef;
 use http::Response;
 use http_body_util::BodyExt;
 use std::collections::{BTreeMap, BTreeSet};
@@ -247,7 +246,7 @@ async fn no_session_stays_behind_once_nobody_has_its_client() {
     assert!(client.check_connected().await.unwrap().read_only);
     assert!(other.check_connected().await.unwrap().read_only);
     assert_eq!(lab.sessions(), 2);
-    let refused = other.clone().power_on(&other.vm_by_name("web01").await.unwrap().moref).await;
+    let refused = other.clone().power_on(&other.vm_by_name("web01").await.unwrap()).await;
     assert!(matches!(refused, Err(VcenterError::NoPermission { .. })), "{refused:?}");
     assert_eq!(lab.sessions(), 2);
     drop(other);
@@ -276,19 +275,19 @@ async fn disks_go_to_the_master_target_and_back() {
     let files: Vec<_> = web.disks.iter().map(|d| (d.uuid.clone(), d.path.clone())).collect();
     let ids: Vec<_> = files.iter().map(|(uuid, _)| uuid.clone()).collect();
     for _ in 0..2 {
-        vc.detach_disks(&web.moref, &ids).await.unwrap();
-        vc.attach_disks(&mt.moref, &files).await.unwrap();
+        vc.detach_disks(&web, &ids).await.unwrap();
+        vc.attach_disks(&mt, &files).await.unwrap();
     }
     assert_eq!(lab.vcenter.scsi("mt").len(), 3);
     // Another disk's file is not taken for this one (I3); nothing is attached.
     let crossed = [(uuid(1), files[1].1.clone())];
-    vc.detach_disks(&mt.moref, &ids).await.unwrap();
+    vc.detach_disks(&mt, &ids).await.unwrap();
     let seen = lab.vcenter.observe();
-    assert!(matches!(vc.attach_disks(&mt.moref, &crossed).await, Err(VcenterError::NotFound(_))));
+    assert!(matches!(vc.attach_disks(&mt, &crossed).await, Err(VcenterError::NotFound(_))));
     let missing = [(uuid(1), "[ds-prod] moved/web01.vmdk".to_owned())];
-    assert!(matches!(vc.attach_disks(&mt.moref, &missing).await, Err(VcenterError::NotFound(_))));
+    assert!(matches!(vc.attach_disks(&mt, &missing).await, Err(VcenterError::NotFound(_))));
     assert_eq!(lab.vcenter.observe(), seen);
-    vc.attach_disks(&web.moref, &files).await.unwrap();
+    vc.attach_disks(&web, &files).await.unwrap();
     assert_eq!(lab.vcenter.observe(), before);
 }
 
@@ -315,10 +314,10 @@ async fn a_master_target_gets_controllers_as_it_needs_them() {
         files.extend(made.disks.into_iter().map(|d| (d.uuid, d.path)));
     }
     let last = files.split_off(59);
-    vc.attach_disks(&mt.moref, &files).await.unwrap();
+    vc.attach_disks(&mt, &files).await.unwrap();
     let facts = vc.vm(&mt.moref).await.unwrap();
     assert_eq!((facts.disks.len(), facts.controllers.len()), (60, 4));
-    let full = vc.attach_disks(&mt.moref, &last).await.unwrap_err();
+    let full = vc.attach_disks(&mt, &last).await.unwrap_err();
     assert_eq!(full.fault(), Some("InvalidDeviceSpec"));
 }
 
@@ -326,14 +325,14 @@ async fn a_master_target_gets_controllers_as_it_needs_them() {
 async fn a_refused_task_says_why() {
     let lab = Lab::new();
     let vc = lab.client();
-    let web = vc.vm_by_name("web01").await.unwrap().moref;
+    let web = vc.vm_by_name("web01").await.unwrap();
     lab.vcenter.console(Actor::Fault).set_host_free_memory("esx01", 100).unwrap();
     let refused = vc.power_on(&web).await.unwrap_err();
     assert_eq!(refused.fault(), Some("InsufficientHostMemoryCapacityFault"));
     assert!(matches!(refused, VcenterError::TaskFailed { .. }));
     lab.vcenter.console(Actor::Fault).disconnect_host("esx01").unwrap();
     assert_eq!(vc.power_on(&web).await.unwrap_err().fault(), Some("HostNotConnected"));
-    let mt = vc.vm_by_name("mt").await.unwrap().moref;
+    let mt = vc.vm_by_name("mt").await.unwrap();
     assert_eq!(vc.destroy_vm(&mt).await.unwrap_err().fault(), Some("HostNotConnected"));
 }
 
@@ -352,15 +351,16 @@ async fn a_guest_is_asked_to_shut_down() {
 /// What is done in the sweep; every step must converge.
 async fn work(vc: &VcenterClient, lab: &Lab) -> Result<(), VcenterError> {
     let web = vc.vm_by_uuid(WEB).await?;
-    let mt = vc.vm_by_name("mt").await?.moref;
+    let mt = vc.vm_by_name("mt").await?;
     let files: Vec<_> = web.disks.iter().map(|d| (d.uuid.clone(), d.path.clone())).collect();
     let ids: Vec<_> = files.iter().map(|(uuid, _)| uuid.clone()).collect();
     let on = lab.vcenter.console(Actor::Operator);
     on.take_snapshot("web01", "old").unwrap();
-    vc.remove_all_snapshots(&web.moref).await?;
-    vc.power_on(&web.moref).await?;
-    vc.power_off(&web.moref).await?;
-    vc.detach_disks(&web.moref, &ids).await?;
+    vc.remove_all_snapshots(&web).await?;
+    vc.power_on(&web).await?;
+    vc.power_off(&web).await?;
+    let web = vc.vm(&web.moref).await?;
+    vc.detach_disks(&web, &ids).await?;
     vc.attach_disks(&mt, &files).await?;
     let spec = NewVm {
         name: "new01".into(),
@@ -374,7 +374,7 @@ async fn work(vc: &VcenterClient, lab: &Lab) -> Result<(), VcenterError> {
     };
     let made = vc.create_vm(&spec).await?;
     assert_eq!(made.disks.len(), 1);
-    vc.destroy_vm(&web.moref).await?;
+    vc.destroy_vm(&web).await?;
     vc.logout().await
 }
 
@@ -425,7 +425,7 @@ async fn a_task_is_followed_through_an_outage_and_a_crash() {
     for crash in [false, true] {
         let lab = Lab::new();
         let vc = lab.client();
-        let web = vc.vm_by_name("web01").await.unwrap().moref;
+        let web = vc.vm_by_name("web01").await.unwrap();
         let ((), done) = tokio::join!(
             async {
                 tokio::time::sleep(Duration::from_millis(500)).await;
@@ -440,7 +440,7 @@ async fn a_task_is_followed_through_an_outage_and_a_crash() {
             vc.power_on(&web)
         );
         done.unwrap();
-        assert_eq!(vc.vm(&web).await.unwrap().power, Power::On);
+        assert_eq!(vc.vm(&web.moref).await.unwrap().power, Power::On);
         vc.logout().await.unwrap();
     }
 }
@@ -449,7 +449,7 @@ async fn a_task_is_followed_through_an_outage_and_a_crash() {
 async fn a_vcenter_that_stays_away_is_unavailable_and_the_next_try_finds_the_work_done() {
     let lab = Lab::new();
     let vc = lab.client();
-    let web = vc.vm_by_name("web01").await.unwrap().moref;
+    let web = vc.vm_by_name("web01").await.unwrap();
     let ((), failed) = tokio::join!(
         async {
             tokio::time::sleep(Duration::from_millis(500)).await;
@@ -460,7 +460,7 @@ async fn a_vcenter_that_stays_away_is_unavailable_and_the_next_try_finds_the_wor
     assert!(matches!(failed, Err(VcenterError::Unavailable(_))), "{failed:?}");
     assert!(matches!(vc.check_connected().await, Err(VcenterError::Unavailable(_))));
     lab.vcenter.console(Actor::Fault).service_up();
-    vc.power_on(&web).await.unwrap();
+    vc.power_on(&vc.vm(&web.moref).await.unwrap()).await.unwrap();
     assert_eq!(lab.wire.calls.lock().unwrap()["PowerOnVM_Task"], 1);
 }
 
@@ -468,7 +468,7 @@ async fn a_vcenter_that_stays_away_is_unavailable_and_the_next_try_finds_the_wor
 async fn the_deadline_of_a_task_is_kept() {
     let lab = Lab::new();
     let vc = lab.client().with_task_deadline(Duration::from_secs(1));
-    let web: MoRef = vc.vm_by_name("web01").await.unwrap().moref;
+    let web = vc.vm_by_name("web01").await.unwrap();
     let begun = tokio::time::Instant::now();
     // The first wait ends too early; the state tells that the work went on.
     vc.power_on(&web).await.unwrap();

@@ -53,7 +53,8 @@ async fn serve(State(me): State<Arc<Orchestrator>>, request: Request) -> Respons
                 certificate::renew(&call).await
             }
             Ok(call) if call.method == Method::GET && call.route.is_protectable() => {
-                protectable::answer(&call).await
+                // Large, and seldom asked: every other answer would carry its weight.
+                Box::pin(protectable::answer(&call)).await
             }
             call => call.and_then(|call| call.answer()),
         },

@@ -6,7 +6,7 @@ use crate::catalogue::control::{AZURE_UNREACHABLE, CS_DISCONNECTED};
 use crate::catalogue::documented::{
     AGENT_HEARTBEAT, INITIAL_SYNC_PROBLEM, MT_HEARTBEAT, PS_HEARTBEAT, PS_UNREACHABLE, PS_UPLOAD_BLOCKED,
 };
-use crate::catalogue::guest::RESYNC_REQUIRED;
+use crate::catalogue::guest::{NOT_SYNCHRONISED, RESYNC_REQUIRED};
 use crate::catalogue::protection::{CS_ELSEWHERE, REPLICATION_ENDED};
 use crate::catalogue::target::MT_VERSION;
 use crate::catalogue::warning::{CERTIFICATE_EXPIRES_SOON, MT_DISKS_LOST, MT_DISKS_RESIZED, MT_KERNEL};
@@ -18,7 +18,7 @@ use failback_wire::clock::VirtualMs;
 use failback_wire::error::{ErrorDoc, Report};
 use failback_wire::proto::agent::{Trouble, TroubleKind};
 use failback_wire::proto::cs::{AgentBeat, Component, ServerBeat};
-use failback_wire::proto::session::{DiskProgress, SessionSpec, SessionView};
+use failback_wire::proto::session::{DiskProgress, Phase, SessionSpec, SessionView};
 use failback_wire::proto::target::Refusing;
 
 /// Looks; touches nothing. Silence becomes a finding, which counts once it has lasted.
@@ -71,10 +71,17 @@ async fn backlog(
     let trouble = trouble.map(|trouble| sending(item, trouble)).unwrap_or_default();
     let source = status.map(|status| status.disks).unwrap_or_default();
     let relay = services.sessions.state(&spec.relay, &spec.session).await;
-    let ended = relay.as_ref().is_err_and(|error| error.is_refusal(UNKNOWN_SESSION)).then(|| {
-        let report = Report::new(&REPLICATION_ENDED, item.name.as_str(), item.name.as_str());
-        Finding { report, health: Health::Critical, since: None, at_once: true }
-    });
+    let told = |report, health| Some(Finding { report, health, since: None, at_once: true });
+    let over = match &relay {
+        Ok(view) if view.phase == Phase::Stopped => {
+            let why = "an attempt that failed has stopped the replication, and could not take it up again";
+            told(Report::new(&NOT_SYNCHRONISED, item.name.as_str(), why), Health::Warning)
+        }
+        Err(error) if error.is_refusal(UNKNOWN_SESSION) => {
+            told(Report::new(&REPLICATION_ENDED, item.name.as_str(), item.name.as_str()), Health::Critical)
+        }
+        Ok(_) | Err(_) => None,
+    };
     let relay = relay.map(|view| view.disks).unwrap_or_default();
     for disk in &mut view.disks {
         let of = |all: &[DiskProgress]| all.iter().find(|other| other.disk == disk.disk).cloned();
@@ -87,7 +94,7 @@ async fn backlog(
             disk.in_relay = seen.in_relay;
         }
     }
-    ended.map_or(trouble, |ended| vec![ended])
+    over.map_or(trouble, |over| vec![over])
 }
 
 /// What the agent says keeps it from sending. During the first copy also that this one does not get on (78169), which names

@@ -397,7 +397,7 @@ async fn put_back(c: &StepCtx<'_>) -> StepResult {
 async fn attach_home(c: &StepCtx<'_>) -> StepResult {
     let v = vcenter::of(c);
     let own = home(c, v, &ATTACH_FAILED).await?;
-    vcenter::attach(c, v, &own, &ATTACH_FAILED).await?;
+    let own = vcenter::attach(c, v, &own, &ATTACH_FAILED).await?;
     leave_out(c, v, &own).await?;
     Ok(Vec::new())
 }
@@ -411,7 +411,7 @@ async fn leave_out(c: &StepCtx<'_>, v: &VcenterClient, own: &VmFacts) -> Result<
     if held.is_empty() || !c.ctx.env.holds("P37") {
         return Ok(());
     }
-    let done = v.detach_disks(&own.moref, &held).await;
+    let done = v.detach_disks(own, &held).await;
     done.map_err(|e| vcenter::error(&ATTACH_FAILED, &own.name, &e))
 }
 
@@ -420,7 +420,7 @@ async fn power_on(c: &StepCtx<'_>) -> StepResult {
     azure::confirm_off(c, &AZURE_STOP_FAILED).await?;
     let v = vcenter::of(c);
     let own = home(c, v, &POWER_ON_FAILED).await?;
-    let done = v.power_on(&own.moref).await;
+    let done = v.power_on(&own).await;
     done.map_err(|e| vcenter::error(&POWER_ON_FAILED, &own.name, &e))?;
     if c.ctx.env.planted(Canary::DeletesAtFailback) {
         let name = azure_name(c)?;

@@ -119,7 +119,7 @@ async fn shut_down(c: &StepCtx<'_>, vcenter: &VcenterClient) -> Result<bool, Vce
             }
         }
     }
-    vcenter.power_off(&vm.moref).await?;
+    vcenter.power_off(&vm).await?;
     Ok(true)
 }
 

@@ -134,7 +134,7 @@ async fn power_off(c: &StepCtx<'_>) -> StepResult {
     let v = vcenter::of(c);
     let runs = |vm: &VmFacts| vm.power != Power::Off && !c.ctx.env.planted(Canary::StaleInventory);
     if let Some(vm) = own_vm(c, v, &POWER_OFF_FAILED).await?.filter(runs) {
-        let done = v.power_off(&vm.moref).await;
+        let done = v.power_off(&vm).await;
         done.map_err(|e| vcenter::error(&POWER_OFF_FAILED, &vm.name, &e))?;
     }
     // Nothing switches a physical machine off: the warnings stay until its successor runs.
@@ -149,7 +149,7 @@ async fn merge_snapshots(c: &StepCtx<'_>) -> StepResult {
     let v = vcenter::of(c);
     let Some(vm) = own_vm(c, v, &MERGE_FAILED).await? else { return Ok(Vec::new()) };
     if !vm.snapshots.is_empty() {
-        let done = v.remove_all_snapshots(&vm.moref).await;
+        let done = v.remove_all_snapshots(&vm).await;
         done.map_err(|e| vcenter::error(&MERGE_FAILED, &vm.name, &e))?;
     }
     Ok(Vec::new())
@@ -231,7 +231,7 @@ async fn undo_create_vm(c: &StepCtx<'_>) -> StepResult {
     let fail = |e| vcenter::error(&VM_CREATE_FAILED, name, &e);
     let v = vcenter::of(c);
     if let Some(vm) = vcenter::found(v.vm_by_uuid(&uuid).await).map_err(fail)? {
-        v.destroy_vm(&vm.moref).await.map_err(fail)?;
+        v.destroy_vm(&vm).await.map_err(fail)?;
     }
     let (Some(vm), Some(before)) = (&c.item.vm, c.item.notes.get(VM_BEFORE)) else { return Ok(Vec::new()) };
     let mut facts = vec![Fact::Vm(OnPremVm {
@@ -318,7 +318,7 @@ async fn undo_attach(c: &StepCtx<'_>) -> StepResult {
     let target = target_vm(v, master_target(c)?, &DETACH_FAILED).await?;
     if c.ctx.env.planted(Canary::UndoesWithoutOwnership) {
         let all: Vec<_> = target.disks.iter().map(|disk| disk.uuid.clone()).collect();
-        let done = v.detach_disks(&target.moref, &all).await;
+        let done = v.detach_disks(&target, &all).await;
         done.map_err(|e| vcenter::error(&DETACH_FAILED, &target.name, &e))?;
     } else {
         vcenter::detach(c, v, &target, &DETACH_FAILED, &MT_SNAPSHOT).await?;

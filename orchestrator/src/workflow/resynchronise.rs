@@ -85,12 +85,12 @@ async fn make_fit(c: &StepCtx<'_>, misfits: &Misfits) -> Result<Vec<(ItemDisk, S
     let fail = |e| vcenter::error(&NOT_FITTED, c.item.name.as_str(), &e);
     let target = target_vm(v, &server.id, &NOT_FITTED).await?;
     let paths = places(c, &target, &misfits.missing)?;
-    v.extend_disks(&target.moref, &misfits.small).await.map_err(fail)?;
+    let target = v.extend_disks(&target, &misfits.small).await.map_err(fail)?;
     if paths.is_empty() {
         return Ok(Vec::new());
     }
     let wanted = paths.iter().zip(&misfits.missing).map(|(path, disk)| (path.clone(), disk.size));
-    let made = v.add_disks(&target.moref, &wanted.collect::<Vec<_>>()).await.map_err(fail)?;
+    let made = v.add_disks(&target, &wanted.collect::<Vec<_>>()).await.map_err(fail)?;
     let disks = misfits.missing.iter().zip(made).map(|(disk, vmdk)| ItemDisk { vmdk, ..disk.clone() });
     Ok(disks.zip(paths).collect())
 }
@@ -127,7 +127,7 @@ async fn unfit(c: &StepCtx<'_>) -> StepResult {
     }
     let v = vcenter::of(c);
     let target = target_vm(v, &server.id, &NOT_FITTED).await?;
-    let done = v.delete_disks(&target.moref, &beside_first(c, &target, &made)).await;
+    let done = v.delete_disks(&target, &beside_first(c, &target, &made)).await;
     done.map_err(|e| vcenter::error(&NOT_FITTED, c.item.name.as_str(), &e))?;
     let (mut managed, mut attached) = (c.item.added.clone(), c.item.attached.clone());
     let mut facts = Vec::new();

@@ -25,6 +25,7 @@ pub use persist::Toil;
 pub use play::{Crash, Played, Script, StepName, Twin, play};
 pub use setback::Setback;
 
+use crate::recorder::Keep;
 use crate::report::outcome::{Finding, FindingKind, Outcome};
 use crate::scenario::CheckedScenario;
 use crate::scenario::model::Wire;
@@ -63,7 +64,7 @@ pub fn run(checked: &CheckedScenario, options: &RunOptions) -> Outcome {
     let script = Script {
         seed: options.seed.unwrap_or(checked.scenario.seed),
         wire: options.wire.unwrap_or(checked.scenario.wire),
-        keep_log: options.events,
+        keep: if options.events { Keep::All } else { Keep::Timeline },
         crash: options.crash,
         rehearsal: options.rehearsal,
         ..Script::new(checked)
@@ -96,7 +97,7 @@ pub fn run(checked: &CheckedScenario, options: &RunOptions) -> Outcome {
 /// Plays a twin without it for each refusal, for so many at most, and notes what the refusal touched.
 pub fn compare_twins(script: &Script<'_>, played: &mut Played, most: usize) {
     for refusal in std::mem::take(&mut played.refusals).into_iter().take(most) {
-        let twin = watched(&Script { twin: Some(refusal.twin()), keep_log: false, ..script.clone() });
+        let twin = watched(&Script { twin: Some(refusal.twin()), keep: Keep::Nothing, ..script.clone() });
         played.findings.extend(refusal.compare(&twin));
     }
 }

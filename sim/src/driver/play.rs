@@ -5,7 +5,7 @@ use super::persist::Toil;
 use super::setback::Setback;
 use super::steps::{At, Stop};
 use crate::fault::{Board, Entry};
-use crate::recorder::{Recorder, Recording};
+use crate::recorder::{Keep, Recorder, Recording};
 use crate::report::outcome::{Finding, FindingKind, Lost};
 use crate::scenario::CheckedScenario;
 use crate::scenario::model::Wire;
@@ -30,8 +30,8 @@ pub struct Script<'a> {
     pub seed: u64,
     /// The wire.
     pub wire: Wire,
-    /// Keep the whole log.
-    pub keep_log: bool,
+    /// What is kept of the run.
+    pub keep: Keep,
     /// Leave a request out and look at the world without it.
     pub twin: Option<Twin>,
     /// Crash the orchestrator somewhere.
@@ -47,7 +47,7 @@ impl<'a> Script<'a> {
     pub fn new(checked: &'a CheckedScenario) -> Self {
         let (seed, wire) = (checked.scenario.seed, checked.scenario.wire);
         let rehearsal = Rehearsal::default();
-        Self { checked, seed, wire, keep_log: false, twin: None, crash: None, rehearsal, listen: false }
+        Self { checked, seed, wire, keep: Keep::Nothing, twin: None, crash: None, rehearsal, listen: false }
     }
 }
 
@@ -188,7 +188,7 @@ async fn on_stage(script: &Script<'_>) -> (Played, Weak<Recorder>) {
     let options = WorldOptions {
         seed: script.seed,
         wire: script.wire.into(),
-        keep_log: script.keep_log,
+        keep: script.keep,
         crash: script.crash,
         rehearsal: script.rehearsal,
     };

@@ -45,7 +45,8 @@ const fn leaves(operation: Operation, step: &'static str, patterns: &'static [&'
 }
 
 /// That the attempt was made, whatever it was: the state says that it failed and when, and so what is allowed now. Epochs never go back,
-/// so that nobody takes late frames of the attempt for newer ones.
+/// so that nobody takes late frames of the attempt for newer ones. What servers told of themselves is of their last
+/// heartbeat, which may have come in the middle of it.
 const ATTEMPTED: &[&str] = &[
     "items/{}/state",
     "items/{}/allowed",
@@ -53,6 +54,7 @@ const ATTEMPTED: &[&str] = &[
     "items/{}/item/since",
     "items/{}/item/current",
     "items/{}/item/epoch",
+    "cs/database/servers/*/facts",
 ];
 
 /// A session that the product had open in vCenter when it died: nobody can close it, it ends when idle.

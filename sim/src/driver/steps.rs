@@ -21,11 +21,11 @@ const REGISTRATION: Duration = Duration::from_secs(15 * 60);
 /// How long the operator waits at least before it looks again whether something has come true.
 pub(super) const LOOK: Duration = Duration::from_secs(10);
 /// And at most.
-const SELDOM: Duration = Duration::from_secs(60);
+const SELDOM: Duration = Duration::from_secs(120);
 
-/// How long the operator waits before it looks again at what it has waited for so long: the longer it took, the longer.
+/// How long the operator waits before it looks again at what it has waited for so long: as long once more.
 pub(super) fn until_next_look(waited: Duration) -> Duration {
-    (waited / 2).clamp(LOOK, SELDOM)
+    waited.clamp(LOOK, SELDOM)
 }
 
 /// Why a play ends before its last step.

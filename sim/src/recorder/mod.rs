@@ -34,12 +34,23 @@ struct State {
     /// The last events of milliseconds that are over.
     tail: VecDeque<Event>,
     log: Option<Vec<Event>>,
-    timeline: Vec<String>,
+    timeline: Option<Vec<String>>,
     oracle: Option<Oracle>,
     witness: Witness,
     /// What goes on, once somebody asks.
     during: Option<During>,
     last: VirtualMs,
+}
+
+/// What is kept of a run besides its hash and its last events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Nothing more.
+    Nothing,
+    /// Its story, one line per event that belongs in it.
+    Timeline,
+    /// That, and every event.
+    All,
 }
 
 /// The run's recorder.
@@ -59,17 +70,21 @@ pub struct Recording {
     pub events: u64,
     /// The last ones.
     pub tail: Vec<Event>,
-    /// All, when asked for.
+    /// All, when they were kept.
     pub log: Vec<Event>,
-    /// The story of the run, one line per event that belongs in it.
+    /// The story of the run, one line per event that belongs in it, when it was kept.
     pub timeline: Vec<String>,
 }
 
 impl Recorder {
-    /// A recorder that keeps the whole log when `keep_log`.
+    /// A recorder that keeps so much.
     /// `board` learns of job tasks, at which faults may strike.
-    pub fn new(keep_log: bool, board: Arc<Board>) -> Arc<Self> {
-        let state = State { log: keep_log.then(Vec::new), ..State::default() };
+    pub fn new(keep: Keep, board: Arc<Board>) -> Arc<Self> {
+        let state = State {
+            log: (keep == Keep::All).then(Vec::new),
+            timeline: (keep != Keep::Nothing).then(Vec::new),
+            ..State::default()
+        };
         Arc::new(Self { state: Mutex::new(state), board })
     }
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -105,7 +120,7 @@ impl Recorder {
             events: state.events,
             tail: state.tail.iter().cloned().collect(),
             log: state.log.take().unwrap_or_default(),
-            timeline: std::mem::take(&mut state.timeline),
+            timeline: state.timeline.take().unwrap_or_default(),
         }
     }
 }
@@ -120,8 +135,8 @@ impl State {
             if event.node.as_str() == ORCHESTRATOR {
                 event.what.hash(&mut self.story);
             }
-            if let Some(line) = timeline::line(&event) {
-                self.timeline.push(line);
+            if let Some(timeline) = &mut self.timeline {
+                timeline.extend(timeline::line(&event));
             }
             if let Some(log) = &mut self.log {
                 log.push(event.clone());

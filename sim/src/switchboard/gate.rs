@@ -9,9 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use tokio::sync::Notify;
 
-/// Who calls (or is called) for what, and the how-manieth time: unique, and the same on both wires. Calls are
-/// counted by operation, so the number alone would not do: who leaves would take another one's place along.
-pub(super) type Key = (NodeName, &'static str, u64);
+/// Who calls (or is called) for what, the number of what is asked, and the how-manieth time: unique, and the same on both
+/// wires. Calls are counted by operation, so the count alone would not do: who leaves would take another one's place
+/// along. Nor would it without what is asked: of two tasks of one node that call in one millisecond the scheduler says
+/// which is first.
+pub(super) type Key = (NodeName, &'static str, u64, u64);
 
 /// A door of a node: one for what is asked of it, one for what it is answered. Clones are the same door.
 #[derive(Clone, Default)]
@@ -146,7 +148,7 @@ mod tests {
                 .map(|(is_reply, (node, nth))| {
                     let ticket = if is_reply { replies.ticket() } else { requests.ticket() };
                     let (requests, passed, key) =
-                        (requests.clone(), passed.clone(), (node.into(), "do", nth));
+                        (requests.clone(), passed.clone(), (node.into(), "do", 0, nth));
                     tokio::spawn(async move {
                         match is_reply {
                             true => ticket.pass_behind(&requests, &clock, at, key).await,

@@ -32,7 +32,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 use tower::ServiceExt;
-use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
 
 pub use listen::Heard;
 pub use rules::Zone;
@@ -245,6 +245,7 @@ struct Crossing {
     to: NodeName,
     host: Label,
     operation: &'static str,
+    what: u64,
     nth: u64,
     arrival: VirtualMs,
     ticket: Ticket,
@@ -341,6 +342,7 @@ impl Inner {
     ) -> Reply {
         let Route { to, nth, effect, cut, cut_back, remember } = route;
         let operation = call.operation;
+        let what = number_of(&call.request);
         if cut || matches!(effect, Some(Effect::LoseRequest)) {
             // The packets are gone; only the caller's deadline ends this.
             return std::future::pending().await;
@@ -369,13 +371,24 @@ impl Inner {
             let way_back = state.returns.entry((caller.clone(), from.epoch())).or_default().ticket();
             (ticket, way_back, state.arrivals.entry(caller.clone()).or_default().clone())
         };
-        let crossing =
-            Crossing { from: caller, to, host: host.clone(), operation, nth, arrival, ticket, effect, heard };
+        let crossing = Crossing {
+            from: caller,
+            to,
+            host: host.clone(),
+            operation,
+            what,
+            nth,
+            arrival,
+            ticket,
+            effect,
+            heard,
+        };
         // What breaks a reply's bytes needs bytes to break.
         let as_bytes = matches!(effect, Some(Effect::Truncate(_) | Effect::Garble));
         let reply = match self.wire {
             WireKind::Direct if !as_bytes => self.direct(crossing, call.request).await,
-            WireKind::Direct | WireKind::Http1 => self.clone().http1(crossing, call.request).await,
+            // Boxed, so that the direct wire does not carry its weight.
+            WireKind::Direct | WireKind::Http1 => Box::pin(self.clone().http1(crossing, call.request)).await,
         };
         if cut_back || self.is_severed(&callee, from.node()) {
             return std::future::pending().await;
@@ -384,7 +397,7 @@ impl Inner {
             self.lock().replies.insert(asked, copy_of(reply));
         }
         let back = self.clock.now().plus(self.latency(host.as_str(), from.node().as_str()));
-        way_back.pass_behind(&asked_meanwhile, &self.clock, back, (callee, operation, nth)).await;
+        way_back.pass_behind(&asked_meanwhile, &self.clock, back, (callee, operation, what, nth)).await;
         reply
     }
 
@@ -416,8 +429,8 @@ impl Inner {
     }
 
     async fn handle(self: Arc<Self>, crossing: Crossing, request: Request<Bytes>) -> Reply {
-        let Crossing { from, to, host, operation, nth, arrival, ticket, effect, heard } = crossing;
-        ticket.pass(&self.clock, arrival, (from.clone(), operation, nth)).await;
+        let Crossing { from, to, host, operation, what, nth, arrival, ticket, effect, heard } = crossing;
+        ticket.pass(&self.clock, arrival, (from.clone(), operation, what, nth)).await;
         self.hear_passing(heard, &from, &to, operation, false);
         self.moments.before_call(&from, &to, operation);
         if self.is_severed(&from, &to) {
@@ -440,7 +453,7 @@ impl Inner {
         let repeat = matches!(effect, Some(Effect::Duplicate)).then(|| clone_of(&request));
         let mut reply = fence.guard(answer(router.clone(), request, host.as_str())).await;
         if let Some(again) = repeat {
-            reply = fence.guard(answer(router, again, host.as_str())).await;
+            reply = Box::pin(fence.guard(answer(router, again, host.as_str()))).await;
         }
         if effect.is_some() {
             // Maybe after the caller has given up.
@@ -453,6 +466,13 @@ impl Inner {
         }
         reply
     }
+}
+
+/// A number that tells requests of one kind apart, by where they go and how they begin.
+fn number_of(request: &Request<Bytes>) -> u64 {
+    const ENOUGH: usize = 2048;
+    let body = request.body();
+    xxh3_64_with_seed(&body[..body.len().min(ENOUGH)], xxh3_64(request.uri().path().as_bytes()))
 }
 
 /// What is asked of whom: the same twice gives the same number.

@@ -3,6 +3,7 @@
 use super::rules::{CallRule, Effect};
 use super::*;
 use crate::fault::Never;
+use crate::recorder::Keep;
 use axum::extract::State as Shared;
 use axum::routing::post;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,7 +23,7 @@ fn lab(wire: WireKind) -> Lab {
         Clock::default(),
         Env::new(7),
         wire,
-        Recorder::new(false, Arc::default()),
+        Recorder::new(Keep::Nothing, Arc::default()),
         Arc::new(Never),
     );
     let effects = Arc::new(AtomicU64::new(0));

@@ -4,9 +4,10 @@ use crate::driver::client::OPERATOR_TOKEN;
 use crate::scenario::estate::{DatastoreKind as Kind, DiskTier as Tier, LinkKind, Os};
 use crate::scenario::estate::{Resync as When, Side, SiteKind};
 use crate::scenario::inventory::{self, Inventory, Machine};
+use crate::world::laid::laid_out;
 use failback_fakes::azure::{AzureConfig, NewVm, VirtualNetwork};
 use failback_fakes::cs::ConfigurationServerConfig;
-use failback_fakes::guest::{BootConfig, GuestConfig, Metal, Workload, fill};
+use failback_fakes::guest::{BootConfig, GuestConfig, Metal, Workload};
 use failback_fakes::master_target::MasterTargetConfig;
 use failback_fakes::process_server::{Addressing as ServerAddressing, ProcessServerConfig};
 use failback_fakes::vcenter::{
@@ -46,8 +47,8 @@ impl Born {
         let ids = env.ids(&format!("world/{}", machine.name));
         let disk = |(n, d): (usize, &inventory::Disk)| {
             let id = format!("{}-disk{n}", machine.name);
-            let disk = Disk::new(d.size.0 / BLOCK as u64);
-            fill(&disk, env.draw(&id), d.allocated.0.div_ceil(BLOCK as u64));
+            let (blocks, held) = (d.size.0 / BLOCK as u64, d.allocated.0.div_ceil(BLOCK as u64));
+            let disk = laid_out(blocks, env.draw(&id), held);
             (DiskId::from(id), vmdk_uuid(&ids.guid()), disk)
         };
         let disks = machine.disks.iter().enumerate().map(disk).collect();
@@ -174,8 +175,7 @@ fn guest_id(os: Os) -> &'static str {
 /// A virtual machine with one small disk of its own: a master target, or somebody else's.
 fn plain_vm(env: &Env, name: &str, os: Os, host: &str, datastore: &str) -> VmConfig {
     let ids = env.ids(&format!("world/{name}"));
-    let disk = Disk::new(256);
-    fill(&disk, env.draw(name), disk.blocks() / 4);
+    let disk = laid_out(256, env.draw(name), 64);
     VmConfig {
         name: name.into(),
         uuid: ids.guid(),
@@ -437,8 +437,7 @@ pub(super) fn master_targets(inventory: &Inventory) -> Vec<MasterTargetConfig> {
 
 /// A virtual machine of somebody else in Azure.
 pub(super) fn stranger(env: &Env, name: &str) -> NewVm {
-    let disk = Disk::new(256);
-    fill(&disk, env.draw(name), disk.blocks() / 4);
+    let disk = laid_out(256, env.draw(name), 64);
     NewVm {
         name: name.to_owned(),
         os_type: "Linux".into(),

@@ -2,6 +2,7 @@
 
 mod build;
 mod causes;
+mod laid;
 mod metal;
 mod observe;
 mod strike;
@@ -11,7 +12,7 @@ pub use crate::scenario::inventory::BUILT_IN_PROCESS_SERVER;
 
 use crate::driver::Crash;
 use crate::fault::{Board, Strike};
-use crate::recorder::Recorder;
+use crate::recorder::{Keep, Recorder};
 use crate::scenario::estate::Side;
 use crate::scenario::inventory::{self, Inventory};
 use crate::switchboard::{Heard, Switchboard, WireKind, Zone};
@@ -52,8 +53,8 @@ pub struct WorldOptions {
     pub seed: u64,
     /// How calls travel.
     pub wire: WireKind,
-    /// Keep the whole event log.
-    pub keep_log: bool,
+    /// What is kept of the run.
+    pub keep: Keep,
     /// Crash the orchestrator at one of its journal writes.
     pub crash: Option<Crash>,
     /// What the product's workflows rehearse.
@@ -167,7 +168,7 @@ impl World {
     pub fn build(inventory: &Inventory, options: WorldOptions, board: Arc<Board>) -> Arc<Self> {
         let Rehearsal { without, planted, .. } = options.rehearsal;
         let (clock, env) = (Clock::default(), Env::new(options.seed).without(without).with_planted(planted));
-        let recorder = Recorder::new(options.keep_log, board.clone());
+        let recorder = Recorder::new(options.keep, board.clone());
         let net = Switchboard::new(clock, env, options.wire, recorder.clone(), board.clone());
         let shared: Arc<dyn Network> = Arc::new(net.clone());
         let machines = inventory.machines.iter();

@@ -1,5 +1,6 @@
-//! Changing the inventory. Every method reads the state first and again after a failure: what is as it
-//! should be is a success, whoever made it so.
+//! Changing the inventory. Every method begins with what its caller has just seen, and looks again after each attempt: what
+//! is as it should be is a success, whoever made it so. What was seen too long ago does no harm: vCenter refuses a change
+//! made up from an older state, and that there is nothing to do is never taken from there.
 
 use super::{NewVm, Power, Result, VcenterClient, VcenterError, VmFacts, VmdkFacts};
 use failback_wire::canary::Canary;
@@ -38,21 +39,26 @@ fn worth_repeating(error: &VcenterError) -> bool {
 
 impl VcenterClient {
     /// Asks for a task until `reached` holds, believing the state rather than replies. What the task is told,
-    /// and whether it may be asked for, follows from the newest state.
+    /// and whether it may be asked for, follows from the newest state, which at first is what the caller has `seen`.
     async fn converge(
         &self,
-        vm: &MoRef,
+        seen: &VmFacts,
         method: &'static str,
         reached: impl Fn(&VmFacts) -> bool,
         arguments: impl Fn(&VmFacts) -> Result<Vec<Element>>,
     ) -> Result<VmFacts> {
-        let _turn = self.turns.take(vm).await;
+        let vm = &seen.moref;
+        let (_turn, waited) = self.turns.take(vm).await;
+        let mut seen = Some(seen.clone()).filter(|seen| !waited && !reached(seen));
         let mut failure = None;
         for _ in 0..TRIES {
             if failure.is_some() {
                 tokio::time::sleep(PAUSE).await;
             }
-            let facts = self.vm(vm).await?;
+            let facts = match seen.take() {
+                Some(seen) => seen,
+                None => self.vm(vm).await?,
+            };
             let looks = failure.is_none() || !self.planted.is(Canary::RetriesBlindly);
             if looks && reached(&facts) {
                 return Ok(facts);
@@ -89,7 +95,7 @@ impl VcenterClient {
     ///
     /// # Errors
     /// `TaskFailed` with `InsufficientHostMemoryCapacityFault`, `FileLocked`, `HostNotConnected` …
-    pub async fn power_on(&self, vm: &MoRef) -> Result<()> {
+    pub async fn power_on(&self, vm: &VmFacts) -> Result<()> {
         let on = |facts: &VmFacts| facts.power == Power::On;
         self.converge(vm, "PowerOnVM_Task", on, |_| Ok(Vec::new())).await.map(drop)
     }
@@ -98,7 +104,7 @@ impl VcenterClient {
     ///
     /// # Errors
     /// See [`VcenterError`].
-    pub async fn power_off(&self, vm: &MoRef) -> Result<()> {
+    pub async fn power_off(&self, vm: &VmFacts) -> Result<()> {
         let off = |facts: &VmFacts| facts.power == Power::Off;
         self.converge(vm, "PowerOffVM_Task", off, |_| Ok(Vec::new())).await.map(drop)
     }
@@ -122,7 +128,7 @@ impl VcenterClient {
     ///
     /// # Errors
     /// `Snapshots`, also when one is taken while this is going on.
-    pub async fn detach_disks(&self, vm: &MoRef, disks: &[VmdkUuid]) -> Result<()> {
+    pub async fn detach_disks(&self, vm: &VmFacts, disks: &[VmdkUuid]) -> Result<()> {
         let gone = |facts: &VmFacts| !disks.iter().any(|uuid| facts.disk(uuid).is_some());
         let spec = |facts: &VmFacts| {
             if !facts.snapshots.is_empty() {
@@ -136,11 +142,11 @@ impl VcenterClient {
     }
 
     /// Attaches these disks by their files; those already attached are passed over. Nothing is attached
-    /// when a file's UUID is not the one given (I3).
+    /// when a file's UUID is not the one given (I3). Answers what the machine is like then.
     ///
     /// # Errors
     /// `NotFound` when a file does not exist or is another disk's, `TaskFailed` with `FileLocked` …
-    pub async fn attach_disks(&self, vm: &MoRef, disks: &[(VmdkUuid, String)]) -> Result<()> {
+    pub async fn attach_disks(&self, vm: &VmFacts, disks: &[(VmdkUuid, String)]) -> Result<VmFacts> {
         for (uuid, path) in disks {
             self.check_uuid(uuid, path).await?;
         }
@@ -150,7 +156,7 @@ impl VcenterClient {
             let files: Vec<&str> = missing.map(|(_, path)| path.as_str()).collect();
             Ok(reconfigure(facts, place(facts, &files)))
         };
-        self.converge(vm, "ReconfigVM_Task", attached, spec).await.map(drop)
+        self.converge(vm, "ReconfigVM_Task", attached, spec).await
     }
 
     /// Gives the machine new, empty disks of so many bytes, each at its path; answers their UUIDs in this order. One that
@@ -158,7 +164,7 @@ impl VcenterClient {
     ///
     /// # Errors
     /// `TaskFailed` with `NoDiskSpace`, `FileAlreadyExists` …
-    pub async fn add_disks(&self, vm: &MoRef, disks: &[(String, u64)]) -> Result<Vec<VmdkUuid>> {
+    pub async fn add_disks(&self, vm: &VmFacts, disks: &[(String, u64)]) -> Result<Vec<VmdkUuid>> {
         let at = |facts: &VmFacts, path: &str| {
             facts.disks.iter().find(|disk| disk.path == path).map(|disk| disk.uuid.clone())
         };
@@ -180,11 +186,12 @@ impl VcenterClient {
         Ok(disks.iter().filter_map(|(path, _)| at(&facts, path)).collect())
     }
 
-    /// Makes these disks of the machine at least so many bytes large; what is new reads as zeros.
+    /// Makes these disks of the machine at least so many bytes large; what is new reads as zeros. Answers what the machine
+    /// is like then.
     ///
     /// # Errors
     /// `TaskFailed` with `NoDiskSpace`, `InvalidState` while the machine has a snapshot …
-    pub async fn extend_disks(&self, vm: &MoRef, disks: &[(VmdkUuid, u64)]) -> Result<()> {
+    pub async fn extend_disks(&self, vm: &VmFacts, disks: &[(VmdkUuid, u64)]) -> Result<VmFacts> {
         let small = |facts: &VmFacts, (uuid, bytes): &(VmdkUuid, u64)| {
             facts.disk(uuid).filter(|disk| disk.capacity < *bytes).cloned()
         };
@@ -193,7 +200,7 @@ impl VcenterClient {
             let edit = |wanted| Some(extension(&small(facts, wanted)?, wanted.1));
             Ok(reconfigure(facts, disks.iter().filter_map(edit).collect()))
         };
-        self.converge(vm, "ReconfigVM_Task", done, spec).await.map(drop)
+        self.converge(vm, "ReconfigVM_Task", done, spec).await
     }
 
     /// Takes the disks at these paths off the machine and deletes their files; those that are not attached are passed
@@ -201,7 +208,7 @@ impl VcenterClient {
     ///
     /// # Errors
     /// See [`VcenterError`].
-    pub async fn delete_disks(&self, vm: &MoRef, paths: &[String]) -> Result<()> {
+    pub async fn delete_disks(&self, vm: &VmFacts, paths: &[String]) -> Result<()> {
         let gone = |facts: &VmFacts| !facts.disks.iter().any(|disk| paths.contains(&disk.path));
         let spec = |facts: &VmFacts| {
             let attached = facts.disks.iter().filter(|disk| paths.contains(&disk.path));
@@ -228,7 +235,7 @@ impl VcenterClient {
     ///
     /// # Errors
     /// See [`VcenterError`].
-    pub async fn remove_all_snapshots(&self, vm: &MoRef) -> Result<()> {
+    pub async fn remove_all_snapshots(&self, vm: &VmFacts) -> Result<()> {
         let none = |facts: &VmFacts| facts.snapshots.is_empty();
         self.converge(vm, "RemoveAllSnapshots_Task", none, |_| Ok(Vec::new())).await.map(drop)
     }
@@ -287,7 +294,7 @@ impl VcenterClient {
     ///
     /// # Errors
     /// `TaskFailed` with `InvalidPowerState` when it runs.
-    pub async fn destroy_vm(&self, vm: &MoRef) -> Result<()> {
+    pub async fn destroy_vm(&self, vm: &VmFacts) -> Result<()> {
         let gone = self.converge(vm, "Destroy_Task", |_| false, |_| Ok(Vec::new())).await;
         match gone {
             Ok(_) | Err(VcenterError::NotFound(_)) => Ok(()),

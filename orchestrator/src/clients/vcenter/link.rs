@@ -4,7 +4,7 @@ use super::{Result, VcenterError};
 use bytes::Bytes;
 use failback_wire::http::{Call, DEFAULT_TIMEOUT, Http, HttpError, Request, StatusCode, header};
 use failback_wire::vim::{Element, Fault, MoRef, ReplyError, VimRequest, parse_reply};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How often something without effect is tried when replies get lost.
@@ -13,7 +13,7 @@ const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The managers the client talks to, as the service names them.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Service {
     pub about: String,
     pub root: MoRef,
@@ -27,10 +27,12 @@ pub(super) struct Service {
     pub session: String,
 }
 
-#[derive(Clone, Debug)]
-struct Session {
+#[derive(Debug)]
+pub(super) struct Session {
     cookie: String,
-    service: Service,
+    pub service: Service,
+    /// The folders of virtual machines of all datacenters, once somebody has asked for them.
+    pub folders: tokio::sync::OnceCell<Vec<MoRef>>,
 }
 
 /// The way to one vCenter, as one user.
@@ -45,7 +47,7 @@ struct Way {
 
 pub(super) struct Link {
     way: Way,
-    session: Mutex<Option<Session>>,
+    session: Mutex<Option<Arc<Session>>>,
     /// Held while a session is being opened, so that only one is.
     opening: tokio::sync::Mutex<()>,
 }
@@ -76,16 +78,11 @@ impl Link {
         self.set(None);
     }
 
-    fn current(&self) -> Option<Session> {
+    fn current(&self) -> Option<Arc<Session>> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
-    fn set(&self, session: Option<Session>) {
+    fn set(&self, session: Option<Arc<Session>>) {
         *self.session.lock().unwrap_or_else(PoisonError::into_inner) = session;
-    }
-
-    /// The managers; opens a session when there is none.
-    pub(super) async fn service(&self) -> Result<Service> {
-        self.open().await.map(|s| s.service)
     }
 
     /// A call without effect: tried again when its reply gets lost.
@@ -133,7 +130,8 @@ impl Link {
         }
     }
 
-    async fn open(&self) -> Result<Session> {
+    /// The session with its managers; opens one when there is none.
+    pub(super) async fn open(&self) -> Result<Arc<Session>> {
         if let Some(session) = self.current() {
             return Ok(session);
         }
@@ -144,6 +142,7 @@ impl Link {
         for attempt in 1.. {
             match self.way.login().await {
                 Ok(session) => {
+                    let session = Arc::new(session);
                     self.set(Some(session.clone()));
                     return Ok(session);
                 }
@@ -175,7 +174,7 @@ impl Way {
         let (session, cookie) = self.send("Login", &request, None).await?;
         service.session = session.first().and_then(|s| s.text_at("key")).unwrap_or_default().to_owned();
         let cookie = cookie.ok_or_else(|| VcenterError::Garbled("Login set no cookie".into()))?;
-        Ok(Session { cookie, service })
+        Ok(Session { cookie, service, folders: tokio::sync::OnceCell::new() })
     }
 
     async fn logout(&self, session: &Session) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Reading the inventory.
 
+use super::link::Session;
 use super::{Connected, DatastoreFacts, HostFacts, Mount, Power, Result, VcenterClient, VcenterError};
 use super::{VmFacts, VmdkFacts};
 use failback_wire::ids::VmdkUuid;
@@ -66,7 +67,8 @@ impl VcenterClient {
     /// # Errors
     /// [`VcenterError::Unavailable`], [`VcenterError::InvalidLogin`] …
     pub async fn check_connected(&self) -> Result<Connected> {
-        let service = self.link.service().await?;
+        let session = self.link.open().await?;
+        let service = &session.service;
         let root = self.one(&service.root, &["effectiveRole"]).await?;
         let roles = root.element("effectiveRole").into_iter().flat_map(|e| &e.children);
         let roles: Vec<&str> = roles.map(|r| r.text.trim()).collect();
@@ -74,7 +76,7 @@ impl VcenterClient {
         let read_only = !roles.is_empty() && roles.iter().all(|r| *r == "-2" || *r == "-5");
         // -1 is its administrator.
         let administrator = roles.contains(&"-1");
-        Ok(Connected { about: service.about, read_only, administrator })
+        Ok(Connected { about: service.about.clone(), read_only, administrator })
     }
 
     /// Those of these privileges that the account lacks on the whole inventory (P8).
@@ -119,7 +121,8 @@ impl VcenterClient {
     /// # Errors
     /// [`VcenterError::NotFound`] when there is none.
     pub async fn vm_by_name(&self, name: &str) -> Result<VmFacts> {
-        for folder in self.vm_folders().await? {
+        let session = self.link.open().await?;
+        for folder in session.folders.get_or_try_init(|| self.vm_folders(&session)).await? {
             let found = self.link.read("FindChild", |service| {
                 VimRequest::new("FindChild", service.search.clone())
                     .arg(folder.element("entity"))
@@ -139,10 +142,9 @@ impl VcenterClient {
     }
 
     /// The folders of virtual machines of all datacenters.
-    async fn vm_folders(&self) -> Result<Vec<MoRef>> {
+    async fn vm_folders(&self, session: &Session) -> Result<Vec<MoRef>> {
         const FOLDERS: &str = "folders";
-        let root = self.link.service().await?.root;
-        let mut spec = FilterSpec::of_object(&root, &[]);
+        let mut spec = FilterSpec::of_object(&session.service.root, &[]);
         spec.props = vec![PropSpec { kind: "Datacenter".into(), all: false, paths: vec!["vmFolder".into()] }];
         spec.objects[0].select.push(Selection::Traversal {
             name: Some(FOLDERS.into()),

@@ -12,14 +12,17 @@ pub(super) struct Turns(Mutex<BTreeMap<MoRef, Arc<tokio::sync::Mutex<()>>>>);
 
 impl Turns {
     /// Waits, first come first served, until nobody of this client changes `vm`; until the guard is dropped nobody else
-    /// does.
-    pub(super) async fn take(&self, vm: &MoRef) -> OwnedMutexGuard<()> {
+    /// does. True when somebody did: what was seen before is of the past then.
+    pub(super) async fn take(&self, vm: &MoRef) -> (OwnedMutexGuard<()>, bool) {
         let turn = {
             let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             // Machines nobody is waiting for are forgotten.
             turns.retain(|_, turn| Arc::strong_count(turn) > 1);
             Arc::clone(turns.entry(vm.clone()).or_default())
         };
-        turn.lock_owned().await
+        match Arc::clone(&turn).try_lock_owned() {
+            Ok(guard) => (guard, false),
+            Err(_) => (turn.lock_owned().await, true),
+        }
     }
 }

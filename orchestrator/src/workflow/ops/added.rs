@@ -124,7 +124,7 @@ pub(in crate::workflow) async fn make(c: &StepCtx<'_>, v: &VcenterClient) -> Ste
     let own = own_vm(c, v, &VM_CREATE_FAILED).await?;
     let own = own.ok_or_else(|| defect(c, "the virtual machine"))?;
     let wanted: Vec<_> = disks.iter().map(|disk| (path(&own, &disk.disk), disk.size)).collect();
-    let made = v.add_disks(&own.moref, &wanted).await;
+    let made = v.add_disks(&own, &wanted).await;
     let made = made.map_err(|e| error(&VM_CREATE_FAILED, &own.name, &e))?;
     let mut facts = Vec::new();
     for ((disk, (path, _)), vmdk) in disks.iter().zip(wanted).zip(made) {
@@ -144,7 +144,7 @@ pub(in crate::workflow) async fn unmake(c: &StepCtx<'_>, v: &VcenterClient) -> S
     }
     if let Some(own) = own_vm(c, v, &VM_CREATE_FAILED).await? {
         let paths: Vec<_> = disks.iter().map(|disk| path(&own, &disk.disk)).collect();
-        let done = v.delete_disks(&own.moref, &paths).await;
+        let done = v.delete_disks(&own, &paths).await;
         done.map_err(|e| error(&VM_CREATE_FAILED, &own.name, &e))?;
     }
     let mut facts = Vec::new();

@@ -157,9 +157,9 @@ pub(in crate::workflow) async fn detach(
         return Ok(());
     }
     if !vm.snapshots.is_empty() && c.ctx.env.planted(Canary::MergesForeignSnapshots) {
-        vcenter.remove_all_snapshots(&vm.moref).await.map_err(|e| error(doc, &vm.name, &e))?;
+        vcenter.remove_all_snapshots(vm).await.map_err(|e| error(doc, &vm.name, &e))?;
     }
-    let done = vcenter.detach_disks(&vm.moref, &disks).await;
+    let done = vcenter.detach_disks(vm, &disks).await;
     done.map_err(|e| {
         let taken = matches!(e, VcenterError::Snapshots { .. });
         error(if taken { snapshot } else { doc }, &vm.name, &e)
@@ -167,13 +167,14 @@ pub(in crate::workflow) async fn detach(
 }
 
 /// Attaches the item's disks to `vm` by the noted files; those that hang there already are passed over. A
-/// file that holds another disk is refused by the client, so nothing is attached by name alone (I3).
+/// file that holds another disk is refused by the client, so nothing is attached by name alone (I3). Answers what `vm` is
+/// like then.
 pub(in crate::workflow) async fn attach(
     c: &StepCtx<'_>,
     vcenter: &VcenterClient,
     vm: &VmFacts,
     doc: &ErrorDoc,
-) -> Result<(), StepError> {
+) -> Result<VmFacts, StepError> {
     let mut disks = Vec::new();
     for disk in c.item.disks.iter().filter(|disk| vm.disk(&disk.vmdk).is_none()) {
         let path = noted_path(c.item, &disk.disk);
@@ -181,10 +182,10 @@ pub(in crate::workflow) async fn attach(
         disks.push((disk.vmdk.clone(), path.ok_or_else(missing)?.clone()));
     }
     if disks.is_empty() {
-        return Ok(());
+        return Ok(vm.clone());
     }
     if c.ctx.env.planted(Canary::AttachesOne) {
         disks.truncate(1);
     }
-    vcenter.attach_disks(&vm.moref, &disks).await.map_err(|e| error(doc, &vm.name, &e))
+    vcenter.attach_disks(vm, &disks).await.map_err(|e| error(doc, &vm.name, &e))
 }
