@@ -4,6 +4,9 @@
 #[cfg(test)]
 #[path = "cli/exit_codes.rs"]
 mod exit_codes;
+#[cfg(all(test, unix))]
+#[path = "cli/explored.rs"]
+mod explored;
 #[cfg(test)]
 #[path = "cli/readme.rs"]
 mod readme;

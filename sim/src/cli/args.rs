@@ -163,7 +163,7 @@ pub(super) struct ExploreArgs {
     /// At most so many runs of each scenario, spread over all there could be.
     #[arg(long, value_name = "RUNS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) budget: Option<u32>,
-    /// Play every run twice, the second time on another thread and over the other wire, and compare the hashes.
+    /// Play every run twice, the second time from its beginning and over the other wire, and compare the hashes.
     #[arg(long)]
     pub(super) check: bool,
     /// List the classes of points.

@@ -3,6 +3,8 @@
 use super::args::ExploreArgs;
 use super::output::{Output, quiet};
 use super::{complain, inspect, pool};
+#[cfg(unix)]
+use crate::explore::branch::{self, Told};
 use crate::explore::kind::Kind;
 use crate::explore::point::Point;
 use crate::explore::report::{Exploration, Report};
@@ -13,6 +15,7 @@ use crate::report::outcome::{Exit, FindingKind};
 use crate::scenario::CheckedScenario;
 use crate::scenario::load;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::BTreeMap;
 use std::fs::File;
 
 /// Explores what the arguments name.
@@ -92,7 +95,12 @@ fn tried(base: &Base, blows: Vec<Blow>, listen: bool, args: &ExploreArgs) -> Opt
     Some((trial.compared(again.as_ref().map(|(trial, _)| trial)), further))
 }
 
+/// Forks, which share the beginnings of runs, where the system has such; else, and where it refuses them, threads.
 fn depth_one(base: &Base, blows: Vec<Blow>, args: &ExploreArgs) -> Vec<Trial> {
+    #[cfg(unix)]
+    if let Some(trials) = forked(base, &blows, args) {
+        return trials;
+    }
     let bar = bar(blows.len());
     let mut trials = Vec::with_capacity(blows.len());
     let work = |n: usize| tried(base, vec![blows[n].clone()], false, args).map(|(trial, _)| trial);
@@ -102,6 +110,33 @@ fn depth_one(base: &Base, blows: Vec<Blow>, args: &ExploreArgs) -> Vec<Trial> {
     });
     bar.finish_and_clear();
     trials
+}
+
+/// What came of each fault, in their order; nothing when the system refuses more processes.
+#[cfg(unix)]
+fn forked(base: &Base, blows: &[Blow], args: &ExploreArgs) -> Option<Vec<Trial>> {
+    let jobs = super::jobs(args.jobs);
+    let bar = bar(blows.len());
+    let share = |process: usize| blows.iter().enumerate().skip(process).step_by(jobs).collect();
+    let mut told: BTreeMap<usize, Option<Trial>> = BTreeMap::new();
+    let work = |process, out: &_| branch::all(base, share(process), args.check, out);
+    let ready = |line: String| {
+        bar.inc(1);
+        if let Ok(Told { number, trial }) = serde_json::from_str(&line) {
+            told.insert(number, trial);
+        }
+    };
+    let done = pool::processes(jobs, work, ready);
+    bar.finish_and_clear();
+    if done.is_err() {
+        return None;
+    }
+    let all = blows.iter().enumerate().map(|(number, blow)| {
+        let told = told.remove(&number);
+        told.unwrap_or_else(|| Some(branch::died(blow)))
+            .map(|trial| Trial { blows: vec![blow.clone()], ..trial })
+    });
+    Some(all.flatten().collect())
 }
 
 /// A second fault after each first one that did not break the run; how many runs there could be.

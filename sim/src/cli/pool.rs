@@ -1,4 +1,4 @@
-//! The one place where the lab starts threads: each runs whole scenarios, each scenario in a world and on
+//! The one place where the lab starts threads and processes: each runs whole scenarios, each scenario in a world and on
 //! a runtime of its own, so that threads share nothing and cannot race.
 
 use crate::driver::{self, RunOptions};
@@ -6,6 +6,8 @@ use crate::report::outcome::{Finding, FindingKind, Outcome};
 use crate::scenario::CheckedScenario;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+#[cfg(unix)]
+use std::io::{BufRead, BufReader, PipeWriter};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Once, mpsc};
@@ -90,6 +92,42 @@ pub(super) fn until<T: Send>(
             }
         }
     });
+}
+
+/// Does `work` in so many processes, each with its number and a pipe to write lines to; calls `ready` with each line. Answers
+/// whether all came to their end. There must be no other thread: a process that forks takes only its own along.
+#[cfg(unix)]
+#[expect(clippy::disallowed_methods, reason = "they only read what other processes write")]
+pub(super) fn processes(
+    count: usize,
+    work: impl Fn(usize, &PipeWriter),
+    mut ready: impl FnMut(String),
+) -> std::io::Result<bool> {
+    let mut children = Vec::new();
+    for number in 0..count {
+        let (reader, writer) = std::io::pipe()?;
+        match fork::fork()? {
+            fork::Fork::Child => {
+                drop(reader);
+                work(number, &writer);
+                std::process::exit(0);
+            }
+            fork::Fork::Parent(child) => children.push((child, reader)),
+        }
+    }
+    let (sender, receiver) = mpsc::channel();
+    std::thread::scope(|scope| {
+        for (_, reader) in &children {
+            let sender = sender.clone();
+            scope.spawn(move || {
+                let lines = BufReader::new(reader).lines();
+                lines.map_while(Result::ok).try_for_each(|line| sender.send(line))
+            });
+        }
+        drop(sender);
+        receiver.into_iter().for_each(&mut ready);
+    });
+    Ok(children.iter().all(|(child, _)| fork::waitpid(*child).ok() == Some(0)))
 }
 
 /// Does this on a thread of its own; nothing when it could not be started, or panicked.

@@ -22,7 +22,7 @@ mod view;
 pub use failback_orchestrator::config::Rehearsal;
 pub use failback_orchestrator::journal::{Operation, Verb};
 pub use persist::Toil;
-pub use play::{Crash, Played, Script, StepName, Twin, play};
+pub use play::{Crash, Crossroads, Played, Script, StepName, Twin, play};
 pub use setback::Setback;
 
 use crate::recorder::Keep;

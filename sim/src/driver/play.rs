@@ -40,6 +40,22 @@ pub struct Script<'a> {
     pub rehearsal: Rehearsal,
     /// Note every call and every write of the journal from the first step on.
     pub listen: bool,
+    /// Who may send the run another way.
+    pub crossroads: Option<&'a dyn Crossroads>,
+}
+
+impl Script<'_> {
+    fn is_last(&self) -> bool {
+        self.crossroads.is_some_and(Crossroads::is_last)
+    }
+}
+
+/// Asked before each step whether the run takes another way from there.
+pub trait Crossroads {
+    /// The scenario that is gone on with, from its step at `index` on; nothing to go on as before.
+    fn turn(&self, index: usize, world: &World) -> Option<&'static CheckedScenario>;
+    /// True when the process ends with the run: nothing need be let go of then.
+    fn is_last(&self) -> bool;
 }
 
 impl<'a> Script<'a> {
@@ -47,7 +63,17 @@ impl<'a> Script<'a> {
     pub fn new(checked: &'a CheckedScenario) -> Self {
         let (seed, wire) = (checked.scenario.seed, checked.scenario.wire);
         let rehearsal = Rehearsal::default();
-        Self { checked, seed, wire, keep: Keep::Nothing, twin: None, crash: None, rehearsal, listen: false }
+        Self {
+            checked,
+            seed,
+            wire,
+            keep: Keep::Nothing,
+            twin: None,
+            crash: None,
+            rehearsal,
+            listen: false,
+            crossroads: None,
+        }
     }
 }
 
@@ -156,6 +182,8 @@ pub struct Played {
     pub walls: Vec<Duration>,
     /// From when to when each step took.
     pub times: Vec<(VirtualMs, VirtualMs)>,
+    /// Where each step began among all that was noted.
+    pub began: Vec<u64>,
     /// What the operator did that no step says.
     pub toil: Toil,
     /// What became of faults.
@@ -177,6 +205,10 @@ pub fn play(script: &Script<'_>) -> Played {
         Err(e) => panic!("no runtime: {e}"),
     };
     let (played, recorder) = runtime.block_on(on_stage(script));
+    if script.is_last() {
+        std::mem::forget(runtime);
+        return played;
+    }
     // Tasks of dead epochs go here, at the end of the run.
     drop(runtime);
     debug_assert_eq!(recorder.strong_count(), 0, "something of the run outlives it");
@@ -222,6 +254,7 @@ async fn on_stage(script: &Script<'_>) -> (Played, Weak<Recorder>) {
         lost,
         walls: driver.walls,
         times: driver.times,
+        began: driver.began,
         toil: driver.toil,
         ledger,
         failed_calls: world.net.failed(),
@@ -237,7 +270,11 @@ async fn on_stage(script: &Script<'_>) -> (Played, Weak<Recorder>) {
         in_azure: (world.azure.vms().len(), world.azure.disks().len()),
         observed: driver.observed,
     };
-    (played, Arc::downgrade(&world.recorder))
+    let recorder = Arc::downgrade(&world.recorder);
+    if script.is_last() {
+        std::mem::forget(world);
+    }
+    (played, recorder)
 }
 
 /// The steps that began for some member of the job.
@@ -273,6 +310,8 @@ pub(super) struct Driver<'a> {
     pub(super) helped: Option<Instant>,
     /// From when to when each step so far took.
     pub(super) times: Vec<(VirtualMs, VirtualMs)>,
+    /// Where each step so far began among all that was noted.
+    pub(super) began: Vec<u64>,
 }
 
 impl<'a> Driver<'a> {
@@ -294,6 +333,7 @@ impl<'a> Driver<'a> {
             toil: Toil::default(),
             helped: None,
             times: Vec::new(),
+            began: Vec::new(),
         }
     }
 }

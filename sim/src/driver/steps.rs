@@ -66,8 +66,13 @@ impl Driver<'_> {
         if self.script.listen {
             self.world.listen();
         }
-        let steps = &self.checked.scenario.steps;
-        for (index, step) in steps.iter().enumerate() {
+        for index in 0.. {
+            self.began.push(self.world.recorder.occasion().0);
+            if let Some(other) = self.script.crossroads.and_then(|way| way.turn(index, &self.world)) {
+                self.checked = other;
+            }
+            let checked = self.checked;
+            let Some(step) = checked.scenario.steps.get(index) else { break };
             let at = At { index, line: step.at.line };
             self.current = Some(at);
             self.world.emit(What::StepStarted { step: at.step().0, text: step.to_string() });

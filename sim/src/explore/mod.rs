@@ -5,6 +5,8 @@
 //! again until faults are over ([`trial`]). Nothing here knows what a right run looks like: the oracle and what must
 //! hold in the end judge, as in any other run.
 
+#[cfg(unix)]
+pub mod branch;
 pub mod kind;
 pub mod point;
 pub mod report;

@@ -4,7 +4,7 @@ use crate::driver::Played;
 use crate::scenario::inventory::{
     ALTERNATE_VCENTER, AZURE, CONFIGURATION_SERVER, Inventory, OPERATOR, ORCHESTRATOR, VCENTER,
 };
-use crate::switchboard::Heard;
+use crate::switchboard::{Heard, Passed};
 use crate::world::Written;
 use failback_wire::ids::{Label, NodeName};
 use failback_wire::operation::Role;
@@ -50,9 +50,21 @@ pub struct Point {
     pub during: Label,
     /// The same was asked before, and answered otherwise.
     pub was_other: bool,
+    /// Its place among all that was noted.
+    pub order: u64,
 }
 
 impl Point {
+    /// The same, counted from a moment at which so many of its kind had passed.
+    #[must_use]
+    pub fn counted_from(&self, passed: Passed) -> Self {
+        let mut point = self.clone();
+        let (Place::Call { nth, .. } | Place::Write { nth, .. }) = &mut point.place;
+        *nth = nth.saturating_sub(passed.begun);
+        point.before = point.before.map(|nth| nth.saturating_sub(passed.before));
+        point.after = point.after.map(|nth| nth.saturating_sub(passed.after));
+        point
+    }
     /// Points of one class are moments of one kind: the same operation between the same kinds of nodes, while the same
     /// goes on.
     pub fn class(&self) -> Class {
@@ -89,13 +101,13 @@ impl fmt::Display for Class {
 /// All places of a run, in the order in which they came.
 pub fn index(played: &Played, inventory: &Inventory) -> Vec<Point> {
     let (calls, writes) = &played.heard;
-    let mut points: Vec<(u64, Point)> = of_calls(calls, inventory);
+    let mut points = of_calls(calls, inventory);
     points.extend(of_writes(writes));
-    points.sort_by_key(|(order, _)| *order);
-    points.into_iter().map(|(_, point)| point).collect()
+    points.sort_by_key(|point| point.order);
+    points
 }
 
-fn of_calls(calls: &[Heard], inventory: &Inventory) -> Vec<(u64, Point)> {
+fn of_calls(calls: &[Heard], inventory: &Inventory) -> Vec<Point> {
     let mut counts: BTreeMap<(&NodeName, &NodeName, &str), u32> = BTreeMap::new();
     let mut answers: BTreeMap<u64, u64> = BTreeMap::new();
     let mut points = Vec::with_capacity(calls.len());
@@ -114,27 +126,28 @@ fn of_calls(calls: &[Heard], inventory: &Inventory) -> Vec<(u64, Point)> {
             roles: Some((from, to)),
             during: call.during.clone(),
             was_other: earlier.is_some() && earlier != call.answered,
+            order: call.order,
         };
-        points.push((call.order, point));
+        points.push(point);
     }
     points
 }
 
-fn of_writes(writes: &[Written]) -> impl Iterator<Item = (u64, Point)> {
+fn of_writes(writes: &[Written]) -> impl Iterator<Item = Point> {
     let mut counts: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
     writes.iter().map(move |write| {
         let (nth, done) = counts.entry(&write.kind).or_default();
         *nth += 1;
         *done += u32::from(write.done);
-        let point = Point {
+        Point {
             place: Place::Write { kind: write.kind.clone(), nth: *nth },
             before: Some(*nth),
             after: write.done.then_some(*done),
             roles: None,
             during: write.during.clone(),
             was_other: false,
-        };
-        (write.order, point)
+            order: write.order,
+        }
     })
 }
 

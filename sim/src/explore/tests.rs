@@ -12,7 +12,15 @@ use std::collections::BTreeSet;
 fn call(operation: &'static str, nth: u32, during: &str) -> Point {
     let place = Place::Call { from: "orchestrator".into(), to: "vcenter".into(), operation, nth };
     let roles = Some((Role::Orchestrator, Role::Vcenter));
-    Point { place, before: Some(nth), after: Some(nth), roles, during: Label::from(during), was_other: false }
+    Point {
+        place,
+        before: Some(nth),
+        after: Some(nth),
+        roles,
+        during: Label::from(during),
+        was_other: false,
+        order: u64::from(nth),
+    }
 }
 
 fn trial(operation: &'static str, kind: Kind, verdict: Verdict, delay_ms: u64) -> Trial {

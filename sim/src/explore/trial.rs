@@ -10,9 +10,10 @@ use crate::scenario::expect::{DataExpect, Equals, Expect, ItemExpect, Power, VmE
 use crate::scenario::model::{Ending, Health, Operator, Step, Wire};
 use crate::scenario::text::Spanned;
 use failback_wire::clock::VirtualMs;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 /// A fault at a point.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,7 +38,7 @@ impl fmt::Display for Blow {
 }
 
 /// How a run with a fault ended. Worse ones come later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// All that was asked for succeeded at once.
@@ -51,7 +52,7 @@ pub enum Verdict {
 }
 
 /// What became of a fault: each is armed; then, in this order, what of it came true.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Became {
     /// Its moment came.
@@ -65,9 +66,10 @@ pub struct Became {
 }
 
 /// What came of a run with a fault.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
-    /// The faults, in their order.
+    /// The faults, in their order; whoever tells another process of the trial says them otherwise.
+    #[serde(skip)]
     pub blows: Vec<Blow>,
     /// How it ended.
     pub verdict: Verdict,
@@ -93,6 +95,8 @@ pub struct Base {
     pub checked: CheckedScenario,
     /// Every place where a fault can strike, in order.
     pub points: Vec<Point>,
+    /// Where each step began among all that was noted.
+    began: Vec<u64>,
     /// How long each step took, in ms.
     took: Vec<u64>,
     lost: Vec<Lost>,
@@ -131,7 +135,8 @@ impl Base {
         let (took, lost) = (took(&played.times), played.lost.clone());
         let (failed_calls, story) = (played.failed_calls, played.recording.story);
         let (toil, rehearsal) = (played.toil, Rehearsal::default());
-        Self { checked, points, took, lost, failed_calls, story, toil, rehearsal }
+        let began = played.began.clone();
+        Self { checked, points, began, took, lost, failed_calls, story, toil, rehearsal }
     }
 
     /// The same, to play runs with faults in which the product rehearses something.
@@ -142,15 +147,25 @@ impl Base {
 
     /// The scenario with these faults, or nothing where one cannot strike at its point.
     pub fn with(&self, blows: &[Blow]) -> Option<CheckedScenario> {
+        self.with_from(0, blows)
+    }
+
+    /// The same with faults that are armed only before the step at `index`, and count from there.
+    pub fn with_from(&self, index: usize, blows: &[Blow]) -> Option<CheckedScenario> {
         let mut checked = self.checked.clone();
         let mut steps = Vec::new();
         for (n, blow) in blows.iter().enumerate() {
             let arms = blow.kind.arms(&blow.point, &checked.inventory, &format!("fault-{}", n + 1))?;
             steps.extend(arms.into_iter().map(|arm| Spanned::unplaced(Step::Arm(Box::new(arm)))));
         }
-        steps.append(&mut checked.scenario.steps);
-        checked.scenario.steps = steps;
+        checked.scenario.steps.splice(index..index, steps);
         Some(checked)
+    }
+
+    /// The step in which a point lies.
+    pub fn step_of(&self, point: &Point) -> usize {
+        let last = self.checked.scenario.steps.len().saturating_sub(1);
+        self.began.partition_point(|began| *began <= point.order).saturating_sub(1).min(last)
     }
 
     /// Plays it with these faults; answers, besides, where further ones could strike, when asked. Nothing where one of
@@ -171,25 +186,40 @@ impl Base {
         listen: bool,
     ) -> Option<(Trial, Vec<Point>)> {
         let checked = self.with(&blows)?;
-        let wire = over(checked.scenario.wire);
-        let played = watched(&Script { listen, wire, rehearsal: self.rehearsal, ..Script::new(&checked) });
+        let played = self.play(&checked, over, listen);
         if blows.len() > 1 && played.ledger.iter().any(|entry| entry.error.is_some()) {
             return None;
         }
         let further = if listen { index(&played, &checked.inventory) } else { Vec::new() };
-        Some((self.judge(blows, played), further))
+        Some((self.judge(blows, self.arms(0, &checked), played), further))
     }
 
-    fn judge(&self, blows: Vec<Blow>, mut played: Played) -> Trial {
+    /// Plays this scenario, the base's with faults in it, from its beginning.
+    pub(super) fn play(&self, checked: &CheckedScenario, over: fn(Wire) -> Wire, listen: bool) -> Played {
+        let wire = over(checked.scenario.wire);
+        watched(&Script { listen, ..self.script(checked, wire) })
+    }
+
+    /// How this scenario is played.
+    pub(super) fn script<'a>(&self, checked: &'a CheckedScenario, wire: Wire) -> Script<'a> {
+        Script { wire, rehearsal: self.rehearsal, ..Script::new(checked) }
+    }
+
+    /// Which of its steps arm the faults, that from `index` on.
+    pub(super) fn arms(&self, index: usize, checked: &CheckedScenario) -> Range<usize> {
+        index..index + checked.scenario.steps.len().saturating_sub(self.checked.scenario.steps.len())
+    }
+
+    /// What came of these faults, which these steps armed.
+    pub(super) fn judge(&self, blows: Vec<Blow>, arms: Range<usize>, mut played: Played) -> Trial {
         let own: Vec<&Entry> = played.ledger.iter().filter(|entry| entry.id.starts_with("fault-")).collect();
         let all_fired = own.iter().all(|entry| entry.fired) && own.len() == blows.len();
         // The scenario's own may come to nothing where another changed its course.
         played.findings.retain(|finding| finding.kind != FindingKind::FaultUnfired || !all_fired);
         let observed = played.failed_calls != self.failed_calls || played.recording.story != self.story;
-        // Arming comes first.
         let took = took(&played.times);
-        let took = took.get(took.len().saturating_sub(self.took.len())..).unwrap_or_default();
-        let delay_ms = took.iter().zip(&self.took).map(|(now, calm)| now.saturating_sub(*calm)).sum();
+        let took = took.iter().enumerate().filter(|(step, _)| !arms.contains(step)).map(|(_, took)| took);
+        let delay_ms = took.zip(&self.took).map(|(now, calm)| now.saturating_sub(*calm)).sum();
         let (bytes, seconds) = total(&played.lost);
         let (calm_bytes, calm_seconds) = total(&self.lost);
         let by_hand = blows.iter().any(|blow| blow.kind.is_ended_by_hand());

@@ -29,7 +29,18 @@ pub struct Heard {
     pub answered: Option<u64>,
 }
 
-type Kind = (NodeName, NodeName, &'static str);
+/// How many of one kind have come to which of their moments.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// Calls that have left; writes that were begun.
+    pub begun: u32,
+    /// Those that were about to take effect.
+    pub before: u32,
+    /// Those that took effect.
+    pub after: u32,
+}
+
+pub(super) type Kind = (NodeName, NodeName, &'static str);
 
 /// Calls since somebody listens.
 #[derive(Default)]
@@ -53,6 +64,17 @@ impl Listening {
     pub(super) fn leaves(&mut self, heard: Heard) -> usize {
         self.calls.push(heard);
         self.before + self.calls.len() - 1
+    }
+
+    /// How many calls of a kind have left, have arrived and were carried out.
+    pub(super) fn passed(&self, kind: &Kind) -> Passed {
+        let of = |call: &&Heard| (&call.from, &call.to, call.operation) == (&kind.0, &kind.1, kind.2);
+        let count = |counts: &BTreeMap<Kind, u32>| counts.get(kind).copied().unwrap_or_default();
+        Passed {
+            begun: self.calls.iter().filter(of).count() as u32,
+            before: count(&self.arrived),
+            after: count(&self.done),
+        }
     }
 
     fn call(&mut self, number: Option<usize>) -> Option<&mut Heard> {

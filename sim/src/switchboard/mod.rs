@@ -34,7 +34,7 @@ use tokio::sync::oneshot;
 use tower::ServiceExt;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
 
-pub use listen::Heard;
+pub use listen::{Heard, Passed};
 pub use rules::Zone;
 
 /// How calls travel.
@@ -142,6 +142,18 @@ impl Switchboard {
     /// From now on every call is noted; what was noted so far comes back.
     pub fn listen(&self) -> Vec<Heard> {
         self.0.lock().heard.get_or_insert_default().renew()
+    }
+
+    /// How many calls of this kind have come to which of their moments, while somebody listens.
+    pub fn passed(&self, from: &NodeName, to: &NodeName, operation: &'static str) -> Passed {
+        let state = self.0.lock();
+        let kind = (from.clone(), to.clone(), operation);
+        state.heard.as_ref().map(|all| all.passed(&kind)).unwrap_or_default()
+    }
+
+    /// Nobody listens any more.
+    pub fn turn_away(&self) {
+        self.0.lock().heard = None;
     }
 
     /// When something last befell a call of this host: it failed, or the network did something to it.

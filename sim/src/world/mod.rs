@@ -15,7 +15,7 @@ use crate::fault::{Board, Strike};
 use crate::recorder::{Keep, Recorder};
 use crate::scenario::estate::Side;
 use crate::scenario::inventory::{self, Inventory};
-use crate::switchboard::{Heard, Switchboard, WireKind, Zone};
+use crate::switchboard::{Heard, Passed, Switchboard, WireKind, Zone};
 use build::Born;
 use failback_fakes::azure::Azure;
 use failback_fakes::cs::ConfigurationServer;
@@ -283,6 +283,20 @@ impl World {
     /// From now on every call and every write of the product's journal is noted; what was noted so far comes back.
     pub fn listen(&self) -> (Vec<Heard>, Vec<Written>) {
         (self.net.listen(), self.hook.heard().replace(Vec::new()).unwrap_or_default())
+    }
+
+    /// How many writes of this kind have come to which of their moments, while somebody listens.
+    pub fn passed(&self, kind: &str) -> Passed {
+        let heard = self.hook.heard();
+        let of_kind = || heard.iter().flatten().filter(|write| write.kind == kind);
+        let begun = of_kind().count() as u32;
+        Passed { begun, before: begun, after: of_kind().filter(|write| write.done).count() as u32 }
+    }
+
+    /// Nobody listens any more.
+    pub fn turn_away(&self) {
+        self.net.turn_away();
+        *self.hook.heard() = None;
     }
 
     /// Writes of the product's journal, over all its epochs: the kind of each, in order.
