@@ -73,6 +73,26 @@ async fn a_call_arrives_and_costs_whole_milliseconds() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_one_node_asks_in_one_millisecond_arrives_in_one_order_whichever_task_asked_first() {
+    for (wire, first, second) in WIRES.into_iter().flat_map(|wire| [(wire, "a", "b"), (wire, "b", "a")]) {
+        let lab = lab(wire);
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let hears = |Shared(heard): Shared<Arc<Mutex<Vec<Bytes>>>>, body: Bytes| async move {
+            heard.lock().unwrap().push(body);
+        };
+        let router = Router::new().route("/do", post(hears)).with_state(heard.clone());
+        lab.net.bind("10.0.0.1", lab.server.fence.clone(), router);
+        let ask = |body: &'static str| {
+            let request = Request::post("http://10.0.0.1/do").body(Bytes::from(body)).expect("a request");
+            lab.client.http.send(Call { operation: "do", timeout: Duration::from_secs(1), request })
+        };
+        let (one, other) = tokio::join!(ask(first), ask(second));
+        assert!(one.is_ok() && other.is_ok());
+        assert_eq!(*heard.lock().unwrap(), ["b", "a"], "{wire:?}, {first} asked first");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_gives_up_does_not_undo_the_work() {
     for wire in WIRES {
         let lab = lab(wire);
