@@ -94,21 +94,23 @@ pub(super) fn until<T: Send>(
     });
 }
 
-/// Does `work` in so many processes, each with its number and a pipe to write lines to; calls `ready` with each line. Answers
-/// whether all came to their end. There must be no other thread: a process that forks takes only its own along.
+/// Does `work` in so many processes, each with its number and a pipe to write lines to; calls `ready` with each line, until
+/// all have come to their end. There must be no other thread: a process that forks takes only its own along.
 #[cfg(unix)]
 #[expect(clippy::disallowed_methods, reason = "they only read what other processes write")]
 pub(super) fn processes(
     count: usize,
     work: impl Fn(usize, &PipeWriter),
     mut ready: impl FnMut(String),
-) -> std::io::Result<bool> {
+) -> std::io::Result<()> {
     let mut children = Vec::new();
     for number in 0..count {
         let (reader, writer) = std::io::pipe()?;
         match fork::fork()? {
             fork::Fork::Child => {
                 drop(reader);
+                // Else the others could not tell that nobody reads any more.
+                children.clear();
                 work(number, &writer);
                 std::process::exit(0);
             }
@@ -127,7 +129,11 @@ pub(super) fn processes(
         drop(sender);
         receiver.into_iter().for_each(&mut ready);
     });
-    Ok(children.iter().all(|(child, _)| fork::waitpid(*child).ok() == Some(0)))
+    for (child, _) in children {
+        // What one that died has not told is missed where its lines are read.
+        let _ = fork::waitpid(child);
+    }
+    Ok(())
 }
 
 /// Does this on a thread of its own; nothing when it could not be started, or panicked.
