@@ -157,10 +157,18 @@ impl Driver<'_> {
             self.tell_what_stays(reprotect);
         }
         self.tell_whether_newest(step, &operation);
-        if self.persists() && *operation.expect == Ending::Succeeded {
-            self.insist(at, step, &operation, request).await?;
-        } else {
-            self.carry_out(at, &request, operation.expect, operation.within.duration()).await?;
+        let within = operation.within.duration();
+        match operation.expect {
+            Ending::Succeeded if self.persists() => self.insist(at, step, &operation, request).await?,
+            Ending::Refused(_) | Ending::Failed(_) if self.persists() => {
+                self.provoke(at, step, &operation, request).await?;
+            }
+            Ending::Succeeded
+            | Ending::Refused(_)
+            | Ending::Failed(_)
+            | Ending::Started
+            | Ending::Paused(_)
+            | Ending::Anything => self.carry_out(at, &request, operation.expect, within).await?,
         }
         if let Some(save) = step.saves() {
             self.saved(save);

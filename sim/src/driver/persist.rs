@@ -105,6 +105,32 @@ impl Driver<'_> {
         }
     }
 
+    /// Asks for what is to come to nothing until it does as the step says, or succeeds; after a while whatever comes of it.
+    pub(super) async fn provoke(
+        &mut self,
+        at: At,
+        step: &Step,
+        operation: &Operation<'_>,
+        mut request: Request,
+    ) -> Result<(), Stop> {
+        let wanted = operation.expect.codes();
+        let deadline = Instant::now() + IDLE;
+        loop {
+            let ended = self.attempt(at, &request, operation.expect, operation.within.duration()).await?;
+            let other = matches!(ended, Ended::Refused(..) | Ended::Failed(_))
+                && !ended.codes().iter().any(|code| wanted.iter().any(|wanted| wanted.value == *code));
+            if !other || Instant::now() >= deadline {
+                return self.conclude(at, operation.expect, ended);
+            }
+            sleep(PAUSE).await;
+            request = match self.ask(step).await {
+                Some(request) => request,
+                None => return Ok(()),
+            };
+            self.toil.again += 1;
+        }
+    }
+
     /// Does what the text of an error or an alert asks of a person, where no waiting helps.
     async fn mend(&mut self, codes: &[String], machines: &[&str]) {
         for change in remedy::of(codes, machines, &self.checked.inventory) {
@@ -123,7 +149,12 @@ impl Driver<'_> {
             if changed.is_ok() || !self.persists() || Instant::now() >= deadline {
                 return changed;
             }
+            for first in remedy::before(change, &self.checked.inventory) {
+                let done = self.world.change("operator", &first, Actor::Operator);
+                self.toil.by_hand += u32::from(done.is_ok());
+            }
             sleep(PAUSE).await;
+            self.toil.again += 1;
         }
     }
 

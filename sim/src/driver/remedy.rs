@@ -24,6 +24,16 @@ pub(super) fn of(codes: &[String], machines: &[&str], inventory: &Inventory) -> 
     changes
 }
 
+/// What to change first where this could not be changed: a disk that is to be attached comes off the master target that
+/// still holds it.
+pub(super) fn before(change: &Change, inventory: &Inventory) -> Vec<Change> {
+    let Change::Vcenter(Spanned { value: VcenterFault::AttachDisk { file, .. }, .. }) = change else {
+        return Vec::new();
+    };
+    let off = |target: &MasterTarget| VcenterFault::DetachDisk { vm: target.id.clone(), file: file.clone() };
+    inventory.master_targets.iter().map(|target| Change::Vcenter(Spanned::unplaced(off(target)))).collect()
+}
+
 fn row_deleted(machine: &str) -> Change {
     let delete = ConfigurationServerFault::DeleteMachine { machine: machine.to_owned() };
     Change::ConfigurationServer(Spanned::unplaced(delete))

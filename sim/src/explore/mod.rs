@@ -7,6 +7,7 @@
 
 #[cfg(unix)]
 pub mod branch;
+mod course;
 pub mod kind;
 pub mod point;
 pub mod report;

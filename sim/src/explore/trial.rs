@@ -1,17 +1,16 @@
 //! One run with one fault, or two: the scenario under a persistent operator, and what came of it.
 
+use super::course::{Own, persistent};
 use super::kind::Kind;
 use super::point::{Point, index};
 use crate::driver::{Played, Rehearsal, Script, Toil, watched};
 use crate::fault::Entry;
 use crate::report::outcome::{Finding, FindingKind, Lost};
 use crate::scenario::CheckedScenario;
-use crate::scenario::expect::{DataExpect, Equals, Expect, ItemExpect, Power, VmExpect};
-use crate::scenario::model::{Ending, Health, Operator, Step, Wire};
+use crate::scenario::model::{Step, Wire};
 use crate::scenario::text::Spanned;
 use failback_wire::clock::VirtualMs;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
@@ -115,9 +114,7 @@ impl Base {
     /// What does not hold even without one.
     pub fn new(original: &CheckedScenario) -> Result<Self, Vec<Finding>> {
         let playing = |own| Self::playing(persistent(original, own));
-        // A fault that waits for its moment may find another one, when what lets it fail takes another course.
-        let waits = original.scenario.steps.iter().any(|step| matches!(step.value, Step::Arm(_)));
-        let tried = |findings| if waits { Err(findings) } else { playing(Own::Tried) };
+        let tried = |_| playing(Own::Tried);
         playing(Own::Left).or_else(|findings| playing(Own::Kept).or_else(tried).map_err(|_| findings))
     }
 
@@ -276,112 +273,4 @@ fn took(times: &[(VirtualMs, VirtualMs)]) -> Vec<u64> {
 
 fn total(lost: &[Lost]) -> (u64, u64) {
     (lost.iter().map(|lost| lost.bytes).sum(), lost.iter().map(|lost| lost.seconds).max().unwrap_or_default())
-}
-
-/// What becomes of a scenario's own faults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Own {
-    /// They are left out, and so is what mends them.
-    Left,
-    /// They are part of the course of things: without them it would not end as it says.
-    Kept,
-    /// So is what they let fail: it is asked for once, whatever comes of it.
-    Tried,
-}
-
-/// The scenario as a persistent operator plays it: what is looked at on the way is left out, as are the scenario's own
-/// faults unless they are part of it, what mends them and what they let fail; and of what must hold in the end remains
-/// where production is and what its disks hold.
-pub fn persistent(original: &CheckedScenario, own: Own) -> CheckedScenario {
-    let mut checked = original.clone();
-    let scenario = &mut checked.scenario;
-    scenario.operator = Operator::Persistent;
-    // What people do besides is part of the course of things where it cannot be the mending of a fault.
-    let calm = !scenario.steps.iter().any(|step| matches!(step.value, Step::Inject(_) | Step::Arm(_)));
-    scenario.steps.retain(|step| {
-        belongs(&step.value)
-            || (calm && matches!(step.value, Step::Operator(_)))
-            || (own != Own::Left && changes_the_world(&step.value))
-            || (own == Own::Tried && asks_in_vain(&step.value))
-    });
-    // Whoever asks again waits until it has succeeded, and confirms what it waits for.
-    scenario.steps.retain(|step| !matches!(step.value, Step::Confirm(_)));
-    for step in &mut scenario.steps {
-        if let Some(ending) = step.value.ending_mut() {
-            *ending = match ending {
-                Ending::Refused(_) | Ending::Failed(_) => Ending::Anything,
-                Ending::Succeeded | Ending::Started | Ending::Paused(_) | Ending::Anything => {
-                    Ending::Succeeded
-                }
-            };
-        }
-        if let Step::WaitUntil(wait) = &mut step.value {
-            wait.health = wait.health.filter(|health| *health == Health::Normal);
-        }
-    }
-    scenario.wire = Wire::Direct;
-    scenario.expect = home(&scenario.expect);
-    for (name, data) in &mut scenario.expect.data {
-        let mut machines = checked.inventory.machines.iter().filter(|machine| machine.name == name.value);
-        // Of a group that point counts which all have in common; a fault may have kept one from making its newest. What
-        // is tried in vain may choose the point, or fail before it does.
-        let grouped = machines.any(|machine| machine.group.is_some());
-        if own == Own::Tried || grouped && data.equals == Equals::AppConsistent {
-            data.equals = Equals::Point;
-        }
-    }
-    checked
-}
-
-/// True for a step that belongs to the course of things when nothing goes wrong.
-fn belongs(step: &Step) -> bool {
-    match step.operation() {
-        Some(operation) => {
-            matches!(operation.expect, Ending::Succeeded | Ending::Started | Ending::Paused(_))
-        }
-        None => matches!(step, Step::Wait(_) | Step::WaitUntil(_) | Step::Write(_)),
-    }
-}
-
-fn asks_in_vain(step: &Step) -> bool {
-    step.operation()
-        .is_some_and(|operation| matches!(operation.expect, Ending::Refused(_) | Ending::Failed(_)))
-}
-
-fn changes_the_world(step: &Step) -> bool {
-    matches!(
-        step,
-        Step::Inject(_)
-            | Step::Arm(_)
-            | Step::Clear(_)
-            | Step::Operator(_)
-            | Step::Crash(_)
-            | Step::Restart(_)
-    )
-}
-
-fn home(expect: &Expect) -> Expect {
-    let item =
-        |seen: &ItemExpect| ItemExpect { state: seen.state, active: seen.active, ..ItemExpect::default() };
-    // What an unplanned failover cannot shut down runs on, and the item says so, until a reprotect (C4, C19).
-    let outlived = |seen: &VmExpect| seen.azure != Some(Power::Off) && seen.on_premises == Some(Power::Off);
-    let vm = |seen: &VmExpect| {
-        let on_premises = seen.on_premises.filter(|_| !outlived(seen));
-        VmExpect { on_premises, azure: seen.azure, ..VmExpect::default() }
-    };
-    // Where the source could not be shut down, what it wrote last stays with it (C4).
-    let data = |seen: &DataExpect| {
-        let equals = if seen.equals == Equals::Source { Equals::Latest } else { seen.equals };
-        DataExpect { equals, lost: None }
-    };
-    Expect {
-        items: each(&expect.items, item),
-        vms: each(&expect.vms, vm),
-        data: each(&expect.data, data),
-        ..Expect::default()
-    }
-}
-
-fn each<K: Clone + Ord, V, T>(map: &BTreeMap<K, V>, f: impl Fn(&V) -> T) -> BTreeMap<K, T> {
-    map.iter().map(|(key, value)| (key.clone(), f(value))).collect()
 }

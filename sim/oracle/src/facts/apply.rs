@@ -1,7 +1,7 @@
 //! Folding one event into the facts.
 
 use super::machine::Choice;
-use super::{Facts, Job, MOVES, REPROTECT_HOME, Touch, short};
+use super::{Facts, Job, MOVES, REPROTECT_HOME, Touch, operation_behind, short};
 use failback_wire::clock::VirtualMs;
 use failback_wire::event::{Actor, DiskRef, Event, VmRef, What};
 use failback_wire::ids::{DiskId, MachineCopy, MachineName, NodeName, PointId, SessionId, Site};
@@ -157,6 +157,15 @@ impl Facts {
         if self.sessions.get(&session).is_some_and(|known| known.knows(point, mark)) {
             offers.withdrawn.insert((session, point.clone()));
         }
+    }
+
+    /// The product has taken on what was asked for: from now on that counts.
+    fn takes_on(&mut self, operation: &str, target: &str) {
+        self.join_group(operation, target);
+        self.take_in_late(operation, target);
+        self.reprotects_home(operation, target);
+        self.fails_over(operation, target);
+        self.release_azure(operation, target);
     }
 
     /// A machine comes under protection in the group that was asked for.
@@ -338,18 +347,18 @@ impl Facts {
         match &event.what {
             What::RequestAccepted { operation, target, job } => {
                 self.jobs.accept(job, operation, target, event.at, &event.node);
-                self.join_group(operation, target);
-                self.take_in_late(operation, target);
-                self.reprotects_home(operation, target);
-                self.fails_over(operation, target);
-                self.release_azure(operation, target);
+                self.takes_on(operation, target);
             }
             What::RequestRefused { operation, target, codes } => self.jobs.refuse(operation, target, codes),
             What::JobStarted { job, scenario, target } => {
                 let target = short(target);
                 let mut had_points = self.jobs.concerned(&target);
+                let from = had_points.first().map(|n| self.machines[*n].production);
+                let untold = from.filter(|_| !self.jobs.all.contains_key(job));
+                let operation = untold.and_then(|from| operation_behind(scenario, from));
                 had_points.retain(|n| self.usable_points(&self.machines[*n].name).next().is_some());
                 let started = Job {
+                    operation: operation.map(str::to_owned),
                     scenario: scenario.clone(),
                     target: target.clone(),
                     started: true,
@@ -359,7 +368,10 @@ impl Facts {
                     ..Job::default()
                 };
                 self.jobs.start(job, started);
-                self.release_azure(scenario, &target);
+                match operation {
+                    Some(operation) => self.takes_on(operation, &target),
+                    None => self.release_azure(scenario, &target),
+                }
             }
             What::JobEnded { job, state, code } => {
                 let home = self.jobs.all.get(job).is_some_and(Job::goes_home);

@@ -9,10 +9,27 @@ pub(crate) const REPROTECT_HOME: &str = "reprotect";
 /// Operations that settle on a recovery point.
 pub(crate) const MOVES: [&str; 3] = ["failover", "failback", "change-recovery-point"];
 
+/// The request behind a job that begins unannounced: the product had noted it, and died before it told that it takes it on.
+/// `from` is where production runs.
+pub(crate) fn operation_behind(scenario: &str, from: Site) -> Option<&'static str> {
+    Some(match (scenario, from) {
+        ("SwitchReplicationGroupProtection", Site::Azure) => REPROTECT_HOME,
+        ("SwitchReplicationGroupProtection", Site::OnPremises) => "reprotect-forward",
+        ("UnplannedFailover" | "PlannedFailover", Site::OnPremises) => "failover",
+        ("UnplannedFailover" | "PlannedFailover", Site::Azure) => "failback",
+        ("CommitFailover", Site::Azure) => "commit",
+        ("CommitFailover", Site::OnPremises) => "commit-back",
+        ("ChangePit", _) => "change-recovery-point",
+        ("EnableDr", _) => "enable-protection",
+        ("RepairReplication", _) => "resynchronise",
+        _ => return None,
+    })
+}
+
 /// A job.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Job {
-    /// Operation of the request that it came from; `None`: nobody asked for it, another job made it.
+    /// Operation of the request that it came from; `None`: nobody told of one.
     pub(crate) operation: Option<String>,
     /// What it is called.
     pub(crate) scenario: String,

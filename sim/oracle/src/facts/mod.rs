@@ -11,7 +11,7 @@ mod points;
 
 pub use branch::{Content, Loss};
 pub(crate) use inventory::{Inventory, Kind};
-pub(crate) use jobs::{Job, Jobs, MOVES, REPROTECT_HOME, short};
+pub(crate) use jobs::{Job, Jobs, MOVES, REPROTECT_HOME, operation_behind, short};
 pub use machine::Choice;
 pub(crate) use machine::{Machine, ModelDisk, Origin};
 pub(crate) use points::{Offers, Session};

@@ -75,6 +75,20 @@ fn a_disk_that_was_left_out_is_missed_in_azure_but_not_at_home() {
     assert!(unasked.iter().any(|why| why.contains("no such disk")), "{unasked:?}");
 }
 
+/// The product died between noting the request and telling of it: that its job begins tells the same.
+#[test]
+fn a_reprotect_that_nobody_told_of_counts_from_its_start() {
+    let (mut stream, n) = without_second(&ended("j5", "Succeeded"));
+    stream.remove(n);
+    let begins =
+        stream.iter_mut().find(|what| matches!(what, What::JobStarted { job, .. } if *job == "j3".into()));
+    let Some(What::JobStarted { scenario, .. }) = begins else { panic!("the reprotect begins") };
+    *scenario = "SwitchReplicationGroupProtection".to_owned();
+    assert_eq!(at_end(&stream, &[(n, &[1])], &at_home(vec![vmdk(0)])), [] as [String; 0]);
+    let unasked = at_end(&stream, &[], &at_home(vec![vmdk(0)]));
+    assert!(unasked.iter().any(|why| why.contains("no such disk")), "{unasked:?}");
+}
+
 #[test]
 fn a_later_reprotect_takes_the_disk_along() {
     let (mut stream, n) = stream(&ended("j5", "Succeeded"));
