@@ -6,8 +6,13 @@ use failback_lab::driver::{Rehearsal, RunOptions, run};
 use failback_lab::explore::kind::Kind;
 use failback_lab::explore::trial::Base;
 use failback_lab::explore::{Options, singles};
+use failback_lab::fuzz::case::Case;
+use failback_lab::fuzz::file::file;
+use failback_lab::fuzz::shrink::shrink;
+use failback_lab::fuzz::trial::{Check, VARIANTS, play};
 use failback_lab::report::outcome::{Finding, FindingKind};
 use failback_lab::scenario::CheckedScenario;
+use failback_lab::scenario::load::load;
 use failback_oracle::CHECKS;
 use failback_tests::root;
 use failback_wire::canary::{Canary, Mistake, Planted};
@@ -259,6 +264,42 @@ fn report(results: &BTreeMap<Canary, Found>) {
     }
 }
 
+/// The bug that the fuzzer is shown with.
+const SHOWN: Canary = Canary::StaleInventory;
+/// The seed of its cases.
+const SEED: u64 = 13;
+
+/// The first of the fuzzer's cases that this bug lets fail, made smaller: the name of its check, and the file.
+fn shrunk(rehearsal: Rehearsal) -> Result<(String, String), Failed> {
+    let cases = (0..200).filter_map(|number| Case::new(SEED, number).ok());
+    let mut failures = cases.flat_map(|case| play(&case.rehearsing(rehearsal), VARIANTS).failures);
+    let failure = failures.next().ok_or("no case notices it")?;
+    let smaller = shrink(&failure, &mut || true);
+    let (_, text) = file(&failure, &smaller)?;
+    Ok((failure.check.to_string(), text))
+}
+
+/// A planted bug becomes a small scenario file: red with the bug, green without it, which is the fix.
+fn a_planted_bug_becomes_a_file() -> Result<(), Failed> {
+    let rehearsal = Rehearsal { planted: Planted::only(SHOWN), ..Rehearsal::default() };
+    let (check, text) = shrunk(rehearsal)?;
+    let path = root().join("tests/data/planted").join(format!("{}.scenario.yaml", SHOWN.name()));
+    if updates() {
+        std::fs::write(&path, &text)?;
+    }
+    if std::fs::read_to_string(&path)? != text {
+        return Err(format!("{} is another one now:\n{text}", path.display()).into());
+    }
+    let checked = load(std::slice::from_ref(&path), false).scenarios.pop().ok_or("it is no scenario")?;
+    let verdict = |rehearsal| run(&checked, &RunOptions { rehearsal, ..RunOptions::default() }).findings;
+    let (with, without) = (verdict(rehearsal), verdict(Rehearsal::default()));
+    let same = with.iter().any(|finding| Check::of(finding, &checked.inventory).to_string() == check);
+    match same && without.is_empty() {
+        true => Ok(()),
+        false => Err(format!("with the bug: {with:#?}\nwithout: {without:#?}").into()),
+    }
+}
+
 fn main() {
     let args = Arguments::from_args();
     let all: Vec<_> = failback_tests::scenarios().into_iter().map(Arc::new).collect();
@@ -266,12 +307,15 @@ fn main() {
     let results = Results::default();
     let bugs = Canary::ALL.iter().map(|canary| {
         let (all, results) = (all.clone(), results.clone());
-        Trial::test(format!("canary {} is found", canary.name()), move || is_found(*canary, &all, &results))
+        Trial::test(format!("canaries: {} is found", canary.name()), move || {
+            is_found(*canary, &all, &results)
+        })
     });
     let others = [
         Trial::test("canaries: every check of the oracle finds one", every_check_finds_one),
         Trial::test("canaries: every one has a site", every_bug_has_a_site),
         Trial::test("canaries: the program has none", the_program_has_none),
+        Trial::test("canaries: a planted bug becomes a file that shows it", a_planted_bug_becomes_a_file),
     ];
     let conclusion = libtest_mimic::run(&args, bugs.chain(others).collect());
     if !args.list {

@@ -542,7 +542,8 @@ impl Source {
             self.next_seq = gone.frame.seq;
             match &gone.frame.body {
                 Body::Data { disk, runs } => {
-                    if let Some(track) = self.disks.get_mut(disk) {
+                    let cleared = self.planted.is(Canary::ClearedBeforeApplied);
+                    if let Some(track) = self.disks.get_mut(disk).filter(|_| !cleared) {
                         for block in runs.iter().flat_map(|r| r.first..r.first + r.count()) {
                             track.marked.set(block);
                         }

@@ -114,6 +114,9 @@ async fn precheck(
             warnings: checked.warnings,
         }
     } else {
+        if me.services().ctx.env.planted(Canary::RefusalLeavesSession) {
+            services.vcenter.lose();
+        }
         services.leave().await;
         Record::Refused { at, job: id.clone(), reports: checked.refusals }
     };

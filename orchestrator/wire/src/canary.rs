@@ -110,6 +110,8 @@ canaries! {
         "Points that are gone are still shown.";
     SessionLeftOpen "session-left-open" CleanUp
         "A job does not close its session at vCenter.";
+    RefusalLeavesSession "refusal-leaves-session" CleanUp
+        "A job that its preconditions refuse does not close its session at vCenter.";
     ReplicationLeft "replication-left-behind" CleanUp
         "The commit of a failback does not end the session at master target and process server.";
     FailureDropsPoints "failure-drops-points" CleanUp
@@ -140,6 +142,8 @@ canaries! {
         "Disks that are not what they ought to be are rolled and served.";
     BitmapClearedEarly "bitmap-cleared-early" Blocks
         "When the change log is full what it held is let go of unmarked.";
+    ClearedBeforeApplied "bitmap-cleared-before-apply" Blocks
+        "A block counts as sent once it is queued: what never left is not marked again.";
     BusyCounts "throttle-loses-frames" Blocks
         "What a full cache has no room for counts as received.";
     ComparesNothing "resync-compares-nothing" Blocks

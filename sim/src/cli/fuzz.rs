@@ -115,8 +115,7 @@ impl Found<'_> {
     fn save(&mut self, failure: &Failure, out: &mut Output) {
         let began = pool::wall();
         let mut go_on = || pool::wall().saturating_sub(began) < SHRINKING;
-        let (shrunk, _) =
-            pool::quietly(|| shrink(&failure.checked, &failure.check, &failure.finding, &mut go_on));
+        let (shrunk, _) = pool::quietly(|| shrink(failure, &mut go_on));
         let Some(shrunk) = shrunk else { return };
         let run = failure.variant.map_or("calm".to_owned(), |variant| format!("run {}", variant + 1));
         let saved = file::file(failure, &shrunk).and_then(|(name, text)| {

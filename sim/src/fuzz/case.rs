@@ -4,6 +4,7 @@ use super::draw::Draw;
 use super::estate::estate;
 use super::features::Features;
 use super::walk::walk;
+use crate::driver::Rehearsal;
 use crate::explore::kind::{at, name};
 use crate::scenario::CheckedScenario;
 use crate::scenario::diagnostic::Problem;
@@ -22,6 +23,8 @@ pub struct Case {
     pub features: Features,
     /// It as a scenario, without faults at points.
     pub checked: CheckedScenario,
+    /// What is rehearsed whenever it is played.
+    pub rehearsal: Rehearsal,
     pub(super) draw: Draw,
 }
 
@@ -52,6 +55,12 @@ impl Case {
             expect,
         };
         let checked = CheckedScenario::inline(&format!("case {number} of seed {seed}"), scenario)?;
-        Ok(Self { seed, number, features, checked, draw })
+        Ok(Self { seed, number, features, checked, rehearsal: Rehearsal::default(), draw })
+    }
+
+    /// The same, to be played while the product rehearses something.
+    #[must_use]
+    pub fn rehearsing(self, rehearsal: Rehearsal) -> Self {
+        Self { rehearsal, ..self }
     }
 }

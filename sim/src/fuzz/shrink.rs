@@ -4,7 +4,7 @@
 //! in it, and in which whatever is broken is mended. Else an operator who never comes home would be made out of one who
 //! was kept from it.
 
-use super::trial::{Check, TWINS, red, run};
+use super::trial::{Check, Failure, TWINS, red, run};
 use crate::driver::Played;
 use crate::report::outcome::Finding;
 use crate::scenario::CheckedScenario;
@@ -31,17 +31,13 @@ pub struct Shrunk {
     pub runs: u32,
 }
 
-/// Makes a scenario smaller that fails this check; as it is when it does not. `go_on` is asked before every run.
-pub fn shrink(
-    failing: &CheckedScenario,
-    check: &Check,
-    finding: &Finding,
-    go_on: &mut dyn FnMut() -> bool,
-) -> Shrunk {
+/// Makes a scenario smaller that fails; as it is when it does not. `go_on` is asked before every run.
+pub fn shrink(failure: &Failure, go_on: &mut dyn FnMut() -> bool) -> Shrunk {
+    let failing = &failure.checked;
     let scenario =
         Scenario { estate: None, inline_estate: Some(failing.estate.clone()), ..failing.scenario.clone() };
-    let finding = finding.clone();
-    let mut smaller = Smaller { scenario, finding, check, runs: 0, unfired: Vec::new(), go_on };
+    let finding = failure.finding.clone();
+    let mut smaller = Smaller { scenario, finding, failure, runs: 0, unfired: Vec::new(), go_on };
     // Once as it is, for what it says of faults that never struck.
     smaller.tries(smaller.scenario.clone());
     loop {
@@ -62,7 +58,7 @@ pub fn shrink(
 struct Smaller<'a> {
     scenario: Scenario,
     finding: Finding,
-    check: &'a Check,
+    failure: &'a Failure,
     runs: u32,
     /// Faults that never struck when it was played last.
     unfired: Vec<String>,
@@ -81,12 +77,12 @@ impl Smaller<'_> {
             return false;
         }
         self.runs += 1;
-        let (findings, unfired) = match run(&checked, false, TWINS) {
+        let (findings, unfired) = match run(&checked, self.failure.rehearsal, false, TWINS) {
             Ok(played) => (red(&played), unfired(&played)),
             Err(finding) => (vec![*finding], Vec::new()),
         };
         let Some(same) =
-            findings.into_iter().find(|found| Check::of(found, &checked.inventory) == *self.check)
+            findings.into_iter().find(|found| Check::of(found, &checked.inventory) == self.failure.check)
         else {
             return false;
         };

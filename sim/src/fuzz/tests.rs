@@ -4,6 +4,7 @@ use super::case::Case;
 use super::file::file;
 use super::shrink::{Shrunk, shrink};
 use super::trial::{Check, Failure, play, red, run};
+use crate::driver::Rehearsal;
 use crate::report::outcome::FindingKind;
 use crate::scenario::diagnostic::SourceFile;
 use crate::scenario::estate::{DiskSpec, Estate, Machine};
@@ -86,15 +87,17 @@ fn planted() -> CheckedScenario {
 }
 
 fn shrunk(failing: &CheckedScenario, most: u32) -> (Failure, Shrunk) {
-    let finding = red(&run(failing, false, 0).ok().unwrap()).remove(0);
+    let rehearsal = Rehearsal::default();
+    let finding = red(&run(failing, rehearsal, false, 0).ok().unwrap()).remove(0);
     let check = Check::of(&finding, &failing.inventory);
+    let (blows, checked) = (Vec::new(), failing.clone());
+    let failure = Failure { seed: SEED, number: 0, variant: None, blows, checked, rehearsal, check, finding };
     let mut left = most;
-    let smaller = shrink(failing, &check, &finding, &mut || {
+    let smaller = shrink(&failure, &mut || {
         left = left.saturating_sub(1);
         left > 0
     });
-    let (blows, checked) = (Vec::new(), failing.clone());
-    (Failure { seed: SEED, number: 0, variant: None, blows, checked, check, finding }, smaller)
+    (failure, smaller)
 }
 
 #[test]
@@ -106,7 +109,7 @@ fn what_fails_is_made_smaller_and_its_file_shows_it_again() {
     let (_, text) = file(&failure, &smaller).unwrap();
     let again = CheckedScenario::inline("again", read(&text)).unwrap();
     assert_eq!(again.inventory.machines.len(), 1, "{text}");
-    let found = red(&run(&again, false, 0).ok().unwrap());
+    let found = red(&run(&again, Rehearsal::default(), false, 0).ok().unwrap());
     assert!(
         found.iter().any(|finding| Check::of(finding, &again.inventory) == failure.check),
         "{text}\n{found:?}"

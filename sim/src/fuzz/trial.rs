@@ -3,7 +3,7 @@
 use super::case::Case;
 use super::features::Extra;
 use super::tally::Tally;
-use crate::driver::{Played, Script, compare_twins, watched};
+use crate::driver::{Played, Rehearsal, Script, compare_twins, watched};
 use crate::explore::point::{Class, Point, index};
 use crate::explore::trial::{Base, Blow};
 use crate::report::outcome::{Finding, FindingKind};
@@ -69,6 +69,8 @@ pub struct Failure {
     pub blows: Vec<String>,
     /// What was played.
     pub checked: CheckedScenario,
+    /// What was rehearsed in it.
+    pub rehearsal: Rehearsal,
     /// What failed.
     pub check: Check,
     /// The same in words.
@@ -88,8 +90,13 @@ pub struct Outcome {
 
 /// Plays a scenario; where faults could strike is noted when somebody listens, and twins of refusals, so many at most, are
 /// played too. A panic is a finding.
-pub fn run(checked: &CheckedScenario, listen: bool, twins: usize) -> Result<Played, Box<Finding>> {
-    let script = Script { listen, ..Script::new(checked) };
+pub fn run(
+    checked: &CheckedScenario,
+    rehearsal: Rehearsal,
+    listen: bool,
+    twins: usize,
+) -> Result<Played, Box<Finding>> {
+    let script = Script { listen, rehearsal, ..Script::new(checked) };
     let judged = || {
         let mut played = watched(&script);
         compare_twins(&script, &mut played, twins);
@@ -127,7 +134,7 @@ pub fn play(case: &Case, variants: u64) -> Outcome {
     let mut outcome = Outcome::default();
     outcome.tally.cases = 1;
     let calm = &case.checked;
-    let played = match run(calm, true, twins(case)) {
+    let played = match run(calm, case.rehearsal, true, twins(case)) {
         Ok(played) => played,
         Err(finding) => {
             outcome.tally.runs += 1;
@@ -149,7 +156,7 @@ pub fn play(case: &Case, variants: u64) -> Outcome {
     for variant in 0..variants {
         let blows = places.blows(case, &base, variant);
         let Some(checked) = base.with(&blows).filter(|_| !blows.is_empty()) else { continue };
-        let finding = match run(&checked, false, 0) {
+        let finding = match run(&checked, case.rehearsal, false, 0) {
             Ok(played) => {
                 let fired = outcome.counts(&played, &blows);
                 red(&played).into_iter().next().or_else(|| (undisturbed && !fired).then(|| unfired(&blows)))
@@ -194,8 +201,8 @@ impl Outcome {
     ) {
         let check = Check::of(&finding, &checked.inventory);
         let blows = blows.iter().map(ToString::to_string).collect();
-        let (seed, number) = (case.seed, case.number);
-        self.failures.push(Failure { seed, number, variant, blows, checked, check, finding });
+        let Case { seed, number, rehearsal, .. } = *case;
+        self.failures.push(Failure { seed, number, variant, blows, checked, rehearsal, check, finding });
     }
 }
 
