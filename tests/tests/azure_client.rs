@@ -320,7 +320,7 @@ async fn a_signature_from_arm_opens_the_seed() {
     let until = world.clock.dotnet(VirtualMs(3_600_000));
     let url = world.client.blob_sas(&host, "seeds", Some("web01 disk0"), "rcw", &until).await.unwrap();
     let blob = BlobClient::new(world.http.clone(), &url);
-    blob.create_page_blob(8192).await.unwrap();
+    blob.create_page_blob(8192, None).await.unwrap();
     blob.put_pages(0, vec![1; 512].into()).await.unwrap();
     let point = blob.snapshot(&[("point", "p1")]).await.unwrap();
     let url = world.client.blob_sas(&host, "seeds", None, "l", &until).await.unwrap();

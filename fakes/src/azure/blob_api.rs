@@ -198,6 +198,7 @@ impl Azure {
         let length = length.filter(|l| l.is_multiple_of(wire::PAGE) && *l <= 8 << 40);
         let length = length
             .ok_or_else(|| Refusal::bad("InvalidHeaderValue", "The size must be a multiple of 512."))?;
+        meets_conditions(asked, m.blobs.0.get(&asked.name))?;
         let disk = DiskRef::Blob(asked.name.label());
         let mut blob = Blob::new(length, asked.ctx.now());
         blob.metadata = asked.metadata();
@@ -427,16 +428,37 @@ fn set(reply: &mut Response<Bytes>, name: &str, value: &str) {
 /// A reply to a change of `blob`.
 fn changed(status: StatusCode, asked: &Asked<'_>, blob: &Blob) -> Response<Bytes> {
     let mut reply = empty(status);
-    set(&mut reply, header::ETAG.as_str(), &format!("\"0x{:X}\"", blob.version));
+    set(&mut reply, header::ETAG.as_str(), &etag(blob.version));
     let modified = asked.ctx.clock.calendar(blob.modified);
     set(&mut reply, header::LAST_MODIFIED.as_str(), &date::http_date(modified));
     reply
 }
 
+/// The entity tag of a version.
+fn etag(version: u64) -> String {
+    format!("\"0x{version:X}\"")
+}
+
+/// `If-None-Match: *` wants no blob there; `If-Match` one that has not changed.
+fn meets_conditions(asked: &Asked<'_>, there: Option<&Blob>) -> Result<(), Refusal> {
+    let header = |name: header::HeaderName| asked.header(name.as_str());
+    if header(header::IF_NONE_MATCH) == Some("*") && there.is_some() {
+        return Err(Refusal::conflict(wire::ALREADY_EXISTS, "The specified blob already exists."));
+    }
+    let is = |wanted: &str| there.is_some_and(|blob| wanted == "*" || wanted == etag(blob.version));
+    match header(header::IF_MATCH).is_none_or(is) {
+        true => Ok(()),
+        false => {
+            let message = "The condition specified using HTTP conditional header(s) is not met.";
+            Err(Refusal::new(StatusCode::PRECONDITION_FAILED, "ConditionNotMet", message))
+        }
+    }
+}
+
 /// A reply to a read of `content`.
 fn described(status: StatusCode, asked: &Asked<'_>, content: &Content) -> Response<Bytes> {
     let mut reply = empty(status);
-    set(&mut reply, header::ETAG.as_str(), &format!("\"0x{:X}\"", content.etag));
+    set(&mut reply, header::ETAG.as_str(), &etag(content.etag));
     let modified = asked.ctx.clock.calendar(content.modified);
     set(&mut reply, header::LAST_MODIFIED.as_str(), &date::http_date(modified));
     set(&mut reply, wire::BLOB_TYPE, "PageBlob");

@@ -14,7 +14,9 @@ use crate::scenario::fault::Change;
 use crate::scenario::model::{Ending, MoveProcessServer, Operator, Step};
 use crate::scenario::step::{Operation, OperationKind};
 use crate::scenario::text::Name;
-use failback_orchestrator::catalogue::{guest::NOT_SYNCHRONISED, machine::CANNOT_RESTART};
+use failback_orchestrator::catalogue::guest::NOT_SYNCHRONISED;
+use failback_orchestrator::catalogue::machine::CANNOT_RESTART;
+use failback_orchestrator::catalogue::warning::CERTIFICATE_EXPIRES_SOON;
 use failback_wire::error::Report;
 use failback_wire::event::Actor;
 use failback_wire::http::Method;
@@ -222,7 +224,14 @@ impl Driver<'_> {
         self.helped = Some(Instant::now());
         let Ok(seen) = self.state_of(item).await else { return Ok(()) };
         if !first {
-            self.mend(&seen.alerts(), &[item.value.as_str()]).await;
+            let alerts = seen.alerts();
+            self.mend(&alerts, &[item.value.as_str()]).await;
+            // A database that was restored may have brought an old certificate back.
+            if alerts.iter().any(|code| code == CERTIFICATE_EXPIRES_SOON.code) {
+                self.toil.by_hand += 1;
+                let answer = self.request(at, &self.renew_certificate()).await?;
+                self.ended(answer, IDLE).await;
+            }
         }
         if !first && seen.wants_resynchronisation() {
             self.resynchronise(at, &item.value).await?;

@@ -27,9 +27,9 @@ fn refused(error: BlobError) -> (u16, String) {
 async fn pages_are_written_cleared_read_and_listed() {
     let lab = Lab::new();
     let blob = seed(&lab);
-    assert_eq!(blob.length().await.unwrap(), None);
-    blob.create_page_blob(64 * 1024).await.unwrap();
-    assert_eq!(blob.length().await.unwrap(), Some(64 * 1024));
+    assert_eq!(blob.properties().await.unwrap().map(|found| found.length), None);
+    blob.create_page_blob(64 * 1024, None).await.unwrap();
+    assert_eq!(blob.properties().await.unwrap().map(|found| found.length), Some(64 * 1024));
     blob.put_pages(3584, vec![1; 1024].into()).await.unwrap();
     blob.put_pages(8192, vec![2; 512].into()).await.unwrap();
     assert_eq!(blob.page_list(None, None).await.unwrap().pages, [range(3584, 1024), range(8192, 512)]);
@@ -49,11 +49,34 @@ async fn pages_are_written_cleared_read_and_listed() {
     blob.delete().await.unwrap();
 }
 
+/// A request to make a blob that comes late makes nothing, once the blob is there or has been written to.
+#[tokio::test(start_paused = true)]
+async fn a_blob_is_made_only_where_nobody_made_or_changed_it_since() {
+    let lab = Lab::new();
+    let blob = seed(&lab);
+    blob.create_page_blob(4096, None).await.unwrap();
+    blob.put_pages(0, vec![1; 512].into()).await.unwrap();
+    let again = blob.create_page_blob(4096, None).await.unwrap_err();
+    assert_eq!(refused(again.clone()), (409, "BlobAlreadyExists".to_owned()));
+    let seen = blob.properties().await.unwrap().unwrap();
+    blob.put_pages(512, vec![2; 512].into()).await.unwrap();
+    let late = blob.create_page_blob(8192, Some(&seen.etag)).await.unwrap_err();
+    assert_eq!(refused(late.clone()), (412, "ConditionNotMet".to_owned()));
+    assert!(again.is_outdated() && late.is_outdated());
+    assert_eq!(blob.get_range(0, 1024).await.unwrap(), [[1; 512], [2; 512]].concat());
+    let seen = blob.properties().await.unwrap().unwrap();
+    blob.create_page_blob(8192, Some(&seen.etag)).await.unwrap();
+    assert_eq!(blob.get_range(0, 512).await.unwrap(), vec![0; 512]);
+    blob.delete().await.unwrap();
+    let gone = blob.create_page_blob(8192, Some(&seen.etag)).await.unwrap_err();
+    assert_eq!(refused(gone), (412, "ConditionNotMet".to_owned()));
+}
+
 #[tokio::test(start_paused = true)]
 async fn writes_larger_than_four_megabytes_go_in_parts() {
     let lab = Lab::new();
     let blob = seed(&lab);
-    blob.create_page_blob(9 << 20).await.unwrap();
+    blob.create_page_blob(9 << 20, None).await.unwrap();
     let data: Vec<u8> = (0..9 << 20).map(|i: u32| (i / 4096 + 1) as u8).collect();
     blob.put_pages(0, data.clone().into()).await.unwrap();
     assert_eq!(lab.events().len(), 4, "created, and written three times");
@@ -64,7 +87,7 @@ async fn writes_larger_than_four_megabytes_go_in_parts() {
 async fn snapshots_keep_the_past_and_tell_the_difference() {
     let lab = Lab::new();
     let blob = seed(&lab);
-    blob.create_page_blob(16384).await.unwrap();
+    blob.create_page_blob(16384, None).await.unwrap();
     blob.put_pages(0, vec![1; 8192].into()).await.unwrap();
     let first = blob.snapshot(&[("point", "p1")]).await.unwrap();
     let second = blob.snapshot(&[]).await.unwrap();
@@ -76,7 +99,7 @@ async fn snapshots_keep_the_past_and_tell_the_difference() {
     assert_eq!((diff.pages, diff.cleared), (vec![range(12288, 512)], vec![range(512, 512)]));
     let past = blob.at_snapshot(&first);
     assert_eq!(past.get_range(512, 512).await.unwrap(), vec![1; 512]);
-    assert_eq!(past.length().await.unwrap(), Some(16384));
+    assert_eq!(past.properties().await.unwrap().map(|found| found.length), Some(16384));
     let none = past.page_list(Some(&second), None).await.unwrap();
     assert_eq!((none.pages, none.cleared), (vec![], vec![]));
     assert_eq!(
@@ -94,16 +117,20 @@ async fn snapshots_keep_the_past_and_tell_the_difference() {
     past.delete().await.unwrap();
     assert_eq!(refused(past.get_range(0, 512).await.unwrap_err()), (404, "BlobNotFound".into()));
     blob.delete().await.unwrap();
-    assert_eq!(blob.at_snapshot(&second).length().await.unwrap(), None, "snapshots go with the blob");
+    assert_eq!(
+        blob.at_snapshot(&second).properties().await.unwrap().map(|found| found.length),
+        None,
+        "snapshots go with the blob"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn snapshots_are_found_by_their_metadata() {
     let lab = Lab::new();
     let blob = seed(&lab);
-    blob.create_page_blob(4096).await.unwrap();
+    blob.create_page_blob(4096, None).await.unwrap();
     let id = blob.snapshot(&[("point", "p 1")]).await.unwrap();
-    client(&lab, Some("web02-disk0"), "c").create_page_blob(4096).await.unwrap();
+    client(&lab, Some("web02-disk0"), "c").create_page_blob(4096, None).await.unwrap();
     let listed = client(&lab, None, "l").list("web01").await.unwrap();
     assert_eq!(listed.len(), 2);
     assert_eq!(
@@ -116,7 +143,7 @@ async fn snapshots_are_found_by_their_metadata() {
 #[tokio::test(start_paused = true)]
 async fn signatures_open_what_they_name_and_no_more() {
     let lab = Lab::new();
-    seed(&lab).create_page_blob(4096).await.unwrap();
+    seed(&lab).create_page_blob(4096, None).await.unwrap();
     let reader = client(&lab, Some("web01-disk0"), "r");
     assert_eq!(reader.get_range(0, 512).await.unwrap().len(), 512);
     let write = reader.put_pages(0, vec![0; 512].into()).await;
@@ -142,7 +169,7 @@ async fn signatures_open_what_they_name_and_no_more() {
 #[tokio::test(start_paused = true)]
 async fn arm_signs_until_the_date_it_is_told() {
     let lab = Lab::new();
-    seed(&lab).create_page_blob(4096).await.unwrap();
+    seed(&lab).create_page_blob(4096, None).await.unwrap();
     let account =
         VMS.replace("Microsoft.Compute/virtualMachines", "Microsoft.Storage/storageAccounts/storage");
     let until = lab.ctx.clock.dotnet(VirtualMs(3_600_000));
@@ -169,7 +196,7 @@ async fn arm_signs_until_the_date_it_is_told() {
 async fn requests_that_make_no_sense_are_refused_in_xml() {
     let lab = Lab::new();
     let blob = seed(&lab);
-    blob.create_page_blob(4096).await.unwrap();
+    blob.create_page_blob(4096, None).await.unwrap();
     let url = blob.sas_url();
     type Case<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], usize, (u16, &'a str));
     let cases: [Case<'_>; 8] = [
@@ -218,7 +245,7 @@ async fn requests_that_make_no_sense_are_refused_in_xml() {
     blob.snapshot(&[]).await.unwrap();
     assert_eq!(lab.send("DELETE", &url, &[], Bytes::new()).await.status(), 409, "it has snapshots");
     let big = [("x-ms-range", "bytes=0-8388607"), ("x-ms-page-write", "update")];
-    blob.create_page_blob(8 << 20).await.unwrap();
+    blob.create_page_blob(8 << 20, Some("*")).await.unwrap();
     let reply = lab.send("PUT", &format!("{url}&comp=page"), &big, vec![1; 8 << 20].into()).await;
     assert_eq!(reply.status(), 413);
 }
@@ -227,7 +254,7 @@ async fn requests_that_make_no_sense_are_refused_in_xml() {
 async fn a_disk_is_made_from_a_blob_snapshot_and_lives_on_its_own() {
     let lab = Lab::new();
     let blob = seed(&lab);
-    blob.create_page_blob(16384).await.unwrap();
+    blob.create_page_blob(16384, None).await.unwrap();
     blob.put_pages(0, vec![1; 4096].into()).await.unwrap();
     let point = blob.snapshot(&[]).await.unwrap();
     blob.put_pages(0, vec![2; 4096].into()).await.unwrap();
@@ -252,7 +279,7 @@ async fn a_disk_is_made_from_a_blob_snapshot_and_lives_on_its_own() {
 async fn long_page_lists_come_in_pages() {
     let lab = Lab::new();
     let blob = seed(&lab);
-    blob.create_page_blob(65536).await.unwrap();
+    blob.create_page_blob(65536, None).await.unwrap();
     for at in [0, 8192, 16384] {
         blob.put_pages(at, vec![1; 512].into()).await.unwrap();
     }

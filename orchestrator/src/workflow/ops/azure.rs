@@ -55,13 +55,15 @@ pub(in crate::workflow) async fn make_seed(
     let url = seed_url(c, account, &disk.disk, doc).await?;
     let blob = BlobClient::new(c.ctx.http.clone(), &url);
     let fail = |e: BlobError| {
-        let class = if e.is_transient() { Class::Retry } else { Class::Operator };
+        let class = if e.is_transient() || e.is_outdated() { Class::Retry } else { Class::Operator };
         StepError::new(doc, disk.disk.as_str(), e.to_string()).with_class(class)
     };
-    if blob.length().await.map_err(fail)? == Some(disk.size) {
+    let found = blob.properties().await.map_err(fail)?;
+    if found.as_ref().is_some_and(|found| found.length == disk.size) {
         return Ok(false);
     }
-    blob.create_page_blob(disk.size).await.map_err(fail)?;
+    let instead_of = found.as_ref().map(|found| found.etag.as_str());
+    blob.create_page_blob(disk.size, instead_of).await.map_err(fail)?;
     Ok(true)
 }
 

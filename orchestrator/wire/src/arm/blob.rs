@@ -50,10 +50,24 @@ impl BlobError {
             Self::Refused { status, .. } => *status >= 500 || *status == 408 || *status == 429,
         }
     }
+    /// True when the blob is not what the request was made for: made or changed since.
+    pub fn is_outdated(&self) -> bool {
+        matches!(self, Self::Refused { status: 412, .. })
+            || matches!(self, Self::Refused { status: 409, code, .. } if code == wire::ALREADY_EXISTS)
+    }
     /// True when the blob or its snapshot does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Refused { status: 404, .. })
     }
+}
+
+/// What is known of a blob.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Properties {
+    /// Size in bytes.
+    pub length: u64,
+    /// Entity tag: another one after every change.
+    pub etag: String,
 }
 
 /// A page blob, or a snapshot of one, behind its SAS URL.
@@ -98,26 +112,34 @@ impl BlobClient {
         self.url("")
     }
 
-    /// Creates the blob with `length` bytes of zeros, or makes an existing one so (its snapshots stay).
+    /// Creates the blob with `length` bytes of zeros; or makes the existing one so that has the entity tag `instead_of`
+    /// (its snapshots stay). A request that arrives late, when the blob has been made or written to since, changes nothing.
     ///
     /// # Errors
-    /// [`BlobError`].
-    pub async fn create_page_blob(&self, length: u64) -> Result<(), BlobError> {
+    /// [`BlobError`]; [`BlobError::is_outdated`] where the blob is another one by now.
+    pub async fn create_page_blob(&self, length: u64, instead_of: Option<&str>) -> Result<(), BlobError> {
         let length = length.to_string();
-        let headers = [(wire::BLOB_TYPE, "PageBlob"), (wire::CONTENT_LENGTH, length.as_str())];
+        let condition = match instead_of {
+            Some(etag) => (header::IF_MATCH.as_str(), etag),
+            None => (header::IF_NONE_MATCH.as_str(), "*"),
+        };
+        let headers = [(wire::BLOB_TYPE, "PageBlob"), (wire::CONTENT_LENGTH, length.as_str()), condition];
         self.send("PageBlob_Create", Method::PUT, "", &headers, Bytes::new()).await.map(|_| ())
     }
-    /// Size in bytes; `None` when there is no such blob.
+    /// What is known of the blob; `None` when there is no such blob.
     ///
     /// # Errors
     /// [`BlobError`].
-    pub async fn length(&self) -> Result<Option<u64>, BlobError> {
+    pub async fn properties(&self) -> Result<Option<Properties>, BlobError> {
         match self.send("Blob_GetProperties", Method::HEAD, "", &[], Bytes::new()).await {
             Ok(reply) => {
                 let length = header_text(&reply, wire::CONTENT_LENGTH)
                     .or_else(|| header_text(&reply, header::CONTENT_LENGTH.as_str()));
                 let length = length.and_then(|l| l.parse().ok());
-                length.map(Some).ok_or_else(|| BlobError::Garbled("no length in the reply".to_owned()))
+                let properties = length.zip(header_text(&reply, header::ETAG.as_str()));
+                let properties = properties.map(|(length, etag)| Properties { length, etag });
+                let garbled = || BlobError::Garbled("no length or entity tag in the reply".to_owned());
+                properties.map(Some).ok_or_else(garbled)
             }
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),

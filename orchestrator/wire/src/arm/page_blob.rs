@@ -22,6 +22,8 @@ pub const PAGE_WRITE: &str = "x-ms-page-write";
 pub const RANGE: &str = "x-ms-range";
 /// Code of a refusal, beside the XML body.
 pub const ERROR_CODE: &str = "x-ms-error-code";
+/// Code of the refusal to make a blob that is there, where it was to be made only if it is not.
+pub const ALREADY_EXISTS: &str = "BlobAlreadyExists";
 /// Where a copy takes its content from.
 pub const COPY_SOURCE: &str = "x-ms-copy-source";
 /// Diff of a managed disk: URL of the earlier snapshot.
