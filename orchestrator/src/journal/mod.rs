@@ -104,21 +104,21 @@ impl Journal {
         let mut state = self.lock();
         let (records, value) = decide(&state)?;
         let Some(first) = records.first() else { return Ok(value) };
-        self.commit(first.kind(), &records)?;
+        self.commit(&first.label(), &records)?;
         for record in &records {
             apply(&mut state, record);
         }
         Ok(value)
     }
 
-    fn commit(&self, kind: &str, records: &[Record]) -> Result<(), JournalError> {
+    fn commit(&self, label: &str, records: &[Record]) -> Result<(), JournalError> {
         let mut texts = Vec::with_capacity(records.len());
         for record in records {
             let text =
                 serde_json::to_string(record).map_err(|source| JournalError::Record { seq: 0, source })?;
             texts.push((record.kind(), text));
         }
-        self.store.write(kind, |tx| {
+        self.store.write(label, |tx| {
             let mut insert = tx.prepare_cached("INSERT INTO journal (kind, record) VALUES (?1, ?2)")?;
             for (kind, text) in &texts {
                 insert.execute((kind, text))?;

@@ -9,6 +9,7 @@ use failback_wire::error::Report;
 use failback_wire::event::PointKind;
 use failback_wire::ids::{DiskId, GroupName, JobId, MachineName, PointId, Site};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// What the product can be asked to do with an item.
@@ -409,6 +410,30 @@ pub const KINDS: [&str; 19] = [
 ];
 
 impl Record {
+    /// What its commit is called: its kind, and behind a slash the step that it is of, if it is of one.
+    pub fn label(&self) -> Cow<'static, str> {
+        match self {
+            Self::StepStarted { step, .. }
+            | Self::StepDone { step, .. }
+            | Self::StepFailed { step, .. }
+            | Self::StepUndone { step, .. }
+            | Self::UndoFailed { step, .. } => format!("{}/{step}", self.kind()).into(),
+            Self::Accepted { .. }
+            | Self::Refused { .. }
+            | Self::Prechecked { .. }
+            | Self::CancelAsked { .. }
+            | Self::MemberEnded { .. }
+            | Self::JobEnded { .. }
+            | Self::ItemChanged { .. }
+            | Self::ActionStarted { .. }
+            | Self::ActionEnded { .. }
+            | Self::PlanSaved { .. }
+            | Self::PlanDeleted { .. }
+            | Self::PolicySaved { .. }
+            | Self::PolicyDeleted { .. }
+            | Self::Answered { .. } => self.kind().into(),
+        }
+    }
     /// Its name, one of [`KINDS`]; crash points are told apart by it.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -160,7 +160,7 @@ pub(super) struct ExploreArgs {
     /// Take every point, not one of each class.
     #[arg(long)]
     pub(super) no_prune: bool,
-    /// At most so many runs of each scenario, spread over all there could be.
+    /// At most so many runs of each scenario, spread over all there could be; with two faults, half of them for first ones.
     #[arg(long, value_name = "RUNS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) budget: Option<u32>,
     /// Play every run twice, the second time from its beginning and over the other wire, and compare the hashes.

@@ -14,14 +14,10 @@ use std::fmt::Write as _;
 /// How many events around the first that differs are shown of each run.
 const AROUND: usize = 4;
 
-/// What an audit of one scenario found.
-struct Audit {
-    events: u64,
-    /// The runs themselves; neither of them is judged here.
-    differs: Option<String>,
-}
+/// What a run told: its hash, its events, how much virtual time it took. Nothing when it could not be started, or panicked.
+type Told = Option<(u128, u64, u64)>;
 
-/// Audits what the arguments name.
+/// Audits what the arguments name: all scenarios once, and all of them again.
 pub(super) fn audit(args: &AuditArgs, out: &mut Output) -> Exit {
     let mut loaded = load::load(&args.which.paths, false);
     let mut exit = complain(&loaded, out);
@@ -30,47 +26,51 @@ pub(super) fn audit(args: &AuditArgs, out: &mut Output) -> Exit {
         out.error("nothing ran: no scenarios there");
         return Exit::NothingRan;
     }
+    let (all, jobs, seed) = (loaded.scenarios.as_slice(), super::jobs(args.which.jobs), args.which.seed);
+    let mut first: Vec<Told> = vec![None; all.len()];
+    pool::each(all.len(), jobs, |n| told(&all[n], seed, false), |n, told| first[n] = told);
     let (mut same, mut events) = (0_usize, 0_u64);
-    let scenarios = &loaded.scenarios;
-    let work = |n: usize| one(&scenarios[n], args.which.seed);
-    pool::each(scenarios.len(), super::jobs(args.which.jobs), work, |n, audit: Audit| {
-        events += audit.events;
-        match audit.differs {
+    let again = |n: usize| {
+        let is_same = first[n].is_some() && first[n] == told(&all[n], seed, true);
+        (!is_same).then(|| differs(&all[n], seed))
+    };
+    pool::each(all.len(), jobs, again, |n, differs: Option<String>| {
+        events += first[n].map_or(0, |(_, events, _)| events);
+        match differs {
             None => same += 1,
             Some(text) => {
-                out.line(&format!("DIFFERS {}\n{text}", scenarios[n].scenario.name.value));
+                out.line(&format!("DIFFERS {}\n{text}", all[n].scenario.name.value));
                 exit = exit.worst(Exit::Nondeterminism);
             }
         }
     });
-    let all = scenarios.len();
     out.line(&format!(
-        "{same} of {all} scenarios are the same run twice: on other threads with other hash seeds, at another \
-         time of day, over the other wire; {events} events each time"
+        "{same} of {} scenarios are the same run twice: later, on other threads with other hash seeds, over the other \
+         wire; {events} events each time",
+        all.len()
     ));
     exit
 }
 
-/// Runs a scenario here and, over the other wire, on a thread of its own; a thread brings new seeds for every hash
-/// table of the standard library.
-fn one(scenario: &CheckedScenario, seed: Option<u64>) -> Audit {
-    let other = scenario.scenario.wire.other();
-    let run = |wire, events| {
-        let options = RunOptions { seed, wire, events, ..RunOptions::default() };
-        pool::elsewhere(|| run(scenario, &options))
-    };
-    let (first, second) = (run(None, false), run(Some(other), false));
-    let is_same =
-        |a: &Outcome, b: &Outcome| (a.hash, a.events, a.virtual_ms) == (b.hash, b.events, b.virtual_ms);
-    let differs = match (&first, &second) {
-        (Some(first), Some(second)) if is_same(first, second) => None,
-        (Some(_), Some(_)) => {
-            let whole = |outcome: Option<Outcome>| outcome.map(|outcome| outcome.tail).unwrap_or_default();
-            Some(difference(&whole(run(None, true)), &whole(run(Some(other), true))))
-        }
-        (None, _) | (_, None) => Some("  a run could not be started, or panicked".to_owned()),
-    };
-    Audit { events: first.map_or(0, |first| first.events), differs }
+/// Runs a scenario on a thread of its own, which brings new seeds for every hash table of the standard library; `again`:
+/// over the other wire.
+fn played(scenario: &CheckedScenario, seed: Option<u64>, again: bool, events: bool) -> Option<Outcome> {
+    let wire = again.then(|| scenario.scenario.wire.other());
+    let options = RunOptions { seed, wire, events, ..RunOptions::default() };
+    pool::elsewhere(|| run(scenario, &options))
+}
+
+fn told(scenario: &CheckedScenario, seed: Option<u64>, again: bool) -> Told {
+    let outcome = played(scenario, seed, again, false)?;
+    Some((outcome.hash, outcome.events, outcome.virtual_ms))
+}
+
+/// Two runs with all their events, compared.
+fn differs(scenario: &CheckedScenario, seed: Option<u64>) -> String {
+    match [false, true].map(|again| played(scenario, seed, again, true)) {
+        [Some(first), Some(second)] => difference(&first.tail, &second.tail),
+        [..] => "  a run could not be started, or panicked".to_owned(),
+    }
 }
 
 /// The first event that differs, with what came before and after it in both runs.

@@ -7,15 +7,15 @@ use super::{complain, inspect, pool};
 use crate::explore::branch::{self, Told};
 use crate::explore::kind::Kind;
 use crate::explore::point::Point;
-use crate::explore::report::{Exploration, Report};
+use crate::explore::report::{Exploration, Gathered, Report};
 use crate::explore::table;
 use crate::explore::trial::{Base, Blow, Trial, Verdict};
 use crate::explore::{Options, seconds, singles, spread};
-use crate::report::outcome::{Exit, FindingKind};
+use crate::report::outcome::{Exit, Finding};
 use crate::scenario::CheckedScenario;
 use crate::scenario::load;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs::File;
 
 /// Explores what the arguments name.
@@ -34,17 +34,33 @@ pub(super) fn explore(args: &ExploreArgs, out: &mut Output) -> Exit {
         out.error("nothing ran: no scenarios there");
         return Exit::NothingRan;
     }
-    let mut reports = Vec::new();
+    let began = pool::wall();
+    let (mut reports, mut passed_over) = (Vec::new(), Vec::new());
     for scenario in &loaded.scenarios {
-        let (found, report) = one(scenario, args, out);
-        exit = exit.worst(found);
-        reports.extend(report);
+        let name = &scenario.scenario.name.value;
+        match one(scenario, args, out) {
+            Ok((found, report)) => {
+                exit = exit.worst(found);
+                reports.push(report);
+            }
+            Err(findings) => {
+                out.line(&format!(
+                    "{name}: passed over, for with an operator who asks again it does not end as it says"
+                ));
+                findings.iter().take(1).for_each(|finding| out.line(&format!("  {finding}")));
+                exit = findings.iter().map(|finding| finding.kind.exit()).fold(exit, Exit::worst);
+                passed_over.push(name.clone());
+            }
+        }
     }
-    if !reports.is_empty() {
-        out.line(&table::summary(&reports, args.kinds.is_empty() && args.budget.is_none()));
+    if loaded.scenarios.is_empty() {
+        return exit;
     }
+    let whole = args.kinds.is_empty() && args.budget.is_none();
+    let wall = pool::wall().saturating_sub(began);
+    out.line(&table::summary(&reports, &passed_over, whole, wall));
     if let Some(file) = json
-        && let Err(error) = serde_json::to_writer_pretty(file, &Exploration::new(reports))
+        && let Err(error) = serde_json::to_writer_pretty(file, &Exploration::new(reports, passed_over))
     {
         out.error(&format!("error: cannot write the report: {error}"));
         exit = exit.worst(Exit::Io);
@@ -52,37 +68,32 @@ pub(super) fn explore(args: &ExploreArgs, out: &mut Output) -> Exit {
     exit
 }
 
-fn one(scenario: &CheckedScenario, args: &ExploreArgs, out: &mut Output) -> (Exit, Option<Report>) {
-    let name = &scenario.scenario.name.value;
-    let base = match Base::new(scenario) {
-        Ok(base) => base,
-        Err(findings) => {
-            out.line(&format!(
-                "{name}: passed over, for with an operator who asks again it does not end as it says"
-            ));
-            findings.iter().take(1).for_each(|finding| out.line(&format!("  {finding}")));
-            let broke =
-                findings.iter().map(|f| f.kind).filter(|kind| *kind != FindingKind::ExpectationFailed);
-            return (broke.map(FindingKind::exit).fold(Exit::Held, Exit::worst), None);
-        }
-    };
+/// Explores one scenario; the findings say why it cannot be.
+fn one(
+    scenario: &CheckedScenario,
+    args: &ExploreArgs,
+    out: &mut Output,
+) -> Result<(Exit, Report), Vec<Finding>> {
+    let base = Base::new(scenario)?;
     let kinds = if args.kinds.is_empty() { Kind::all().collect() } else { args.kinds.clone() };
     let options = Options { kinds, prune: !args.no_prune };
     let (blows, counts) = singles(&base, &options);
     if args.classes {
         out.line(&table::classes(&base.points, &counts));
     }
-    let (trials, of) = if args.depth == 1 {
-        let of = blows.len() as u64;
+    let all = blows.len();
+    let (gathered, of, firsts) = if args.depth == 1 {
         let most = args.budget.map_or(usize::MAX, |most| most as usize);
-        (depth_one(&base, spread(blows, most, 0), args), of)
+        (depth_one(&base, spread(blows, most, 0), args), all as u64, None)
     } else {
-        depth_two(&base, &options, blows, args)
+        let (gathered, of, played) = depth_two(&base, &options, blows, args);
+        (gathered, of, Some((played, all)))
     };
-    let report = Report::new(name, (base.points.len(), counts.len()), of, &trials);
+    let exit = gathered.exit;
+    let report =
+        gathered.report(&scenario.scenario.name.value, (base.points.len(), counts.len()), of, firsts);
     out.line(&table::table(&report));
-    let broken = trials.iter().flat_map(|trial| &trial.findings).map(|finding| finding.kind.exit());
-    (broken.fold(Exit::Held, Exit::worst), Some(report))
+    Ok((exit, report))
 }
 
 /// A run with these faults, twice if that is wanted, the second time over the other wire; and where further ones could
@@ -96,34 +107,38 @@ fn tried(base: &Base, blows: Vec<Blow>, listen: bool, args: &ExploreArgs) -> Opt
 }
 
 /// Forks, which share the beginnings of runs, where the system has such; else, and where it refuses them, threads.
-fn depth_one(base: &Base, blows: Vec<Blow>, args: &ExploreArgs) -> Vec<Trial> {
+fn depth_one(base: &Base, blows: Vec<Blow>, args: &ExploreArgs) -> Gathered {
     #[cfg(unix)]
-    if let Some(trials) = forked(base, &blows, args) {
-        return trials;
+    if let Some(gathered) = forked(base, &blows, args) {
+        return gathered;
     }
     let bar = bar(blows.len());
-    let mut trials = Vec::with_capacity(blows.len());
+    let mut gathered = Gathered::default();
     let work = |n: usize| tried(base, vec![blows[n].clone()], false, args).map(|(trial, _)| trial);
-    pool::each(blows.len(), super::jobs(args.jobs), work, |_, trial| {
+    pool::each(blows.len(), super::jobs(args.jobs), work, |n, trial: Option<Trial>| {
         bar.inc(1);
-        trials.extend(trial);
+        trial.iter().for_each(|trial| gathered.take((n, 0), trial));
     });
     bar.finish_and_clear();
-    trials
+    gathered
 }
 
-/// What came of each fault, in their order; nothing when the system refuses more processes.
+/// What came of each fault; nothing when the system refuses more processes.
 #[cfg(unix)]
-fn forked(base: &Base, blows: &[Blow], args: &ExploreArgs) -> Option<Vec<Trial>> {
+fn forked(base: &Base, blows: &[Blow], args: &ExploreArgs) -> Option<Gathered> {
     let jobs = super::jobs(args.jobs);
     let bar = bar(blows.len());
     let share = |process: usize| blows.iter().enumerate().skip(process).step_by(jobs).collect();
-    let mut told: BTreeMap<usize, Option<Trial>> = BTreeMap::new();
+    let mut gathered = Gathered::default();
+    let mut missing: BTreeSet<usize> = (0..blows.len()).collect();
     let work = |process, out: &_| branch::all(base, share(process), args.check, out);
     let ready = |line: String| {
         bar.inc(1);
-        if let Ok(Told { number, trial }) = serde_json::from_str(&line) {
-            told.insert(number, trial);
+        let Ok(Told { number, trial }) = serde_json::from_str(&line) else { return };
+        if missing.remove(&number)
+            && let Some(trial) = trial
+        {
+            gathered.take((number, 0), &Trial { blows: vec![blows[number].clone()], ..trial });
         }
     };
     let done = pool::processes(jobs, work, ready);
@@ -131,42 +146,45 @@ fn forked(base: &Base, blows: &[Blow], args: &ExploreArgs) -> Option<Vec<Trial>>
     if done.is_err() {
         return None;
     }
-    let all = blows.iter().enumerate().map(|(number, blow)| {
-        let told = told.remove(&number);
-        told.unwrap_or_else(|| Some(branch::died(blow)))
-            .map(|trial| Trial { blows: vec![blow.clone()], ..trial })
-    });
-    Some(all.flatten().collect())
+    missing.into_iter().for_each(|number| gathered.take((number, 0), &branch::died(&blows[number])));
+    Some(gathered)
 }
 
-/// A second fault after each first one that did not break the run; how many runs there could be.
-fn depth_two(base: &Base, options: &Options, firsts: Vec<Blow>, args: &ExploreArgs) -> (Vec<Trial>, u64) {
+/// Each first fault by itself, then a second one behind it, where it did not break the run. A budget is half for first
+/// ones, as far as there are so many. Besides: how many runs there could be behind the first ones that were played, those
+/// included, and how many these were.
+fn depth_two(
+    base: &Base,
+    options: &Options,
+    firsts: Vec<Blow>,
+    args: &ExploreArgs,
+) -> (Gathered, u64, usize) {
     let most = args.budget.map_or(usize::MAX, |most| most as usize);
-    let firsts = spread(firsts, most, 0);
+    let firsts = spread(firsts, most.div_ceil(2), 0);
+    let left = most - firsts.len().min(most);
     // What a division leaves over goes to the first ones.
-    let (share, over) = (most / firsts.len().max(1), most % firsts.len().max(1));
+    let (share, over) = (left / firsts.len().max(1), left % firsts.len().max(1));
     let bar = bar(firsts.len());
-    let (mut trials, mut of) = (Vec::new(), 0);
+    let (mut gathered, mut of) = (Gathered::default(), 0);
     let work = |n: usize| {
         let (first, further) = tried(base, vec![firsts[n].clone()], true, args)?;
         if first.verdict == Verdict::Broken {
             return Some((vec![first], 1));
         }
         let all = seconds(base, options, &firsts[n], &further);
-        let of = all.len() as u64;
-        let pairs = spread(all, share.max(1) + usize::from(share > 0 && n < over), n).into_iter();
-        let tried = pairs.filter_map(|second| tried(base, vec![firsts[n].clone(), second], false, args));
-        Some((tried.map(|(trial, _)| trial).collect(), of))
+        let of = 1 + all.len() as u64;
+        let pairs = spread(all, share + usize::from(n < over), n).into_iter();
+        let pairs = pairs.filter_map(|second| tried(base, vec![firsts[n].clone(), second], false, args));
+        Some((std::iter::once(first).chain(pairs.map(|(trial, _)| trial)).collect(), of))
     };
-    pool::each(firsts.len(), super::jobs(args.jobs), work, |_, done: Option<(Vec<Trial>, u64)>| {
+    pool::each(firsts.len(), super::jobs(args.jobs), work, |n, done: Option<(Vec<Trial>, u64)>| {
         bar.inc(1);
-        if let Some((tried, count)) = done {
-            trials.extend(tried);
-            of += count;
-        }
+        let (tried, count) = done.unwrap_or_default();
+        tried.iter().enumerate().for_each(|(second, trial)| gathered.take((n, second), trial));
+        of += count;
     });
     bar.finish_and_clear();
-    (trials, of)
+    (gathered, of, firsts.len())
 }
 
 fn bar(total: usize) -> ProgressBar {

@@ -137,15 +137,18 @@ impl Found<'_> {
 }
 
 fn summary(seed: u64, found: &Found<'_>, wall: Duration) -> String {
-    let Tally { cases, runs, armed, reached, fired, again, virtual_ms, struck } = &found.tally;
+    let Tally { cases, runs, armed, reached, fired, observed, recovered, again, virtual_ms, struck } =
+        &found.tally;
     let failures: u64 = found.checks.values().sum();
     let minutes = (wall.as_secs_f64() / 60.0).max(f64::EPSILON);
     let mut out = format!(
         "seed {seed}: {cases} {}, {runs} runs, {failures} failed; {:.0} runs a minute, {} h of virtual time\n\
-         \x20 faults armed {armed}, reached {reached}, fired {fired}; operators asked {again} times again\n",
+         \x20 faults armed {armed}, reached {reached}, fired {fired}, observed {observed}, recovered {recovered}; {} waited in \
+         vain, for their runs took another course\n  operators asked {again} times again\n",
         if *cases == 1 { "case" } else { "cases" },
         *runs as f64 / minutes,
-        virtual_ms / 3_600_000
+        virtual_ms / 3_600_000,
+        armed - reached
     );
     for (check, times) in &found.checks {
         out.push_str(&format!("  {times:>5} x {check}\n"));

@@ -8,7 +8,6 @@ use super::client::ClientError;
 use super::play::Driver;
 use super::steps::At;
 use super::view::{Disk, Item, Provider};
-use crate::fault::Entry;
 use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::estate::Side;
 use crate::scenario::model::{
@@ -508,26 +507,6 @@ impl Driver<'_> {
             }
             o.end(now, &seen);
         });
-    }
-
-    /// What became of faults so far.
-    pub(super) fn ledger(&self) -> Vec<Entry> {
-        let hit = self.world.net.rules(|r| (r.fired().to_vec(), r.fired_link()));
-        let mut ledger = self.world.board.ledger();
-        for entry in ledger.iter_mut().filter(|entry| self.rules.contains(&entry.id)) {
-            entry.fired = hit.0.contains(&entry.id) || hit.1;
-        }
-        ledger
-    }
-
-    /// Faults that never changed anything turn the run red.
-    fn settle_ledger(&mut self) {
-        for entry in self.ledger().into_iter().filter(|entry| !entry.fired) {
-            let why = entry.error.unwrap_or_else(|| "its moment never came".to_owned());
-            let text = format!("fault {} never struck: {why}", entry.id);
-            let finding = Finding::new(FindingKind::FaultUnfired, text);
-            self.findings.push(finding.at(entry.step.0, entry.step.1));
-        }
     }
 }
 

@@ -6,6 +6,7 @@
 mod cancel;
 pub mod client;
 mod expect;
+mod ledger;
 mod operate;
 mod persist;
 mod plans;

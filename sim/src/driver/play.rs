@@ -1,6 +1,7 @@
 //! One pass through a scenario's steps, on a runtime of its own with a paused clock.
 
 use super::client::Client;
+use super::ledger::Rule;
 use super::persist::Toil;
 use super::setback::Setback;
 use super::steps::{At, Stop};
@@ -300,8 +301,8 @@ pub(super) struct Driver<'a> {
     pub(super) current: Option<At>,
     /// The last job that steps have brought, by item or plan.
     pub(super) jobs: BTreeMap<String, String>,
-    /// Ids of call faults, whose firing the switchboard knows.
-    pub(super) rules: Vec<String>,
+    /// Faults whose firing the switchboard knows, by their ids.
+    pub(super) rules: BTreeMap<String, Rule>,
     /// Wall time of each step so far; nothing in the run sees it.
     pub(super) walls: Vec<Duration>,
     /// What the operator did that no step says.
@@ -328,7 +329,7 @@ impl<'a> Driver<'a> {
             requests: 0,
             current: None,
             jobs: BTreeMap::new(),
-            rules: Vec::new(),
+            rules: BTreeMap::new(),
             walls: Vec::new(),
             toil: Toil::default(),
             helped: None,

@@ -1,5 +1,6 @@
 //! The steps of a scenario, one by one.
 
+use super::ledger::Rule;
 use super::persist::PATIENCE;
 use super::play::Driver;
 use super::requests::Request;
@@ -229,8 +230,8 @@ impl Driver<'_> {
     /// Writes a fault into the ledger. Call and link faults fire when the switchboard says so.
     fn enter(&mut self, at: At, id: &str, change: Option<&Change>) {
         self.world.board.enter(id, at.step());
-        if matches!(change, Some(Change::Call(_) | Change::Link(_))) {
-            self.rules.push(id.to_owned());
+        if let Some(rule) = change.and_then(Rule::of) {
+            self.rules.insert(id.to_owned(), rule);
         }
         self.world.emit(What::FaultArmed { fault: id.to_owned() });
     }

@@ -48,11 +48,12 @@ pub fn singles(base: &Base, options: &Options) -> (Vec<Blow>, BTreeMap<Class, us
     (blows, counts)
 }
 
-/// What can strike after a first fault did: points at or behind it that are of another class, one of each class, each
-/// with every kind.
+/// What can strike after a first fault did: points at or behind it that are of another class, one of each class or all of
+/// them, each with every kind.
 pub fn seconds(base: &Base, options: &Options, first: &Blow, further: &[Point]) -> Vec<Blow> {
     let behind = further.iter().position(|point| point.place == first.point.place).unwrap_or_default();
-    let (points, _) = pruned(further.get(behind..).unwrap_or_default());
+    let behind = further.get(behind..).unwrap_or_default();
+    let points: Vec<&Point> = if options.prune { pruned(behind).0 } else { behind.iter().collect() };
     let own = first.point.class();
     let others = points.into_iter().filter(|point| point.class() != own);
     let blows = others.flat_map(|point| {

@@ -44,6 +44,8 @@ pub struct Point {
     pub before: Option<u32>,
     /// The how-manieth of these that took effect; nothing when it did not.
     pub after: Option<u32>,
+    /// The step that a write is of.
+    pub step: Option<String>,
     /// What the caller and the callee are; nothing for a write.
     pub roles: Option<(Role, Role)>,
     /// What went on.
@@ -65,10 +67,13 @@ impl Point {
         point.after = point.after.map(|nth| nth.saturating_sub(passed.after));
         point
     }
-    /// Points of one class are moments of one kind: the same operation between the same kinds of nodes, while the same
-    /// goes on.
+    /// Points of one class are moments of one kind: the same operation between the same kinds of nodes, or the same record
+    /// of the same step, while the same goes on.
     pub fn class(&self) -> Class {
-        let what = self.operation().to_owned();
+        let what = match &self.step {
+            Some(step) => format!("{} of {step}", self.operation()),
+            None => self.operation().to_owned(),
+        };
         Class { roles: self.roles, what, during: self.during.clone() }
     }
     /// The operation, or `journal` with the kind of record.
@@ -123,6 +128,7 @@ fn of_calls(calls: &[Heard], inventory: &Inventory) -> Vec<Point> {
             place: Place::Call { from: caller, to: callee, operation: call.operation, nth: *nth },
             before: call.arrived,
             after: call.done,
+            step: None,
             roles: Some((from, to)),
             during: call.during.clone(),
             was_other: earlier.is_some() && earlier != call.answered,
@@ -143,6 +149,7 @@ fn of_writes(writes: &[Written]) -> impl Iterator<Item = Point> {
             place: Place::Write { kind: write.kind.clone(), nth: *nth },
             before: Some(*nth),
             after: write.done.then_some(*done),
+            step: write.step.clone(),
             roles: None,
             during: write.during.clone(),
             was_other: false,

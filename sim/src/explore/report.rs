@@ -1,7 +1,8 @@
 //! What an exploration found out: by operation and kind, by verdict, and how long and how much it took to recover.
 
 use super::kind::Kind;
-use super::trial::{Trial, Verdict};
+use super::trial::{Became, Trial, Verdict};
+use crate::report::outcome::Exit;
 use failback_wire::operation::TRAFFIC;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +30,12 @@ impl Counts {
             Verdict::Broken => &mut self.broken,
         } += 1;
     }
+    pub(super) fn join(&mut self, others: Self) {
+        self.held += others.held;
+        self.recovered += others.recovered;
+        self.needs_operator += others.needs_operator;
+        self.broken += others.broken;
+    }
     /// All of them.
     pub fn all(self) -> u32 {
         self.held + self.recovered + self.needs_operator + self.broken
@@ -45,9 +52,9 @@ pub struct Ledger {
     pub reached: u32,
     /// They changed something.
     pub fired: u32,
-    /// The product met them.
+    /// The product met them, or others of their run.
     pub observed: u32,
-    /// All came home.
+    /// All came home in spite of them.
     pub recovered: u32,
 }
 
@@ -63,14 +70,66 @@ pub struct Spread {
     pub max: u64,
 }
 
-impl Spread {
-    fn of(mut values: Vec<u64>) -> Self {
-        values.sort_unstable();
-        let at = |percent: usize| {
-            let place = (values.len() * percent).div_ceil(100).max(1) - 1;
-            values.get(place).copied().unwrap_or_default()
+/// How often each value came. It grows with how different they are, not with how many.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Values(BTreeMap<u64, u32>);
+
+impl Values {
+    fn add(&mut self, value: u64) {
+        *self.0.entry(value).or_default() += 1;
+    }
+    fn join(&mut self, others: &Self) {
+        others.0.iter().for_each(|(value, times)| *self.0.entry(*value).or_default() += times);
+    }
+    fn spread(&self) -> Spread {
+        let all: u64 = self.0.values().map(|times| u64::from(*times)).sum();
+        let at = |percent: u64| {
+            let place = (all * percent).div_ceil(100).max(1);
+            let mut seen = 0;
+            let value = self.0.iter().find(|(_, times)| {
+                seen += u64::from(**times);
+                seen >= place
+            });
+            value.map(|(value, _)| *value).unwrap_or_default()
         };
-        Self { p50: at(50), p95: at(95), max: at(100) }
+        Spread { p50: at(50), p95: at(95), max: at(100) }
+    }
+}
+
+/// What runs with one kind of fault cost.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Costs {
+    verdicts: Counts,
+    delay_ms: Values,
+    lost_bytes: Values,
+    lost_seconds: Values,
+    actions: Values,
+}
+
+impl Costs {
+    fn add(&mut self, trial: &Trial) {
+        self.verdicts.add(trial.verdict);
+        self.delay_ms.add(trial.delay_ms);
+        self.lost_bytes.add(trial.lost_bytes);
+        self.lost_seconds.add(trial.lost_seconds);
+        self.actions.add(u64::from(trial.actions));
+    }
+    fn join(&mut self, others: &Self) {
+        self.verdicts.join(others.verdicts);
+        self.delay_ms.join(&others.delay_ms);
+        self.lost_bytes.join(&others.lost_bytes);
+        self.lost_seconds.join(&others.lost_seconds);
+        self.actions.join(&others.actions);
+    }
+    fn recovery(&self) -> Recovery {
+        Recovery {
+            runs: self.verdicts.all(),
+            verdicts: self.verdicts,
+            time_to_recover_ms: self.delay_ms.spread(),
+            lost_bytes: self.lost_bytes.spread(),
+            lost_seconds: self.lost_seconds.spread(),
+            operator_actions: self.actions.spread(),
+        }
     }
 }
 
@@ -80,6 +139,8 @@ impl Spread {
 pub struct Recovery {
     /// How many runs.
     pub runs: u32,
+    /// How they ended.
+    pub verdicts: Counts,
     /// How much later than without the fault what was asked for was done, in ms of virtual time.
     pub time_to_recover_ms: Spread,
     /// What was lost beyond what is lost without it, in bytes.
@@ -112,8 +173,11 @@ pub struct Report {
     pub classes: usize,
     /// Runs.
     pub runs: u32,
-    /// Of how many that there could be.
+    /// Of how many that there could be; of those with two faults, behind the first ones that were played.
     pub of: u64,
+    /// With two faults in a run: how many first ones were played, and of how many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub firsts: Option<(usize, usize)>,
     /// How they ended.
     pub verdicts: Counts,
     /// What became of the faults.
@@ -126,57 +190,77 @@ pub struct Report {
     pub broken: Vec<Broken>,
     /// Faults that never struck.
     pub unfired: Vec<String>,
+    /// What its runs cost, to be joined with that of others.
+    #[serde(skip)]
+    costs: BTreeMap<&'static str, Costs>,
 }
 
-impl Report {
-    /// Sums up the runs of a scenario.
-    pub fn new(scenario: &str, (points, classes): (usize, usize), of: u64, trials: &[Trial]) -> Self {
-        let mut report = Self {
+/// Where a run stands among all: by its first fault, then by its second one.
+pub type Place = (usize, usize);
+
+/// Runs of a scenario, as they come; of each is kept what is counted, and of one that broke what broke.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    runs: u32,
+    verdicts: Counts,
+    ledger: Ledger,
+    matrix: BTreeMap<String, BTreeMap<&'static str, Counts>>,
+    costs: BTreeMap<&'static str, Costs>,
+    broken: BTreeMap<Place, Broken>,
+    unfired: BTreeMap<Place, String>,
+    /// The worst that anything found ends with.
+    pub exit: Exit,
+}
+
+impl Gathered {
+    /// The report of a scenario with so many points of so many classes, of whose runs there could be `of`.
+    pub fn report(
+        self,
+        scenario: &str,
+        (points, classes): (usize, usize),
+        of: u64,
+        firsts: Option<(usize, usize)>,
+    ) -> Report {
+        Report {
             scenario: scenario.to_owned(),
             points,
             classes,
-            runs: trials.len() as u32,
+            runs: self.runs,
             of,
-            verdicts: Counts::default(),
-            ledger: Ledger::default(),
-            matrix: BTreeMap::new(),
-            recovery: BTreeMap::new(),
-            broken: Vec::new(),
-            unfired: Vec::new(),
-        };
-        let mut by_kind: BTreeMap<&'static str, Vec<&Trial>> = BTreeMap::new();
-        for trial in trials {
-            report.take(trial);
-            if let Some(blow) = trial.blows.last() {
-                by_kind.entry(blow.kind.name()).or_default().push(trial);
-            }
+            firsts,
+            verdicts: self.verdicts,
+            ledger: self.ledger,
+            matrix: self.matrix,
+            recovery: self.costs.iter().map(|(kind, costs)| (*kind, costs.recovery())).collect(),
+            broken: self.broken.into_values().collect(),
+            unfired: self.unfired.into_values().collect(),
+            costs: self.costs,
         }
-        report.recovery = by_kind.into_iter().map(|(kind, trials)| (kind, recovery(&trials))).collect();
-        report
     }
 
-    fn take(&mut self, trial: &Trial) {
+    /// Takes a run.
+    pub fn take(&mut self, place: Place, trial: &Trial) {
+        self.runs += 1;
         self.verdicts.add(trial.verdict);
+        let exits = trial.findings.iter().map(|finding| finding.kind.exit());
+        self.exit = exits.fold(self.exit, Exit::worst);
         if let Some(blow) = trial.blows.last() {
+            self.costs.entry(blow.kind.name()).or_default().add(trial);
             let row = self.matrix.entry(blow.point.operation().to_owned()).or_default();
             row.entry(blow.kind.name()).or_default().add(trial.verdict);
         }
-        let (ledger, became) = (&mut self.ledger, trial.became);
-        ledger.armed += 1;
-        for (count, is_so) in [
-            (&mut ledger.reached, became.reached),
-            (&mut ledger.fired, became.fired),
-            (&mut ledger.observed, became.observed),
-            (&mut ledger.recovered, became.recovered),
-        ] {
-            *count += u32::from(is_so);
-        }
+        let (ledger, Became { reached, fired, observed, recovered }) = (&mut self.ledger, trial.became);
+        ledger.armed += trial.blows.len() as u32;
+        ledger.reached += reached;
+        ledger.fired += fired;
+        ledger.observed += if observed { fired } else { 0 };
+        ledger.recovered += if recovered { fired } else { 0 };
         let faults = || trial.blows.iter().map(ToString::to_string).collect::<Vec<_>>();
         if trial.is_unfired() {
-            self.unfired.push(faults().join(", then "));
+            self.unfired.insert(place, faults().join(", then "));
         } else if trial.verdict == Verdict::Broken {
             let findings = trial.findings.iter().map(ToString::to_string).collect();
-            self.broken.push(Broken { faults: faults(), findings });
+            self.broken.insert(place, Broken { faults: faults(), findings });
         }
     }
 }
@@ -187,15 +271,29 @@ impl Report {
 pub struct Exploration {
     /// Each scenario.
     pub scenarios: Vec<Report>,
+    /// What it costs to recover, by kind of fault, over all scenarios.
+    pub recovery: BTreeMap<&'static str, Recovery>,
+    /// Scenarios that do not end as they say with an operator who asks again, even without a fault: not explored.
+    pub passed_over: Vec<String>,
     /// What none of them exercised: by operation, the kinds that could befall it.
     pub unexercised: BTreeMap<&'static str, BTreeSet<&'static str>>,
 }
 
 impl Exploration {
-    /// Of these scenarios.
-    pub fn new(scenarios: Vec<Report>) -> Self {
-        Self { unexercised: unexercised(&scenarios), scenarios }
+    /// Of these scenarios, and those that could not be explored.
+    pub fn new(scenarios: Vec<Report>, passed_over: Vec<String>) -> Self {
+        let (unexercised, recovery) = (unexercised(&scenarios), recovery(&scenarios));
+        Self { scenarios, recovery, passed_over, unexercised }
     }
+}
+
+/// What it costs to recover, by kind of fault, over all these.
+pub fn recovery(reports: &[Report]) -> BTreeMap<&'static str, Recovery> {
+    let mut all: BTreeMap<&'static str, Costs> = BTreeMap::new();
+    for (kind, costs) in reports.iter().flat_map(|report| &report.costs) {
+        all.entry(kind).or_default().join(costs);
+    }
+    all.into_iter().map(|(kind, costs)| (kind, costs.recovery())).collect()
 }
 
 /// What no run of all these has exercised: by operation, the kinds that could befall it. Every kind of those that could:
@@ -234,15 +332,4 @@ fn possible() -> impl Iterator<Item = (&'static str, &'static str)> {
 /// True when no run has ever shown this operation.
 pub fn is_unknown(reports: &[Report], operation: &str) -> bool {
     !reports.iter().any(|report| report.matrix.contains_key(operation))
-}
-
-fn recovery(trials: &[&Trial]) -> Recovery {
-    let of = |value: fn(&Trial) -> u64| Spread::of(trials.iter().map(|trial| value(trial)).collect());
-    Recovery {
-        runs: trials.len() as u32,
-        time_to_recover_ms: of(|trial| trial.delay_ms),
-        lost_bytes: of(|trial| trial.lost_bytes),
-        lost_seconds: of(|trial| trial.lost_seconds),
-        operator_actions: of(|trial| u64::from(trial.actions)),
-    }
 }

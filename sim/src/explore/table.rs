@@ -2,9 +2,10 @@
 
 use super::kind::Kind;
 use super::point::{Class, Point};
-use super::report::{Counts, Ledger, Recovery, Report, Spread, is_unknown, unexercised};
+use super::report::{Counts, Ledger, Recovery, Report, Spread, is_unknown, recovery, unexercised};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// How many broken runs are told of in full.
 const SHOWN: usize = 10;
@@ -15,8 +16,16 @@ pub fn table(report: &Report) -> String {
     let Counts { held, recovered, needs_operator, broken } = report.verdicts;
     let _ = writeln!(
         out,
-        "{}: {} points of {} classes, {} runs of {}",
-        report.scenario, report.points, report.classes, report.runs, report.of
+        "{}: {} points of {} classes, {} runs of {}{}",
+        report.scenario,
+        report.points,
+        report.classes,
+        report.runs,
+        report.of,
+        match report.firsts {
+            Some((played, all)) => format!(" with one fault or behind {played} of {all} first faults"),
+            None => String::new(),
+        }
     );
     let _ = writeln!(
         out,
@@ -29,18 +38,19 @@ pub fn table(report: &Report) -> String {
         "  faults armed {armed}, reached {reached}, fired {fired}, observed {observed}, recovered {recovered}"
     );
     matrix(report, &mut out);
-    costs(report, &mut out);
+    costs(&report.recovery, &mut out);
     broken_runs(report, &mut out);
     out
 }
 
-/// All of several scenarios, and what none of them exercised; pair by pair, where they were explored as a `whole`.
-pub fn summary(reports: &[Report], whole: bool) -> String {
+/// All of several scenarios, which took so long, and what none of them exercised; pair by pair, where they were explored
+/// as a `whole`.
+pub fn summary(reports: &[Report], passed_over: &[String], whole: bool, wall: Duration) -> String {
     let mut out = String::new();
     let sum = |of: fn(&Report) -> u64| reports.iter().map(of).sum::<u64>();
     let _ = writeln!(
         out,
-        "explored {}: {} runs, held {}, recovered {}, needs operator {}, broken {}, never struck {}",
+        "explored {}: {} runs, held {}, recovered {}, needs operator {}, broken {}, never struck {}; {:.1} s, {:.0} runs a minute",
         if reports.len() == 1 { "1 scenario".to_owned() } else { format!("{} scenarios", reports.len()) },
         sum(|r| u64::from(r.runs)),
         sum(|r| u64::from(r.verdicts.held)),
@@ -48,7 +58,15 @@ pub fn summary(reports: &[Report], whole: bool) -> String {
         sum(|r| u64::from(r.verdicts.needs_operator)),
         sum(|r| u64::from(r.verdicts.broken)),
         sum(|r| r.unfired.len() as u64),
+        wall.as_secs_f64(),
+        sum(|r| u64::from(r.runs)) as f64 * 60.0 / wall.as_secs_f64().max(f64::EPSILON),
     );
+    if !passed_over.is_empty() {
+        let _ = writeln!(out, "  passed over: {}", passed_over.join(", "));
+    }
+    if reports.len() > 1 {
+        costs(&recovery(reports), &mut out);
+    }
     out + &never_exercised(unexercised(reports), whole, |operation| is_unknown(reports, operation))
 }
 
@@ -102,33 +120,52 @@ fn matrix(report: &Report, out: &mut String) {
     let wide = report.matrix.keys().map(String::len).max().unwrap_or_default();
     let high = used.iter().map(|kind| kind.len()).max().unwrap_or_default();
     out.push_str("\n  . held   r recovered: asked again   o needs operator   X broken\n");
-    let row = |name: &str, cell: &dyn Fn(&str) -> char| {
+    let row = |name: &str, cell: &dyn Fn(&str) -> char, counts: &str| {
         let cells: String = used.iter().flat_map(|kind| [' ', cell(kind)]).collect();
-        format!("  {name:wide$}  {cells}").trim_end().to_owned() + "\n"
+        format!("  {name:wide$}  {cells}{counts}").trim_end().to_owned() + "\n"
     };
     for line in 0..high {
         let letter = |kind: &str| (line + kind.len()).checked_sub(high).and_then(|at| kind.chars().nth(at));
-        out.push_str(&row("", &|kind| letter(kind).unwrap_or(' ')));
+        let counts = if line + 1 == high { "  held  rec. oper. brok." } else { "" };
+        out.push_str(&row("", &|kind| letter(kind).unwrap_or(' '), counts));
     }
     for (operation, cells) in &report.matrix {
-        out.push_str(&row(operation, &|kind| letter(cells.get(kind))));
+        let mut counts = Counts::default();
+        cells.values().for_each(|cell| counts.join(*cell));
+        out.push_str(&row(operation, &|kind| letter(cells.get(kind)), &columns(counts)));
     }
 }
 
-fn costs(report: &Report, out: &mut String) {
+/// Held, recovered, needs operator, broken.
+fn columns(Counts { held, recovered, needs_operator, broken }: Counts) -> String {
+    format!(" {held:>5} {recovered:>5} {needs_operator:>5} {broken:>5}")
+}
+
+fn costs(recovery: &BTreeMap<&'static str, Recovery>, out: &mut String) {
     out.push_str("\n  time to recover and data lost, beyond what it takes and loses without the fault\n");
     let _ = writeln!(
         out,
-        "  {:<28} {:>5} {:>26} {:>24} {:>14}",
-        "kind", "runs", "time p50/p95/max", "lost p95/max", "actions max"
+        "  {:<28} {:>5} {:>5} {:>5} {:>5} {:>5} {:>14} {:>30} {:>16}",
+        "kind",
+        "runs",
+        "held",
+        "rec.",
+        "oper.",
+        "brok.",
+        "time p50/p95/max",
+        "lost p50/p95/max",
+        "actions p95/max"
     );
-    for (kind, recovery) in &report.recovery {
-        let Recovery { runs, time_to_recover_ms: time, lost_bytes, lost_seconds, operator_actions } =
+    for (kind, recovery) in recovery {
+        let Recovery { runs, verdicts, time_to_recover_ms: time, lost_bytes: lost, lost_seconds, .. } =
             recovery;
+        let actions = recovery.operator_actions;
         let Spread { p50, p95, max } = time;
         let times = format!("{}/{}/{}", period(*p50), period(*p95), period(*max));
-        let lost = format!("{} B/{} B, {} s", lost_bytes.p95, lost_bytes.max, lost_seconds.max);
-        let _ = writeln!(out, "  {kind:<28} {runs:>5} {times:>26} {lost:>24} {:>14}", operator_actions.max);
+        let lost = format!("{}/{}/{} B, {} s", lost.p50, lost.p95, lost.max, lost_seconds.max);
+        let actions = format!("{}/{}", actions.p95, actions.max);
+        let ends = columns(*verdicts);
+        let _ = writeln!(out, "  {kind:<28} {runs:>5}{ends} {times:>16} {lost:>30} {actions:>16}");
     }
 }
 

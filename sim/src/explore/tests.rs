@@ -2,7 +2,7 @@
 
 use super::kind::Kind;
 use super::point::{Place, Point, pruned};
-use super::report::{Counts, Report};
+use super::report::{Counts, Gathered};
 use super::trial::{Became, Blow, Trial, Verdict};
 use super::{spread, table};
 use failback_wire::ids::Label;
@@ -16,6 +16,7 @@ fn call(operation: &'static str, nth: u32, during: &str) -> Point {
         place,
         before: Some(nth),
         after: Some(nth),
+        step: None,
         roles,
         during: Label::from(during),
         was_other: false,
@@ -24,7 +25,7 @@ fn call(operation: &'static str, nth: u32, during: &str) -> Point {
 }
 
 fn trial(operation: &'static str, kind: Kind, verdict: Verdict, delay_ms: u64) -> Trial {
-    let became = Became { reached: true, fired: true, observed: true, recovered: verdict != Verdict::Broken };
+    let became = Became { reached: 1, fired: 1, observed: true, recovered: verdict != Verdict::Broken };
     let blows = vec![Blow { point: call(operation, 1, "at rest"), kind }];
     Trial {
         blows,
@@ -74,7 +75,12 @@ fn a_report_tells_the_worst_of_each_cell_and_what_recovery_costs() {
         trial("Login", Kind::Refuse, Verdict::NeedsOperator, 90_000),
         trial("Logout", Kind::Late, Verdict::Broken, 1_000),
     ];
-    let report = Report::new("some/scenario", (7, 3), 12, &trials);
+    let mut gathered = Gathered::default();
+    // They come in any order, and are told of in their own.
+    for (n, trial) in trials.iter().enumerate().rev() {
+        gathered.take((n, 0), trial);
+    }
+    let report = gathered.report("some/scenario", (7, 3), 12, None);
     assert_eq!(report.verdicts, Counts { held: 1, recovered: 0, needs_operator: 1, broken: 1 });
     assert_eq!((report.ledger.armed, report.ledger.recovered), (3, 2));
     let refused = report.recovery["refuse"];
@@ -84,7 +90,8 @@ fn a_report_tells_the_worst_of_each_cell_and_what_recovery_costs() {
     );
     let text = table::table(&report);
     let row = |name: &str| text.lines().find(|line| line.trim_start().starts_with(name)).unwrap_or_default();
-    assert!(row("Login").ends_with(" o"), "{text}");
-    assert!(row("Logout").trim_end().ends_with('X'), "{text}");
+    let counted = |name: &str| row(name).split_whitespace().skip(1).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(counted("Login"), ["o", "1", "0", "1", "0"], "{text}");
+    assert_eq!(counted("Logout"), ["X", "0", "0", "0", "1"], "{text}");
     assert!(text.contains("BROKEN late at call 1 of Logout, orchestrator to vcenter"), "{text}");
 }

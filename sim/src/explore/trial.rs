@@ -50,15 +50,15 @@ pub enum Verdict {
     Broken,
 }
 
-/// What became of a fault: each is armed; then, in this order, what of it came true.
+/// What became of the faults of a run: each is armed; then, in this order, what of them came true.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Became {
-    /// Its moment came.
-    pub reached: bool,
-    /// It changed something.
-    pub fired: bool,
-    /// The product met it: calls failed that do not fail otherwise, or its story is another one.
+    /// Of so many the moment came.
+    pub reached: u32,
+    /// So many changed something.
+    pub fired: u32,
+    /// The product met them: calls failed that do not fail otherwise, or its story is another one.
     pub observed: bool,
     /// All came home.
     pub recovered: bool,
@@ -72,7 +72,7 @@ pub struct Trial {
     pub blows: Vec<Blow>,
     /// How it ended.
     pub verdict: Verdict,
-    /// What became of the fault that struck last.
+    /// What became of them.
     pub became: Became,
     /// What does not hold.
     pub findings: Vec<Finding>,
@@ -207,13 +207,19 @@ impl Base {
         index..index + checked.scenario.steps.len().saturating_sub(self.checked.scenario.steps.len())
     }
 
+    /// The product met what happened there: calls failed that do not fail otherwise, or its story is another one.
+    pub fn has_observed(&self, played: &Played) -> bool {
+        played.failed_calls != self.failed_calls || played.recording.story != self.story
+    }
+
     /// What came of these faults, which these steps armed.
     pub(super) fn judge(&self, blows: Vec<Blow>, arms: Range<usize>, mut played: Played) -> Trial {
         let own: Vec<&Entry> = played.ledger.iter().filter(|entry| entry.id.starts_with("fault-")).collect();
-        let all_fired = own.iter().all(|entry| entry.fired) && own.len() == blows.len();
+        let count = |is: &dyn Fn(&Entry) -> bool| own.iter().filter(|entry| is(entry)).count() as u32;
+        let all_fired = count(&|entry| entry.fired) as usize == blows.len();
         // The scenario's own may come to nothing where another changed its course.
         played.findings.retain(|finding| finding.kind != FindingKind::FaultUnfired || !all_fired);
-        let observed = played.failed_calls != self.failed_calls || played.recording.story != self.story;
+        let observed = self.has_observed(&played);
         let took = took(&played.times);
         let took = took.iter().enumerate().filter(|(step, _)| !arms.contains(step)).map(|(_, took)| took);
         let delay_ms = took.zip(&self.took).map(|(now, calm)| now.saturating_sub(*calm)).sum();
@@ -234,8 +240,8 @@ impl Base {
             blows,
             verdict,
             became: Became {
-                reached: all_fired || own.iter().any(|entry| entry.error.is_some()),
-                fired: all_fired,
+                reached: count(&|entry| entry.reached),
+                fired: count(&|entry| entry.fired),
                 observed,
                 recovered: verdict != Verdict::Broken,
             },
@@ -263,7 +269,8 @@ impl Trial {
 
     /// True when its fault never struck.
     pub fn is_unfired(&self) -> bool {
-        !self.became.fired || self.findings.iter().any(|finding| finding.kind == FindingKind::FaultUnfired)
+        (self.became.fired as usize) < self.blows.len()
+            || self.findings.iter().any(|finding| finding.kind == FindingKind::FaultUnfired)
     }
 }
 

@@ -82,6 +82,8 @@ pub struct Entry {
     pub id: String,
     /// Number and line of its step.
     pub step: (u32, u32),
+    /// Whether its moment came.
+    pub reached: bool,
     /// Whether it changed the world.
     pub fired: bool,
     /// Why it could not.
@@ -123,7 +125,7 @@ impl Board {
     }
     /// Writes a fault into the ledger, not fired yet.
     pub fn enter(&self, id: &str, step: (u32, u32)) {
-        self.lock().ledger.push(Entry { id: id.to_owned(), step, fired: false, error: None });
+        self.lock().ledger.push(Entry { id: id.to_owned(), step, reached: false, fired: false, error: None });
     }
     /// Lets a fault wait for its moment.
     pub fn arm(&self, id: &str, moment: Moment, action: Action) {
@@ -143,6 +145,10 @@ impl Board {
         let mut state = self.lock();
         state.armed.retain(|a| a.id != id);
         state.due.retain(|(due, _)| due != id);
+    }
+    /// Writes something about a fault into the ledger.
+    fn of(&self, id: &str, note: impl Fn(&mut Entry)) {
+        self.lock().ledger.iter_mut().filter(|entry| entry.id == id).for_each(note);
     }
     /// Notes that a fault changed the world; those that follow on it get their time.
     fn fired(&self, world: &dyn Strike, id: &str) {
@@ -196,13 +202,10 @@ impl Board {
         let due = std::mem::take(&mut self.lock().due);
         for (id, action) in due {
             let Some(world) = self.world.get().and_then(Weak::upgrade) else { continue };
+            self.of(&id, |entry| entry.reached = true);
             match world.strike(&id, &action) {
                 Ok(()) => self.fired(world.as_ref(), &id),
-                Err(error) => {
-                    for entry in self.lock().ledger.iter_mut().filter(|e| e.id == id) {
-                        entry.error = Some(error.clone());
-                    }
-                }
+                Err(error) => self.of(&id, |entry| entry.error = Some(error.clone())),
             }
         }
     }

@@ -15,8 +15,12 @@ pub struct Tally {
     pub armed: u64,
     /// Their moment came.
     pub reached: u64,
-    /// They changed something.
+    /// They changed something. The others wait for what their run, which took another course, did not come to.
     pub fired: u64,
+    /// The product met them, or others of their run.
+    pub observed: u64,
+    /// All came home in spite of them.
+    pub recovered: u64,
     /// Times that operators asked again.
     pub again: u64,
     /// Virtual time, in ms.
@@ -26,35 +30,41 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts a run; true when one of these faults struck.
-    pub(super) fn run(&mut self, played: &Played, blows: &[Blow]) -> bool {
+    /// Counts a run; true when the first of these faults struck, or one of several that were to strike first together.
+    pub(super) fn run(&mut self, played: &Played, blows: &[Blow], observed: bool, held: bool) -> bool {
         self.runs += 1;
         self.again += u64::from(played.toil.again);
         self.virtual_ms += played.ended.0;
         for entry in &played.ledger {
             self.armed += 1;
-            self.reached += u64::from(entry.fired || entry.error.is_some());
+            self.reached += u64::from(entry.reached);
             self.fired += u64::from(entry.fired);
+            self.observed += u64::from(entry.fired && observed);
+            self.recovered += u64::from(entry.fired && held);
         }
-        let mut any = false;
+        let first = blows.iter().map(|blow| blow.point.order).min();
+        let mut struck = false;
         for (n, blow) in blows.iter().enumerate() {
             let id = format!("fault-{}", n + 1);
             if played.ledger.iter().any(|entry| entry.id == id && entry.fired) {
-                any = true;
+                struck |= Some(blow.point.order) == first;
                 self.struck.entry(blow.point.operation().to_owned()).or_default().insert(blow.kind.name());
             }
         }
-        any
+        struck
     }
 
     /// Adds what was counted elsewhere.
     pub fn add(&mut self, other: Self) {
-        let Self { cases, runs, armed, reached, fired, again, virtual_ms, struck } = other;
+        let Self { cases, runs, armed, reached, fired, observed, recovered, again, virtual_ms, struck } =
+            other;
         self.cases += cases;
         self.runs += runs;
         self.armed += armed;
         self.reached += reached;
         self.fired += fired;
+        self.observed += observed;
+        self.recovered += recovered;
         self.again += again;
         self.virtual_ms += virtual_ms;
         for (operation, kinds) in struck {

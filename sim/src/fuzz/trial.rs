@@ -142,7 +142,7 @@ pub fn play(case: &Case, variants: u64) -> Outcome {
             return outcome;
         }
     };
-    outcome.counts(&played, &[]);
+    outcome.counts(&played, &[], false);
     if let Some(finding) = red(&played).into_iter().next() {
         outcome.fails(case, None, &[], calm.clone(), finding);
         return outcome;
@@ -158,7 +158,7 @@ pub fn play(case: &Case, variants: u64) -> Outcome {
         let Some(checked) = base.with(&blows).filter(|_| !blows.is_empty()) else { continue };
         let finding = match run(&checked, case.rehearsal, false, 0) {
             Ok(played) => {
-                let fired = outcome.counts(&played, &blows);
+                let fired = outcome.counts(&played, &blows, base.has_observed(&played));
                 red(&played).into_iter().next().or_else(|| (undisturbed && !fired).then(|| unfired(&blows)))
             }
             Err(finding) => {
@@ -176,7 +176,7 @@ pub fn play(case: &Case, variants: u64) -> Outcome {
 /// The first of several faults meets the run as it was without any: it must strike.
 fn unfired(blows: &[Blow]) -> Finding {
     let told: Vec<String> = blows.iter().map(ToString::to_string).collect();
-    Finding::new(FindingKind::FaultUnfired, format!("none of these ever struck: {}", told.join("; ")))
+    Finding::new(FindingKind::FaultUnfired, format!("the first of these never struck: {}", told.join("; ")))
 }
 
 impl Outcome {
@@ -186,9 +186,9 @@ impl Outcome {
         (0..runs).find(|n| self.hashes.get(*n) != other.hashes.get(*n)).map(|n| n + 1)
     }
 
-    fn counts(&mut self, played: &Played, blows: &[Blow]) -> bool {
+    fn counts(&mut self, played: &Played, blows: &[Blow], observed: bool) -> bool {
         self.hashes.push(played.recording.hash);
-        self.tally.run(played, blows)
+        self.tally.run(played, blows, observed, red(played).is_empty())
     }
 
     fn fails(

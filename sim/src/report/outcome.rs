@@ -183,10 +183,11 @@ impl FindingKind {
 }
 
 /// Exit codes of `failback-lab`. The numbers are a promise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[repr(u8)]
 pub enum Exit {
     /// All held.
+    #[default]
     Held = 0,
     /// The command line was wrong.
     Usage = 2,

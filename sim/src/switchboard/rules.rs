@@ -109,8 +109,8 @@ struct Place {
     network: Option<String>,
     /// What it can reach.
     reach: Reach,
-    /// A process server whose data port a firewall has closed.
-    closed: bool,
+    /// A process server whose data port a firewall has closed, and what fault that is.
+    closed: Option<String>,
     /// The calls it has made, by callee and operation.
     calls: BTreeMap<(NodeName, &'static str), u64>,
 }
@@ -138,27 +138,28 @@ impl Place {
 pub struct Rules {
     /// Nobody has built a private link (P11).
     no_link: bool,
-    vpn_down: bool,
+    /// The fault that took the link away.
+    vpn_down: Option<String>,
     places: BTreeMap<NodeName, Place>,
-    /// Pairs of nodes between which packets are lost, one way.
-    cuts: BTreeSet<(NodeName, NodeName)>,
+    /// Pairs of nodes between which packets are lost, one way, and by which fault.
+    cuts: BTreeMap<(NodeName, NodeName), String>,
     rules: Vec<CallRule>,
-    fired: Vec<String>,
-    fired_links: bool,
+    /// Faults that hit a call, or took the way from one.
+    fired: BTreeSet<String>,
 }
 
 impl Rules {
-    /// Cuts or joins the link between the site and Azure's virtual network.
-    pub fn set_vpn(&mut self, up: bool) {
-        self.vpn_down = !up;
+    /// Cuts the link between the site and Azure's virtual network, by this fault, or joins it.
+    pub fn set_vpn(&mut self, down_by: Option<&str>) {
+        self.vpn_down = down_by.map(str::to_owned);
     }
     /// Says whether there is a private link at all: without one no packet crosses, and no fault is to blame.
     pub fn set_link(&mut self, built: bool) {
         self.no_link = !built;
     }
-    /// Opens or closes the data port of a process server: what agents send there is dropped.
-    pub fn set_port(&mut self, server: NodeName, open: bool) {
-        self.place(&server).closed = !open;
+    /// Closes the data port of a process server, by this fault, so that what agents send there is dropped; or opens it.
+    pub fn set_port(&mut self, server: &NodeName, closed_by: Option<&str>) {
+        self.place(server).closed = closed_by.map(str::to_owned);
     }
     /// What a node can reach, and be reached from.
     pub fn set_reach(&mut self, node: &NodeName, reach: Reach) {
@@ -175,19 +176,21 @@ impl Rules {
     fn place(&mut self, node: &NodeName) -> &mut Place {
         self.places.entry(node.clone()).or_default()
     }
-    /// Packets from one node to another are lost, or arrive again. The other way is another pair.
-    pub fn set_cut(&mut self, from: NodeName, to: NodeName, cut: bool) {
-        if cut {
-            self.cuts.insert((from, to));
-        } else {
-            self.cuts.remove(&(from, to));
+    /// Packets from one node to another are lost by this fault, or arrive again. The other way is another pair.
+    pub fn set_cut(&mut self, from: NodeName, to: NodeName, cut_by: Option<&str>) {
+        match cut_by {
+            Some(fault) => drop(self.cuts.insert((from, to), fault.to_owned())),
+            None => drop(self.cuts.remove(&(from, to))),
         }
     }
     /// Whether packets from one node to another are lost by a cut.
     pub(super) fn is_severed(&mut self, from: &NodeName, to: &NodeName) -> bool {
-        let severed = !self.cuts.is_empty() && self.cuts.contains(&(from.clone(), to.clone()));
-        self.fired_links |= severed;
-        severed
+        if self.cuts.is_empty() {
+            return false;
+        }
+        let severed = self.cuts.get(&(from.clone(), to.clone()));
+        self.fired.extend(severed.cloned());
+        severed.is_some()
     }
     /// Adds a rule.
     pub fn add(&mut self, rule: CallRule) {
@@ -197,13 +200,9 @@ impl Rules {
     pub fn remove(&mut self, fault: &str) {
         self.rules.retain(|r| r.fault != fault);
     }
-    /// Names of the faults that hit a call.
-    pub fn fired(&self) -> &[String] {
+    /// Names of the faults that hit a call, or took the way from one.
+    pub fn fired(&self) -> &BTreeSet<String> {
         &self.fired
-    }
-    /// True when a cut link swallowed a call.
-    pub fn fired_link(&self) -> bool {
-        self.fired_links
     }
     /// True when no packet of it arrives.
     fn is_cut(&mut self, from: &NodeName, to: &NodeName, operation: &'static str) -> bool {
@@ -213,11 +212,13 @@ impl Rules {
         let zones = (here.zone, there.zone);
         let over_vpn =
             matches!(zones, (Zone::OnPremises, Zone::AzureNetwork) | (Zone::AzureNetwork, Zone::OnPremises));
-        let off = over_vpn && (self.vpn_down || self.no_link);
-        let dropped = DATA_PORT.contains(&operation) && there.closed;
+        let down = self.vpn_down.as_ref().filter(|_| over_vpn);
+        let dropped = there.closed.as_ref().filter(|_| DATA_PORT.contains(&operation));
         let lost = here.has_no_route(zones.1) || there.has_no_route(zones.0) || here.is_apart(there);
-        self.fired_links |= dropped || (off && self.vpn_down);
-        off || dropped || lost
+        let by: Vec<String> = down.into_iter().chain(dropped).cloned().collect();
+        let cut = !by.is_empty() || lost || (over_vpn && self.no_link);
+        self.fired.extend(by);
+        cut
     }
 
     /// The call is the how-manieth of its caller, callee and operation.
@@ -244,7 +245,7 @@ impl Rules {
             if effect.is_none() && rule.seen >= rule.nth && rule.hit < rule.times {
                 rule.hit += 1;
                 effect = Some(rule.effect);
-                self.fired.push(rule.fault.clone());
+                self.fired.insert(rule.fault.clone());
             }
         }
         Route { to: to.clone(), nth, effect, cut, cut_back, remember }

@@ -162,10 +162,15 @@ async fn a_dead_epoch_answers_nobody_and_a_new_one_does() {
 async fn a_cut_vpn_swallows_only_what_crosses_it() {
     let lab = lab(WireKind::Direct);
     lab.net.place(lab.server.node(), Zone::OnPremises);
-    lab.net.rules(|r| r.set_vpn(false));
+    lab.net.rules(|r| r.set_vpn(Some("vpn")));
     assert!(lab.call(1000).await.is_ok(), "the cloud reaches the site over the internet");
     lab.net.place(lab.client.node(), Zone::AzureNetwork);
     assert!(matches!(lab.call(1000).await, Err(HttpError::TimedOut { .. })));
-    lab.net.rules(|r| r.set_vpn(true));
+    let fired = || lab.net.rules(|r| r.fired().iter().cloned().collect::<Vec<_>>());
+    assert_eq!(fired(), ["vpn"]);
+    // A cut that nobody runs into has not fired, whatever others have.
+    lab.net.rules(|r| r.set_vpn(None));
+    lab.net.rules(|r| r.set_cut(lab.server.node().clone(), "nobody".into(), Some("cut")));
     assert!(lab.call(1000).await.is_ok());
+    assert_eq!(fired(), ["vpn"]);
 }

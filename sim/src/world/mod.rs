@@ -111,6 +111,8 @@ struct Hook {
 pub struct Written {
     /// The kind of record: `step-done`.
     pub kind: String,
+    /// The step that it is of.
+    pub step: Option<String>,
     /// Its place among all that was noted.
     pub order: u64,
     /// What went on.
@@ -139,11 +141,13 @@ impl Hook {
 }
 
 impl CommitHook for Hook {
-    fn before(&self, fence: &Fence, _: u64, kind: &str) {
+    fn before(&self, fence: &Fence, _: u64, label: &str) {
+        let (kind, step) = label.split_once('/').map_or((label, None), |(kind, step)| (kind, Some(step)));
         self.writes().push(kind.to_owned());
         if let Some(heard) = self.heard().as_mut() {
             let (order, during) = self.recorder.occasion();
-            heard.push(Written { kind: kind.to_owned(), order, during, done: false });
+            let (kind, step) = (kind.to_owned(), step.map(str::to_owned));
+            heard.push(Written { kind, step, order, during, done: false });
         }
         self.board.write(true, kind);
         let write = self.count();
@@ -151,7 +155,8 @@ impl CommitHook for Hook {
             self.crash(fence);
         }
     }
-    fn after(&self, fence: &Fence, _: u64, kind: &str) {
+    fn after(&self, fence: &Fence, _: u64, label: &str) {
+        let kind = label.split('/').next().unwrap_or(label);
         if let Some(last) = self.heard().as_mut().and_then(|all| all.last_mut()) {
             last.done = true;
         }
@@ -451,7 +456,7 @@ fn lay_links(net: &Switchboard, inventory: &Inventory, env: &Env, network: &str)
     net.rules(|r| {
         r.set_link(inventory.link.is_private() || !env.holds("P11"));
         for server in inventory.process_servers.iter().filter(|_| env.holds("P12")) {
-            r.set_port(server.id.as_str().into(), server.port_open);
+            r.set_port(&server.id.as_str().into(), (!server.port_open).then_some("the estate"));
             if server.location == Side::Azure {
                 r.set_network(server.id.as_str().into(), server.network.as_deref().unwrap_or(network));
             }

@@ -55,13 +55,13 @@ impl World {
             Change::Guest(fault) => self.guests.apply_fault(fault, by),
             Change::Link(link) => {
                 self.net.rules(|r| match &**link {
-                    LinkChange::VpnDown => r.set_vpn(false),
-                    LinkChange::VpnUp => r.set_vpn(true),
+                    LinkChange::VpnDown => r.set_vpn(Some(id)),
+                    LinkChange::VpnUp => r.set_vpn(None),
                     LinkChange::Build => r.set_link(true),
-                    LinkChange::BlockPort { server } => r.set_port(server.value.as_str().into(), false),
-                    LinkChange::OpenPort { server } => r.set_port(server.value.as_str().into(), true),
-                    LinkChange::Cut { from, to } => r.set_cut(node(from), node(to), true),
-                    LinkChange::Join { from, to } => r.set_cut(node(from), node(to), false),
+                    LinkChange::BlockPort { server } => r.set_port(&node(server), Some(id)),
+                    LinkChange::OpenPort { server } => r.set_port(&node(server), None),
+                    LinkChange::Cut { from, to } => r.set_cut(node(from), node(to), Some(id)),
+                    LinkChange::Join { from, to } => r.set_cut(node(from), node(to), None),
                 });
                 Ok(())
             }
