@@ -174,6 +174,16 @@ pub static STATES: &[State] = &[
         },
     },
     State {
+        name: "snapshot-on-master-target",
+        of: Role::MasterTarget,
+        first: None,
+        change: |_, node| {
+            let vm = node.to_owned();
+            let taken = VcenterFault::Snapshot { vm: vm.clone(), name: "nightly".to_owned() };
+            vcenter(taken, VcenterFault::RemoveSnapshots { vm })
+        },
+    },
+    State {
         name: "agent-stopped",
         of: Role::Agent,
         first: None,

@@ -46,6 +46,7 @@ pub fn shrink(failure: &Failure, go_on: &mut dyn FnMut() -> bool) -> Shrunk {
         smaller.ends();
         smaller.steps();
         smaller.machines();
+        smaller.disks();
         smaller.parts();
         smaller.amounts();
         if smaller.scenario == before || smaller.is_over() {
@@ -150,6 +151,23 @@ impl Smaller<'_> {
         }
     }
 
+    /// Leaves out disks, the last one first; a machine keeps the one it boots from.
+    fn disks(&mut self) {
+        let machines = |scenario: &Scenario| scenario.inline_estate.as_ref().map_or(0, |e| e.machines.len());
+        for index in 0..machines(&self.scenario) {
+            loop {
+                let mut candidate = self.scenario.clone();
+                let machine = candidate.inline_estate.as_mut().and_then(|e| e.machines.get_mut(index));
+                let disks = machine.and_then(|machine| machine.disks.as_mut()).filter(|d| d.len() > 1);
+                let Some(disks) = disks else { break };
+                disks.pop();
+                if !self.tries(candidate) {
+                    break;
+                }
+            }
+        }
+    }
+
     /// Leaves out every part that a file could do without.
     fn parts(&mut self) {
         let Ok(tree) = write::tree(&self.scenario) else { return };
@@ -183,16 +201,16 @@ impl Smaller<'_> {
                 }
             }
         }
-        let mut small = self.scenario.clone();
-        let disks = |scenario: &mut Scenario, size: fn(Size) -> Size| {
-            let machines = scenario.inline_estate.iter_mut().flat_map(|estate| &mut estate.machines);
+        // All disks as small as can be; where that is too small, half as large.
+        for size in [|_| Size::mib(1), |size: Size| Size::mib((size.0 >> 21).max(1))] {
+            let mut small = self.scenario.clone();
+            let machines = small.inline_estate.iter_mut().flat_map(|estate| &mut estate.machines);
             for disk in machines.flat_map(|machine| machine.disks.iter_mut().flatten()) {
                 disk.size.value = size(disk.size.value);
             }
-        };
-        disks(&mut small, |_| Size::mib(1));
-        if small != self.scenario {
-            self.tries(small);
+            if small != self.scenario && self.tries(small) {
+                break;
+            }
         }
     }
 }

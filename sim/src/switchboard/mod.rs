@@ -402,7 +402,7 @@ impl Inner {
             // Boxed, so that the direct wire does not carry its weight.
             WireKind::Direct | WireKind::Http1 => Box::pin(self.clone().http1(crossing, call.request)).await,
         };
-        if cut_back || self.is_severed(&callee, from.node()) {
+        if cut_back {
             return std::future::pending().await;
         }
         if let (Some(asked), Ok(reply)) = (asked, &reply) {
@@ -473,7 +473,8 @@ impl Inner {
         }
         self.hear_passing(heard, &from, &to, operation, true);
         self.moments.after_call(&from, &to, operation);
-        if let Some(Effect::LoseReply) = effect {
+        // Whether its way is cut is settled as it leaves: over a pipe it is under way for a few polls more.
+        if effect == Some(Effect::LoseReply) || self.is_severed(&to, &from) {
             return std::future::pending().await;
         }
         reply
