@@ -14,7 +14,7 @@ fn drawn_cases_come_home() {
     let mut tally = Tally::default();
     for number in 0..CASES {
         let case = Case::new(SEED, number).unwrap_or_else(|problems| panic!("case {number}: {problems:?}"));
-        let outcome = play(&case, VARIANTS);
+        let outcome = play(&case, VARIANTS, false);
         let failures = outcome.failures.iter();
         let told = failures.map(|f| format!("case {number}, {:?}: {}\n{:#?}", f.variant, f.finding, f.blows));
         assert_eq!(told.collect::<Vec<_>>(), Vec::<String>::new());

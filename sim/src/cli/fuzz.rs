@@ -11,7 +11,6 @@ use crate::fuzz::shrink::shrink;
 use crate::fuzz::tally::Tally;
 use crate::fuzz::trial::{Check, Failure, Outcome, VARIANTS, play};
 use crate::report::outcome::{Exit, Finding, FindingKind};
-use crate::scenario::model::Wire;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -61,29 +60,18 @@ pub(super) fn fuzz(args: &FuzzArgs, out: &mut Output) -> Exit {
     found.exit
 }
 
-/// A case, played, twice if that is wanted, the second time over the other wire. The finding says what is wrong with the lab itself.
+/// A case, played; each of its runs a second time over the other wire, on another thread, if that is wanted. The finding
+/// says what is wrong with the lab itself.
 fn one(seed: u64, number: u64, twice: bool) -> Result<Outcome, Box<Finding>> {
-    let outcome = once(seed, number, |wire| wire)?;
+    let case = Case::new(seed, number);
+    let case = case.map_err(|problems| bug(problems.first().map_or("no case", |problem| &problem.title)))?;
+    let (outcome, panicked) = pool::quietly(|| play(&case, VARIANTS, twice));
+    let mut outcome = outcome.ok_or_else(|| bug(panicked.unwrap_or_default()))?;
     if twice {
-        let again = pool::elsewhere(|| once(seed, number, Wire::other));
-        let again = again.unwrap_or_else(|| Err(bug("the second play could not be started")))?;
-        if let Some(run) = outcome.first_unlike(&again) {
-            let text = format!("two plays of its run {run} differ");
-            return Err(Box::new(Finding::new(FindingKind::Nondeterminism, text)));
-        }
+        let again = pool::elsewhere(|| outcome.otherwise(&case));
+        outcome.compare(&case, &again.ok_or_else(|| bug("the second play could not be started"))?);
     }
     Ok(outcome)
-}
-
-fn once(seed: u64, number: u64, over: fn(Wire) -> Wire) -> Result<Outcome, Box<Finding>> {
-    let (outcome, panicked) = pool::quietly(|| match Case::new(seed, number) {
-        Ok(mut case) => {
-            case.checked.scenario.wire = over(case.checked.scenario.wire);
-            Ok(play(&case, VARIANTS))
-        }
-        Err(problems) => Err(problems.first().map(|problem| problem.title.clone()).unwrap_or_default()),
-    });
-    outcome.unwrap_or_else(|| Err(panicked.unwrap_or_default())).map_err(bug)
 }
 
 fn bug(text: impl Into<String>) -> Box<Finding> {

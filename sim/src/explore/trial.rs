@@ -44,7 +44,7 @@ pub enum Verdict {
     Held,
     /// Asking again was enough.
     Recovered,
-    /// It took a person to end the fault or to mend what it left.
+    /// It took a person: to mend what the fault left, or to ask again once the fault was over, which only a person ends.
     NeedsOperator,
     /// Something that must hold does not, or it never came home.
     Broken,

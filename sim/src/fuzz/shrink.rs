@@ -4,9 +4,9 @@
 //! in it, and in which whatever is broken is mended. Else an operator who never comes home would be made out of one who
 //! was kept from it.
 
-use super::trial::{Check, Failure, TWINS, red, run};
+use super::trial::{Check, Failure, TWINS, compared, red, run};
 use crate::driver::Played;
-use crate::report::outcome::Finding;
+use crate::report::outcome::{Finding, FindingKind};
 use crate::scenario::CheckedScenario;
 use crate::scenario::expect::Expect;
 use crate::scenario::fault::{AzureFault, Change, ConfigurationServerFault, GuestFault, VcenterFault, When};
@@ -78,10 +78,7 @@ impl Smaller<'_> {
             return false;
         }
         self.runs += 1;
-        let (findings, unfired) = match run(&checked, self.failure.rehearsal, false, TWINS) {
-            Ok(played) => (red(&played), unfired(&played)),
-            Err(finding) => (vec![*finding], Vec::new()),
-        };
+        let (findings, unfired) = self.failure.played(&checked);
         let Some(same) =
             findings.into_iter().find(|found| Check::of(found, &checked.inventory) == self.failure.check)
         else {
@@ -231,6 +228,19 @@ fn lessen(step: &mut Step, least: bool) -> bool {
     };
     let less = if least { low } else { (*now / 2).max(low) };
     *now > less && std::mem::replace(now, less) != less
+}
+
+impl Failure {
+    /// What another scenario finds, played so that this failure would show; and which faults never struck in it.
+    fn played(&self, checked: &CheckedScenario) -> (Vec<Finding>, Vec<String>) {
+        if self.check.kind() == FindingKind::Nondeterminism {
+            return (compared(checked, self.rehearsal).into_iter().collect(), Vec::new());
+        }
+        match run(checked, self.rehearsal, false, TWINS) {
+            Ok(played) => (red(&played), unfired(&played)),
+            Err(finding) => (vec![*finding], Vec::new()),
+        }
+    }
 }
 
 fn unfired(played: &Played) -> Vec<String> {

@@ -64,10 +64,24 @@ fn what_is_drawn_hangs_on_its_name_alone() {
 
 #[test]
 fn the_same_number_gives_the_same_runs() {
-    let played = || (0..20).map(|number| play(&case(number), 1).hashes).collect::<Vec<_>>();
+    let played = || (0..20).map(|number| play(&case(number), 1, false).hashes).collect::<Vec<_>>();
     let first = played();
     assert_eq!(first, played());
     assert!(first.iter().flatten().collect::<BTreeSet<_>>().len() > 30, "{first:?}");
+}
+
+#[test]
+fn a_run_that_told_something_else_is_a_failure_with_its_scenario() {
+    let case = case(0);
+    let mut outcome = play(&case, 2, true);
+    let mut again = outcome.otherwise(&case);
+    assert_eq!(again, outcome.hashes, "over the other wire they are the same runs");
+    again[2] = again[1];
+    outcome.compare(&case, &again);
+    let [failure] = outcome.failures.as_slice() else { panic!("{:?}", outcome.failures) };
+    assert_eq!((failure.check.kind(), failure.variant), (FindingKind::Nondeterminism, Some(1)));
+    let steps = failure.checked.scenario.steps.len();
+    assert_eq!(steps, case.checked.scenario.steps.len() + failure.blows.len(), "with its faults");
 }
 
 /// A scenario that expects to lose what it does not lose, with much around it that does not matter.

@@ -35,6 +35,10 @@ impl std::fmt::Display for Check {
 }
 
 impl Check {
+    /// What kind of finding it is.
+    pub fn kind(&self) -> FindingKind {
+        self.kind
+    }
     /// The check that gave a finding.
     pub fn of(finding: &Finding, inventory: &Inventory) -> Self {
         let kind = finding.kind;
@@ -77,6 +81,15 @@ pub struct Failure {
     pub finding: Finding,
 }
 
+/// A run of a case.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// Which of its runs with faults; none: the one without.
+    variant: Option<u64>,
+    blows: Vec<Blow>,
+    checked: CheckedScenario,
+}
+
 /// What came of a case.
 #[derive(Debug, Default)]
 pub struct Outcome {
@@ -84,8 +97,10 @@ pub struct Outcome {
     pub failures: Vec<Failure>,
     /// What was counted.
     pub tally: Tally,
-    /// What each run told, in order.
-    pub hashes: Vec<u128>,
+    /// What each run told, in order; nothing where it panicked.
+    pub hashes: Vec<Option<u128>>,
+    /// The runs, when they are kept.
+    pub runs: Vec<Run>,
 }
 
 /// Plays a scenario; where faults could strike is noted when somebody listens, and twins of refusals, so many at most, are
@@ -109,6 +124,23 @@ pub fn run(
     })
 }
 
+/// What a scenario tells over the other wire: the same.
+fn otherwise(checked: &CheckedScenario, rehearsal: Rehearsal) -> Option<u128> {
+    let mut checked = checked.clone();
+    checked.scenario.wire = checked.scenario.wire.other();
+    run(&checked, rehearsal, false, 0).ok().map(|played| played.recording.hash)
+}
+
+/// That a scenario is another run over the other wire.
+pub(super) fn compared(checked: &CheckedScenario, rehearsal: Rehearsal) -> Option<Finding> {
+    let told = run(checked, rehearsal, false, 0).ok().map(|played| played.recording.hash);
+    (told != otherwise(checked, rehearsal)).then(two_runs)
+}
+
+fn two_runs() -> Finding {
+    Finding::new(FindingKind::Nondeterminism, "two plays differ")
+}
+
 /// What does not hold, the worst first. That a fault did not strike is no failure: the run took another course.
 pub fn red(played: &Played) -> Vec<Finding> {
     let mut red: Vec<Finding> =
@@ -129,15 +161,17 @@ fn twins(case: &Case) -> usize {
     if case.features.does(Extra::Race) { 0 } else { TWINS }
 }
 
-/// Plays a case: once as it is, then so many times with faults.
-pub fn play(case: &Case, variants: u64) -> Outcome {
+/// Plays a case: once as it is, then so many times with faults. The runs are kept, when somebody wants them.
+pub fn play(case: &Case, variants: u64, keeps: bool) -> Outcome {
     let mut outcome = Outcome::default();
     outcome.tally.cases = 1;
     let calm = &case.checked;
+    outcome.keep(keeps, None, &[], calm);
     let played = match run(calm, case.rehearsal, true, twins(case)) {
         Ok(played) => played,
         Err(finding) => {
             outcome.tally.runs += 1;
+            outcome.hashes.push(None);
             outcome.fails(case, None, &[], calm.clone(), *finding);
             return outcome;
         }
@@ -156,6 +190,7 @@ pub fn play(case: &Case, variants: u64) -> Outcome {
     for variant in 0..variants {
         let blows = places.blows(case, &base, variant);
         let Some(checked) = base.with(&blows).filter(|_| !blows.is_empty()) else { continue };
+        outcome.keep(keeps, Some(variant), &blows, &checked);
         let finding = match run(&checked, case.rehearsal, false, 0) {
             Ok(played) => {
                 let fired = outcome.counts(&played, &blows, base.has_observed(&played));
@@ -163,6 +198,7 @@ pub fn play(case: &Case, variants: u64) -> Outcome {
             }
             Err(finding) => {
                 outcome.tally.runs += 1;
+                outcome.hashes.push(None);
                 Some(*finding)
             }
         };
@@ -180,14 +216,28 @@ fn unfired(blows: &[Blow]) -> Finding {
 }
 
 impl Outcome {
-    /// The first run, from 1, that told another story in another play of the same case.
-    pub fn first_unlike(&self, other: &Self) -> Option<usize> {
-        let runs = self.hashes.len().max(other.hashes.len());
-        (0..runs).find(|n| self.hashes.get(*n) != other.hashes.get(*n)).map(|n| n + 1)
+    /// What each of the runs that were kept tells over the other wire.
+    pub fn otherwise(&self, case: &Case) -> Vec<Option<u128>> {
+        self.runs.iter().map(|run| otherwise(&run.checked, case.rehearsal)).collect()
+    }
+
+    /// Fails each run that told something else in another play.
+    pub fn compare(&mut self, case: &Case, again: &[Option<u128>]) {
+        let runs = std::mem::take(&mut self.runs);
+        let unlike = runs.into_iter().enumerate().filter(|(n, _)| self.hashes.get(*n) != again.get(*n));
+        for (_, Run { variant, blows, checked }) in unlike.collect::<Vec<_>>() {
+            self.fails(case, variant, &blows, checked, two_runs());
+        }
+    }
+
+    fn keep(&mut self, keeps: bool, variant: Option<u64>, blows: &[Blow], checked: &CheckedScenario) {
+        if keeps {
+            self.runs.push(Run { variant, blows: blows.to_vec(), checked: checked.clone() });
+        }
     }
 
     fn counts(&mut self, played: &Played, blows: &[Blow], observed: bool) -> bool {
-        self.hashes.push(played.recording.hash);
+        self.hashes.push(Some(played.recording.hash));
         self.tally.run(played, blows, observed, red(played).is_empty())
     }
 
