@@ -97,14 +97,17 @@ impl Driver<'_> {
                 let shown = shown.unwrap_or_default();
                 return Err(self.fail(at, finding.compared("it succeeds", shown).because(error)));
             }
-            sleep(PAUSE).await;
-            request = match self.ask(step).await {
-                Some(request) => request,
-                None => return Ok(()),
-            };
-            self.toil.again += 1;
-            again = true;
+            let Some(next) = self.ask_again(step).await else { return Ok(()) };
+            (request, again) = (next, true);
         }
+    }
+
+    /// After a while, the same once more, as it is asked for then.
+    async fn ask_again(&mut self, step: &Step) -> Option<Request> {
+        sleep(PAUSE).await;
+        let request = self.ask(step).await?;
+        self.toil.again += 1;
+        Some(request)
     }
 
     /// Asks for what is to come to nothing until it does as the step says, or succeeds; after a while whatever comes of it.
@@ -124,12 +127,8 @@ impl Driver<'_> {
             if !other || Instant::now() >= deadline {
                 return self.conclude(at, operation.expect, ended);
             }
-            sleep(PAUSE).await;
-            request = match self.ask(step).await {
-                Some(request) => request,
-                None => return Ok(()),
-            };
-            self.toil.again += 1;
+            let Some(again) = self.ask_again(step).await else { return Ok(()) };
+            request = again;
         }
     }
 
